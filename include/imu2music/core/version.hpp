@@ -1,0 +1,14 @@
+// The version of the library. The inline namespace `v0` is its binary interface: two programs parts built
+// against different major versions can live in one process.
+#pragma once
+
+#define IMU2MUSIC_VERSION_MAJOR 0
+#define IMU2MUSIC_VERSION_MINOR 1
+#define IMU2MUSIC_VERSION_PATCH 0
+#define IMU2MUSIC_VERSION "0.1.0"
+
+namespace imu2music::inline v0 {
+
+constexpr const char* version() { return IMU2MUSIC_VERSION; }
+
+}  // namespace imu2music::inline v0
