@@ -1,0 +1,203 @@
+// A file that appears whole or not at all: bytes go to a temporary beside the target, and commit() renames
+// it.
+//
+//   AtomicFile file("out.mid");
+//   file.write(bytes);
+//   file.commit();          // without it the destructor removes the temporary; an older out.mid stays as it
+//   was
+//
+// POSIX rename(2) replaces the target in one step. A symbolic link is followed, so that its target is
+// replaced and not the link. What is no regular file (/dev/null, /dev/stdout, a pipe) cannot be renamed onto
+// and is written directly. The mode is 0666 less the umask, as for any new file.
+//
+// Errors: InputError where the target cannot be written (missing folder, a folder, no permission, no space),
+// already in the constructor as far as it can be known then; SystemError for failures of the machine.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/io/file_descriptor.hpp"
+
+namespace imu2music::inline v0 {
+
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path) : path_(std::move(path)) {
+    if (path_.empty()) throw InputError("''", "an empty file name", "name the file to write");
+    if (path_.find('\0') != std::string::npos)
+      throw InputError(path_.c_str(), "a zero byte in the name", "name the file to write");
+    target_ = path_;
+    if (is_open_stream(path_)) {
+      open_directly(O_APPEND);
+      return;
+    }
+    struct stat status {};
+    bool exists = follow_links(status);
+    if (exists && S_ISDIR(status.st_mode)) throw_unwritable(EISDIR);
+    if (target_.back() == '/') throw_unwritable(EISDIR);
+    if (exists && !S_ISREG(status.st_mode)) {
+      open_directly(0);
+      return;
+    }
+    // rename() asks the folder only; a file that its owner made read-only is to stay.
+    if (exists && ::access(target_.c_str(), W_OK) != 0) throw_unwritable(errno);
+    open_temporary();
+  }
+
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  ~AtomicFile() {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  }
+
+  void write(const void* data, std::size_t byte_count) {
+    if (!file_.is_open()) throw Error(path_ + ": written to after commit()");
+    if (byte_count == 0) return;
+    if (buffer_.size() + byte_count > buffer_limit) flush();
+    if (byte_count > buffer_limit)
+      write_through(static_cast<const char*>(data), byte_count);
+    else
+      buffer_.append(static_cast<const char*>(data), byte_count);
+  }
+  void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
+
+  // Makes the file appear. `to_disk` also waits until its bytes would survive a loss of power.
+  void commit(bool to_disk = false) {
+    if (!file_.is_open()) throw Error(path_ + ": committed twice");
+    flush();
+    if (to_disk && !temporary_.empty() && ::fsync(file_.number()) != 0) throw_unwritable(errno, "fsync");
+    if (int code = file_.close(); code != 0) throw_unwritable(code, "close");
+    if (temporary_.empty()) return;
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw_unwritable(errno, "rename");
+    temporary_.clear();
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  static constexpr std::size_t buffer_limit = 65536;
+
+  // Names of streams that the process already has open: even where they lead to a regular file, that file
+  // must be continued and not replaced.
+  static bool is_open_stream(std::string_view path) {
+    return path == "/dev/stdout" || path == "/dev/stderr" || path.starts_with("/dev/fd/") ||
+           path.starts_with("/proc/");
+  }
+
+  std::string folder() const {
+    std::size_t slash = target_.find_last_of('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : target_.substr(0, slash);
+  }
+
+  // Sets target_ to where its symbolic links lead; tells whether something is there.
+  bool follow_links(struct stat& status) {
+    for (int depth = 0; depth < 40; ++depth) {
+      if (::lstat(target_.c_str(), &status) != 0) {
+        if (errno == ENOENT) return false;
+        throw_unwritable(errno, "lstat");
+      }
+      if (!S_ISLNK(status.st_mode)) return true;
+      char link[PATH_MAX];
+      ssize_t length = ::readlink(target_.c_str(), link, sizeof link);
+      if (length < 0) throw_unwritable(errno, "readlink");
+      std::string next(link, static_cast<std::size_t>(length));
+      if (next.empty() || next.front() != '/') next = folder() + "/" + next;
+      target_ = std::move(next);
+    }
+    throw_unwritable(ELOOP);
+  }
+
+  void open_directly(int flags) {
+    int number = -1;
+    do number = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags);
+    while (number < 0 && errno == EINTR);
+    if (number < 0) throw_unwritable(errno, "open");
+    file_ = FileDescriptor(number);
+  }
+
+  void open_temporary() {
+    static std::atomic<unsigned> counter{0};
+    // The name is short whatever the target's, so that it is never longer than the file system allows.
+    const std::string start = folder() + "/.imu2music-" + std::to_string(::getpid()) + "-";
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      std::string name = start + std::to_string(counter.fetch_add(1)) + ".tmp";
+      int number = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (number >= 0) {
+        file_ = FileDescriptor(number);
+        temporary_ = std::move(name);
+        return;
+      }
+      if (errno != EEXIST && errno != EINTR) throw_unwritable(errno, "open");
+    }
+    throw_unwritable(EEXIST, "open");
+  }
+
+  void flush() {
+    write_through(buffer_.data(), buffer_.size());
+    buffer_.clear();
+  }
+
+  void write_through(const char* data, std::size_t byte_count) {
+    while (byte_count > 0) {
+      ssize_t written = ::write(file_.number(), data, byte_count);
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        throw_unwritable(errno, "write");
+      }
+      data += written;
+      byte_count -= static_cast<std::size_t>(written);
+    }
+  }
+
+  [[noreturn]] void throw_unwritable(int code, const char* call = "open") const {
+    const std::string fault = std::string("cannot be written (") + std::strerror(code) + ")";
+    switch (code) {
+      case EACCES:
+      case EPERM:
+      case EROFS:
+        throw InputError(path_, fault, "choose a writable folder");
+      case ENOENT:
+        throw InputError(path_, fault, "make the folder " + folder() + " first, or choose another");
+      case ENOTDIR:
+        throw InputError(path_, fault, "a part of its path is a file: choose a folder");
+      case EISDIR:
+        throw InputError(path_, fault, "name a file, not a folder");
+      case ENOSPC:
+      case EDQUOT:
+        throw InputError(path_, fault, "free space on that disk, or choose another");
+      case EFBIG:
+        throw InputError(path_, fault, "choose a disk that takes files of that size");
+      case ENAMETOOLONG:
+        throw InputError(path_, fault, "choose a shorter name");
+      case ELOOP:
+        throw InputError(path_, fault, "its symbolic links go round in a circle: remove them");
+      case ENXIO:
+      case EPIPE:
+        throw InputError(path_, fault, "nothing reads from it: choose a file");
+      default:
+        throw SystemError(call, path_, code);
+    }
+  }
+
+  std::string path_;       // as the caller named it
+  std::string target_;     // after symbolic links
+  std::string temporary_;  // empty when written directly, and after commit
+  FileDescriptor file_;
+  std::string buffer_;
+};
+
+}  // namespace imu2music::inline v0

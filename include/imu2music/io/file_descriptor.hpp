@@ -1,0 +1,83 @@
+// An open POSIX file that closes itself, and opening one to read with errors that say what to do.
+//
+// Errors: InputError for whatever the caller can put right (missing, unreadable, a folder), SystemError
+// otherwise.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "imu2music/core/error.hpp"
+
+namespace imu2music::inline v0 {
+
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int number) : number_(number) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  ~FileDescriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+
+  int number() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+
+  // Closes and tells errno, 0 when all is well: a network disk may report a failed write only here.
+  int close() { return ::close(std::exchange(number_, -1)) == 0 ? 0 : errno; }
+
+ private:
+  int number_ = -1;
+};
+
+// The error for a file that cannot be read, `code` being errno.
+[[noreturn]] inline void throw_unreadable(const std::string& path, const char* call, int code) {
+  switch (code) {
+    case ENOENT:
+      throw InputError(path, "there is no such file", "check the name and the folder");
+    case ENOTDIR:
+      throw InputError(path, "a part of its path is not a folder", "check the path");
+    case EISDIR:
+      throw InputError(path, "is a folder", "name a file in it");
+    case EACCES:
+    case EPERM:
+      throw InputError(path, std::string("cannot be read (") + std::strerror(code) + ")",
+                       "allow reading it, or choose another file");
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENXIO:
+      throw InputError(path, std::string("cannot be opened (") + std::strerror(code) + ")",
+                       "choose another file");
+    default:
+      throw SystemError(call, path, code);
+  }
+}
+
+// Opens `path` to read; `status` receives what it is. A folder is refused.
+inline FileDescriptor open_to_read(const std::string& path, struct stat& status) {
+  if (path.empty()) throw InputError("''", "an empty file name", "name a file");
+  if (path.find('\0') != std::string::npos)
+    throw InputError(path.c_str(), "a zero byte in the name", "name a file");
+  int number = -1;
+  do number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  while (number < 0 && errno == EINTR);
+  if (number < 0) throw_unreadable(path, "open", errno);
+  FileDescriptor file(number);
+  if (::fstat(number, &status) != 0) throw_unreadable(path, "fstat", errno);
+  if (S_ISDIR(status.st_mode)) throw_unreadable(path, "open", EISDIR);
+  return file;
+}
+
+}  // namespace imu2music::inline v0
