@@ -1,0 +1,17 @@
+// What a kernel may know of the place it runs in. Kernels work on raw pointers over a range of rows,
+// single-threaded; the caller splits the range among threads and gives scratch memory as an argument where a
+// kernel wants some.
+#pragma once
+
+namespace imu2music::inline v0::kernels {
+
+enum class Backend { cpu, cuda };
+
+struct Context {
+  Backend backend = Backend::cpu;
+  int threads = 1;          // how many threads the caller may use; no result depends on it
+  void* stream = nullptr;   // opaque: the device's queue
+  void* handles = nullptr;  // opaque: the device's library handles
+};
+
+}  // namespace imu2music::inline v0::kernels
