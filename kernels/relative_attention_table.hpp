@@ -1,0 +1,64 @@
+// Attention with relative positions, one head, fused: no [T, S] matrix is ever formed.
+//
+//   score(i, j) = scale * (q_i . k_j + q_i . Er[L - 1 - (p_i - j)])     relative term 0 where j > p_i or Er
+//   is null out_i       = sum_j softmax_j(score(i, j)) v_j
+//
+// p_i = query_offset + i is the position of query i among the keys; keys with j > p_i are left out where
+// `causal` is set, keys with key_masked[j] != 0 always. A query that may see no key gives zeros. With fewer
+// keys than L the last rows of Er are used: the distance p_i - j alone counts. Every distance p_i - j >= 0
+// met must be below L.
+//
+// Relative term: Shaw et al. 2018 (arXiv:1803.02155); the skewed form that this equals: Huang et al. 2018,
+// Music Transformer (arXiv:1809.04281, section 3.4.1). Softmax in one pass with a running maximum: Milakov
+// and Gimelshein 2018 (arXiv:1805.02867).
+//
+// Layout. Keys and Er are transposed so that a vector holds neighbouring keys j, and k_j + Er[L - 1 - p_i +
+// j] is walked along the diagonal with unaligned loads:
+//   q:    [T, K], row stride q_stride            k_t:  [K, S], row stride k_stride
+//   v:    [S, K], row stride v_stride            er_t: [K, L], row stride er_stride, or null
+//   out:  [T, K], row stride out_stride          log_sum_exp: [T] or null, the softmax's normaliser for a
+//   backward pass
+//
+// Keys are taken in tiles of a fixed width from j = 0 on, so query i has the same bits whether it is computed
+// alone against a cache or among all the others. Memory: O(K) beyond the operands. Cost: 3 K multiply-adds a
+// pair (i, j).
+#pragma once
+
+#include <cstdint>
+
+#include "context.hpp"
+
+namespace imu2music::inline v0::kernels {
+
+template <class T>
+struct RelativeAttentionArguments {
+  const T* q = nullptr;
+  std::int64_t q_stride = 0;
+  const T* k_t = nullptr;
+  std::int64_t k_stride = 0;
+  const T* v = nullptr;
+  std::int64_t v_stride = 0;
+  const T* er_t = nullptr;
+  std::int64_t er_stride = 0;
+  T* out = nullptr;
+  std::int64_t out_stride = 0;
+  T* log_sum_exp = nullptr;
+  const std::uint8_t* key_masked = nullptr;  // [S] or null; nonzero: no query may see this key
+  std::int64_t S = 0;                        // keys
+  std::int64_t L = 0;                        // positions in Er
+  std::int64_t K = 0;                        // head width, at most max_head_width
+  std::int64_t query_offset = 0;
+  bool causal = false;
+  T scale = 1;
+};
+
+constexpr std::int64_t max_head_width = 256;
+
+template <class T>
+struct RelativeAttentionKernels {
+  // Queries i_begin..i_end.
+  void (*forward)(const Context& context, const RelativeAttentionArguments<T>& arguments,
+                  std::int64_t i_begin, std::int64_t i_end) = nullptr;
+};
+
+}  // namespace imu2music::inline v0::kernels
