@@ -12,7 +12,7 @@
 #include <cstdint>
 
 #include "activation.hpp"
-#include "context.hpp"
+#include "kernel_context.hpp"
 
 namespace imu2music::inline v0::kernels {
 

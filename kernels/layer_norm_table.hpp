@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-#include "context.hpp"
+#include "kernel_context.hpp"
 
 namespace imu2music::inline v0::kernels {
 

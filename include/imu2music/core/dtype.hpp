@@ -14,37 +14,51 @@ constexpr std::int64_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::boolean:
     case Dtype::u8:
-    case Dtype::i8: return 1;
+    case Dtype::i8:
+      return 1;
     case Dtype::i16:
     case Dtype::f16:
-    case Dtype::bf16: return 2;
+    case Dtype::bf16:
+      return 2;
     case Dtype::i32:
-    case Dtype::f32: return 4;
+    case Dtype::f32:
+      return 4;
     case Dtype::i64:
-    case Dtype::f64: return 8;
+    case Dtype::f64:
+      return 8;
   }
   return 0;
 }
 
 constexpr const char* name_of(Dtype dtype) {
   switch (dtype) {
-    case Dtype::boolean: return "BOOL";
-    case Dtype::u8: return "U8";
-    case Dtype::i8: return "I8";
-    case Dtype::i16: return "I16";
-    case Dtype::i32: return "I32";
-    case Dtype::i64: return "I64";
-    case Dtype::f16: return "F16";
-    case Dtype::bf16: return "BF16";
-    case Dtype::f32: return "F32";
-    case Dtype::f64: return "F64";
+    case Dtype::boolean:
+      return "BOOL";
+    case Dtype::u8:
+      return "U8";
+    case Dtype::i8:
+      return "I8";
+    case Dtype::i16:
+      return "I16";
+    case Dtype::i32:
+      return "I32";
+    case Dtype::i64:
+      return "I64";
+    case Dtype::f16:
+      return "F16";
+    case Dtype::bf16:
+      return "BF16";
+    case Dtype::f32:
+      return "F32";
+    case Dtype::f64:
+      return "F64";
   }
   return "?";
 }
 
 inline std::optional<Dtype> dtype_named(std::string_view name) {
-  for (Dtype dtype : {Dtype::boolean, Dtype::u8, Dtype::i8, Dtype::i16, Dtype::i32, Dtype::i64, Dtype::f16, Dtype::bf16,
-                      Dtype::f32, Dtype::f64})
+  for (Dtype dtype : {Dtype::boolean, Dtype::u8, Dtype::i8, Dtype::i16, Dtype::i32, Dtype::i64, Dtype::f16,
+                      Dtype::bf16, Dtype::f32, Dtype::f64})
     if (name == name_of(dtype)) return dtype;
   return std::nullopt;
 }

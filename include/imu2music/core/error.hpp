@@ -38,7 +38,8 @@ class SystemError : public Error {
  public:
   // `code` is an errno value; the message names call, place and code.
   SystemError(const std::string& call, const std::string& place, int code)
-      : Error(place + ": " + call + " failed: " + std::strerror(code) + " (errno " + std::to_string(code) + ")"),
+      : Error(place + ": " + call + " failed: " + std::strerror(code) + " (errno " + std::to_string(code) +
+              ")"),
         code_(code) {}
   int code() const { return code_; }
 
