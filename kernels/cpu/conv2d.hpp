@@ -1,0 +1,5 @@
+// Every CPU column of two-dimensional cross-correlation.
+#pragma once
+
+#include "conv2d_scalar.hpp"
+#include "dispatch.hpp"

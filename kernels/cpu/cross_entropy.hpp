@@ -1,0 +1,5 @@
+// Every CPU column of the negative log-likelihood.
+#pragma once
+
+#include "cross_entropy_scalar.hpp"
+#include "dispatch.hpp"

@@ -1,0 +1,5 @@
+// Every CPU column of choosing a token.
+#pragma once
+
+#include "dispatch.hpp"
+#include "sampling_scalar.hpp"
