@@ -1,0 +1,98 @@
+// IMU2Music's convolutional encoder: six seconds of two armbands become 27 memory tokens.
+//
+//   input    [B, 2, 3, 150]: sensor, feature (rotation, gyro, acceleration; imu/reference_features.hpp),
+//   frame at 25 Hz each     Conv2d 1→3 (3,2), BN, ReLU; 3→6 (1,3), BN, ReLU; 6→9 (1,2), BN, ReLU; flattened
+//   to 1314 stacked  [B, 1, 2, 1314]: Conv2d 1→3 (2,2), BN, ReLU; 3→9 (1,3) stride 2, BN, ReLU; 9→27 (1,2),
+//   BN, ReLU output   [B, 27, 655] → Linear 655→D → [B, 27, D]
+//
+// Evaluation mode: batch norms use their running statistics and are folded into the convolutions; no dropout.
+// The 27 tokens are convolution channels and have no time axis (a property of the published model, kept for
+// its weights). Source: github kiototeko/IMU2Music, the default IMU network.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/nn/batch_norm.hpp"
+#include "imu2music/nn/conv.hpp"
+#include "imu2music/nn/linear.hpp"
+
+namespace imu2music::inline v0 {
+
+// Three times convolution, batch norm, ReLU. The state_dict counts the dropouts between them too: 0, 1; 4, 5;
+// 8, 9.
+template <class T>
+struct ConvEncoderBranch {
+  Conv2d<T> conv[3];
+  BatchNorm<T> norm[3];
+
+  template <class V>
+  V forward(Context& context, V x) const {
+    for (int i = 0; i < 3; ++i) x = conv[i].forward(context, x, norm[i], Activation::relu);
+    return x;
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    for (int i = 0; i < 3; ++i) {
+      conv[i].visit(visitor, prefix + std::to_string(4 * i) + ".");
+      norm[i].visit(visitor, prefix + std::to_string(4 * i + 1) + ".");
+    }
+  }
+};
+
+template <class T>
+struct ConvEncoder {
+  static constexpr std::int64_t sensors = 2, features = 3, frames = 150, tokens = 27;
+  static constexpr std::int64_t branch_width = 9 * 146, token_width = 655;
+
+  ConvEncoderBranch<T> individual_net1, individual_net2, combined_net;
+  Linear<T> fcn;
+
+  ConvEncoder() = default;
+  explicit ConvEncoder(std::int64_t D) : fcn(token_width, D) {
+    for (ConvEncoderBranch<T>* branch : {&individual_net1, &individual_net2}) {
+      branch->conv[0] = Conv2d<T>(1, 3, 3, 2);
+      branch->conv[1] = Conv2d<T>(3, 6, 1, 3);
+      branch->conv[2] = Conv2d<T>(6, 9, 1, 2);
+    }
+    combined_net.conv[0] = Conv2d<T>(1, 3, 2, 2);
+    combined_net.conv[1] = Conv2d<T>(3, 9, 1, 3, {.stride_h = 2, .stride_w = 2});
+    combined_net.conv[2] = Conv2d<T>(9, tokens, 1, 2);
+    for (ConvEncoderBranch<T>* branch : {&individual_net1, &individual_net2, &combined_net})
+      for (int i = 0; i < 3; ++i) branch->norm[i] = BatchNorm<T>(branch->conv[i].weight.shape[0]);
+  }
+
+  // input: [B, 2, 3, 150] → [B, 27, D].
+  Tensor<T> forward(Context& context, const Tensor<T>& input) const {
+    detail::require(input.rank() == 4 && input.shape() == Shape{input.dim(0), sensors, features, frames},
+                    "conv_encoder", [&] {
+                      return "the input must be (B, 2, 3, 150): sensors, features, frames; not " +
+                             input.shape().to_string();
+                    });
+    const std::int64_t B = input.dim(0), plane = features * frames;
+    Tensor<T> stacked = context.allocate<T>({B, 1, sensors, branch_width});
+    for (std::int64_t sensor = 0; sensor < sensors; ++sensor) {
+      Tensor<T> one = context.allocate<T>({B, 1, features, frames});
+      for (std::int64_t b = 0; b < B; ++b)
+        std::copy_n(input.data() + (b * sensors + sensor) * plane, plane, one.data() + b * plane);
+      const Tensor<T> branch = (sensor == 0 ? individual_net1 : individual_net2).forward(context, one);
+      for (std::int64_t b = 0; b < B; ++b)
+        std::copy_n(branch.data() + b * branch_width, branch_width,
+                    stacked.data() + (b * sensors + sensor) * branch_width);
+    }
+    const Tensor<T> combined = combined_net.forward(context, stacked);  // [B, 27, 1, 655]
+    return fcn.forward(context, combined.reshape({B, tokens, token_width}));
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    individual_net1.visit(visitor, prefix + "individual_net1.");
+    individual_net2.visit(visitor, prefix + "individual_net2.");
+    combined_net.visit(visitor, prefix + "combined_net.");
+    fcn.visit(visitor, prefix + "fcn.");
+  }
+};
+
+}  // namespace imu2music::inline v0

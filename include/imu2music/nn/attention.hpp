@@ -1,0 +1,113 @@
+// Multi-head attention layers over packed projections, named as PyTorch's MultiheadAttention names them:
+// in_proj_weight [3 D, D] holds the projections to queries, keys and values in this order.
+#pragma once
+
+#include "imu2music/nn/linear.hpp"
+#include "imu2music/nn/module.hpp"
+#include "imu2music/ops/relative_attention.hpp"
+
+namespace imu2music::inline v0 {
+
+// Self-attention with relative positions; Er: [L, K], shared by the heads.
+template <class T>
+struct RelativeSelfAttention {
+  Parameter<T> in_proj_weight, in_proj_bias, Er;
+  Linear<T> out_proj;
+  std::int64_t heads = 1;
+
+  RelativeSelfAttention() = default;
+  RelativeSelfAttention(std::int64_t D, std::int64_t head_count, std::int64_t L)
+      : in_proj_weight({3 * D, D}, Initializer::xavier(D, 3 * D)),
+        in_proj_bias({3 * D}, Initializer::constant(0)),
+        Er({L, D / head_count}, Initializer::normal(1)),
+        out_proj(D, D),
+        heads(head_count) {
+    out_proj.bias.initializer = Initializer::constant(0);
+  }
+
+  // x: [B, T, D]; key_masked: [B, T] or undefined.
+  template <class V>
+  V forward(Context& context, const V& x, bool causal, const Tensor<std::uint8_t>& key_masked = {}) const {
+    const V qkv = linear(context, x, in_proj_weight.value, in_proj_bias.value);
+    return out_proj.forward(context,
+                            relative_self_attention(context, qkv, Er.value, heads, causal, key_masked));
+  }
+
+  // One more token of one sequence, x: [1, D], against the cache, which takes it up.
+  Tensor<T> step(Context& context, const Tensor<T>& x, KeyValueCache<T>& cache) const {
+    const std::int64_t D = x.dim(-1);
+    const Tensor<T> qkv = linear(context, x, in_proj_weight.value, in_proj_bias.value);
+    cache.append(qkv.data() + D, qkv.data() + 2 * D, 3 * D, 1);
+    Tensor<T> attended = context.allocate<T>(x.shape());
+    cache.attend(context, qkv.data(), attended.data());
+    return out_proj.forward(context, attended);
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    visitor(prefix + "in_proj_weight", in_proj_weight);
+    visitor(prefix + "in_proj_bias", in_proj_bias);
+    visitor(prefix + "Er", Er);
+    out_proj.visit(visitor, prefix + "out_proj.");
+  }
+};
+
+// Attention of a decoder to the encoder's memory, without positions.
+template <class T>
+struct CrossAttention {
+  Parameter<T> in_proj_weight, in_proj_bias;
+  Linear<T> out_proj;
+  std::int64_t heads = 1;
+
+  CrossAttention() = default;
+  CrossAttention(std::int64_t D, std::int64_t head_count)
+      : in_proj_weight({3 * D, D}, Initializer::xavier(D, 3 * D)),
+        in_proj_bias({3 * D}, Initializer::constant(0)),
+        out_proj(D, D),
+        heads(head_count) {
+    out_proj.bias.initializer = Initializer::constant(0);
+  }
+
+  // x: [B, T, D]; memory: [B, S, D].
+  template <class V>
+  V forward(Context& context, const V& x, const V& memory) const {
+    const V kv = keys_and_values(context, memory);
+    return out_proj.forward(context, cross_attention(context, queries(context, x), kv, heads));
+  }
+
+  // The cache of one memory, [1, S, D]: its keys and values are projected once.
+  void remember(Context& context, const Tensor<T>& memory, KeyValueCache<T>& cache) const {
+    const std::int64_t D = memory.dim(2);
+    const Tensor<T> kv = keys_and_values(context, memory);
+    cache.clear();
+    cache.append(kv.data(), kv.data() + D, 2 * D, memory.dim(1));
+  }
+
+  Tensor<T> step(Context& context, const Tensor<T>& x, const KeyValueCache<T>& cache) const {
+    const Tensor<T> q = queries(context, x);
+    Tensor<T> attended = context.allocate<T>(x.shape());
+    cache.attend(context, q.data(), attended.data());
+    return out_proj.forward(context, attended);
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    visitor(prefix + "in_proj_weight", in_proj_weight);
+    visitor(prefix + "in_proj_bias", in_proj_bias);
+    out_proj.visit(visitor, prefix + "out_proj.");
+  }
+
+ private:
+  template <class V>
+  V queries(Context& context, const V& x) const {
+    const std::int64_t D = out_proj.weight.shape[0];
+    return linear(context, x, in_proj_weight.value.slice(0, D), in_proj_bias.value.slice(0, D));
+  }
+  template <class V>
+  V keys_and_values(Context& context, const V& memory) const {
+    const std::int64_t D = out_proj.weight.shape[0];
+    return linear(context, memory, in_proj_weight.value.slice(D, 2 * D), in_proj_bias.value.slice(D, 2 * D));
+  }
+};
+
+}  // namespace imu2music::inline v0

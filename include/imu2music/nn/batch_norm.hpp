@@ -1,0 +1,47 @@
+// Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167) with running statistics, eps = 1e-5:
+// y = (x - mean) / sqrt(var + eps) * weight + bias, by channel.
+#pragma once
+
+#include <cmath>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/nn/module.hpp"
+
+namespace imu2music::inline v0 {
+
+template <class T>
+struct BatchNorm {
+  Parameter<T> weight, bias, running_mean, running_var;
+  Counter num_batches_tracked;
+  double eps = 1e-5;
+
+  BatchNorm() = default;
+  explicit BatchNorm(std::int64_t channels)
+      : weight({channels}, Initializer::constant(1)),
+        bias({channels}, Initializer::constant(0)),
+        running_mean(Parameter<T>::buffer({channels}, 0)),
+        running_var(Parameter<T>::buffer({channels}, 1)) {}
+
+  // In evaluation mode the norm is one affine map a channel. Row 0: scale, row 1: shift; [2, channels].
+  Tensor<T> affine(Context& context) const {
+    const std::int64_t channels = weight.shape[0];
+    Tensor<T> result = context.allocate<T>({2, channels});
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double scale = double(weight.value[c]) / std::sqrt(double(running_var.value[c]) + eps);
+      result[c] = static_cast<T>(scale);
+      result[channels + c] = static_cast<T>(double(bias.value[c]) - double(running_mean.value[c]) * scale);
+    }
+    return result;
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    visitor(prefix + "weight", weight);
+    visitor(prefix + "bias", bias);
+    visitor(prefix + "running_mean", running_mean);
+    visitor(prefix + "running_var", running_var);
+    visitor(prefix + "num_batches_tracked", num_batches_tracked);
+  }
+};
+
+}  // namespace imu2music::inline v0

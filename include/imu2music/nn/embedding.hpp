@@ -1,0 +1,44 @@
+// Token embedding, unscaled, plus sinusoidal positions (Vaswani et al. 2017, arXiv:1706.03762, section 3.5):
+//
+//   pe[t][2 i] = sin(t / 10000^(2 i / D)),  pe[t][2 i + 1] = cos(t / 10000^(2 i / D))
+#pragma once
+
+#include <cmath>
+
+#include "imu2music/nn/module.hpp"
+#include "imu2music/ops/embedding.hpp"
+
+namespace imu2music::inline v0 {
+
+template <class T>
+Tensor<T> sinusoidal_positions(std::int64_t length, std::int64_t D) {
+  Tensor<T> positions = Tensor<T>::uninitialised({length, D});
+  for (std::int64_t t = 0; t < length; ++t)
+    for (std::int64_t c = 0; c < D; ++c) {
+      const double rate = std::pow(10000.0, -static_cast<double>(c / 2 * 2) / static_cast<double>(D));
+      const double angle = static_cast<double>(t) * rate;
+      positions[t * D + c] = static_cast<T>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
+    }
+  return positions;
+}
+
+template <class T>
+struct Embedding {
+  Parameter<T> weight;
+
+  Embedding() = default;
+  Embedding(std::int64_t vocabulary, std::int64_t D) : weight({vocabulary, D}, Initializer::normal(1)) {}
+
+  // ids: [B, T] → [B, T, D], plus rows first_position.. of `positions`.
+  Tensor<T> forward(Context& context, const Tensor<std::int64_t>& ids, const Tensor<T>& positions,
+                    std::int64_t first_position = 0) const {
+    return embedding(context, ids, weight.value, positions, first_position);
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    visitor(prefix + "weight", weight);
+  }
+};
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,47 @@
+// Token embedding plus position: y[b][t] = table[ids[b][t]] + positions[first_position + t].
+//
+// ids: [B, T] in 0..V-1; table: [V, D]; positions: [P, D] with P >= first_position + T, or undefined: none;
+// result: [B, T, D]. Throws ShapeError, also for an id outside the vocabulary.
+#pragma once
+
+#include <cpu/embedding.hpp>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/core/parallel.hpp"
+#include "imu2music/core/tensor.hpp"
+#include "imu2music/ops/check.hpp"
+
+namespace imu2music::inline v0 {
+
+template <class T>
+Tensor<T> embedding(Context& context, const Tensor<std::int64_t>& ids, const Tensor<T>& table,
+                    const Tensor<T>& positions, std::int64_t first_position = 0) {
+  detail::require(ids.rank() == 2 && table.rank() == 2, "embedding", [&] {
+    return "ids " + ids.shape().to_string() + " and table " + table.shape().to_string() +
+           " must have two axes each";
+  });
+  const std::int64_t B = ids.dim(0), length = ids.dim(1), V = table.dim(0), D = table.dim(1);
+  detail::require(
+      !positions.defined() || (positions.rank() == 2 && positions.dim(1) == D && first_position >= 0 &&
+                               positions.dim(0) >= first_position + length),
+      "embedding", [&] {
+        return "tokens " + std::to_string(first_position) + " to " +
+               std::to_string(first_position + length - 1) + " of width " + std::to_string(D) +
+               " do not fit the positions " + positions.shape().to_string();
+      });
+  for (std::int64_t n = 0; n < B * length; ++n)
+    detail::require(ids[n] >= 0 && ids[n] < V, "embedding", [&] {
+      return "token " + std::to_string(ids[n]) + " is outside the vocabulary of " + std::to_string(V);
+    });
+  Tensor<T> y = context.allocate<T>({B, length, D});
+  const auto& kernel = context.table<kernels::EmbeddingKernels<T>>();
+  parallel_for(context.threads(), B * length, detail::grain_for(D),
+               [&](std::int64_t begin, std::int64_t end) {
+                 kernel.forward(context.kernel(), ids.data(), table.data(),
+                                positions.defined() ? positions.data() : nullptr, first_position, y.data(),
+                                begin, end, length, D);
+               });
+  return y;
+}
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,213 @@
+// Multi-head attention with relative positions, without or with a cache, and plain cross-attention: all on
+// one fused kernel that never forms a [T, S] matrix (formula and sources:
+// kernels/relative_attention_table.hpp).
+//
+// Head h owns columns h K .. h K + K - 1 of each D = H K wide row. Queries are scaled by K^(-1/2) inside.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cpu/relative_attention.hpp>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/core/parallel.hpp"
+#include "imu2music/core/tensor.hpp"
+#include "imu2music/ops/check.hpp"
+
+namespace imu2music::inline v0 {
+
+namespace detail {
+
+constexpr std::int64_t query_block = 32;  // queries that one task of attention takes
+
+// out[c][r] = in[r][c] for a block of `rows` x `columns`.
+template <class T>
+void transpose(const T* in, std::int64_t in_stride, std::int64_t rows, std::int64_t columns, T* out,
+               std::int64_t out_stride) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c) out[c * out_stride + r] = in[r * in_stride + c];
+}
+
+template <class T>
+Tensor<T> transposed(Context& context, const Tensor<T>& matrix) {
+  Tensor<T> result = context.allocate<T>({matrix.dim(1), matrix.dim(0)});
+  transpose(matrix.data(), matrix.dim(1), matrix.dim(0), matrix.dim(1), result.data(), matrix.dim(0));
+  return result;
+}
+
+inline void require_heads(const char* operation, std::int64_t D, std::int64_t heads) {
+  require(heads >= 1 && D % heads == 0 && D / heads <= kernels::max_head_width, operation, [&] {
+    return std::to_string(heads) + " heads do not divide the width " + std::to_string(D) +
+           " into heads of at most " + std::to_string(kernels::max_head_width);
+  });
+}
+
+// `shared` holds what is alike in every head and batch; q, k, v are [B, T, D], [B, S, D], [B, S, D] with row
+// strides.
+template <class T>
+Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> shared, const T* q, const T* k,
+                    std::int64_t k_stride, const T* v, const std::uint8_t* key_masked, std::int64_t B,
+                    std::int64_t H, std::int64_t queries) {
+  const std::int64_t K = shared.K, D = H * K, S = shared.S;
+  Tensor<T> out = context.allocate<T>({B, queries, D});
+  shared.out_stride = D;
+  shared.scale = T(1) / std::sqrt(static_cast<T>(K));
+  Tensor<T> k_t = context.allocate<T>({B, H, K, S});
+  shared.k_stride = S;
+  parallel_for(context.threads(), B * H, grain_for(S * K), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t n = begin; n < end; ++n)
+      transpose(k + n / H * S * k_stride + n % H * K, k_stride, S, K, k_t.data() + n * K * S, S);
+  });
+  const std::int64_t blocks = (queries + query_block - 1) / query_block;
+  const auto& table = context.table<kernels::RelativeAttentionKernels<T>>();
+  parallel_for(context.threads(), B * H * blocks, grain_for(3 * query_block * S * K),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t task = begin; task < end; ++task) {
+                   const std::int64_t n = task / blocks, b = n / H, h = n % H,
+                                      first = task % blocks * query_block;
+                   kernels::RelativeAttentionArguments<T> arguments = shared;
+                   arguments.q = q + b * queries * shared.q_stride + h * K;
+                   arguments.k_t = k_t.data() + n * K * S;
+                   arguments.v = v + b * S * shared.v_stride + h * K;
+                   arguments.out = out.data() + b * queries * D + h * K;
+                   arguments.key_masked = key_masked == nullptr ? nullptr : key_masked + b * S;
+                   table.forward(context.kernel(), arguments, first, std::min(first + query_block, queries));
+                 }
+               });
+  return out;
+}
+
+}  // namespace detail
+
+// Self-attention. qkv: [B, T, 3 D], queries, keys and values side by side; Er: [L, K] shared by the heads, L
+// >= T; key_masked: [B, T], nonzero where no query may look (padding), or undefined; result: [B, T, D].
+template <class T>
+Tensor<T> relative_self_attention(Context& context, const Tensor<T>& qkv, const Tensor<T>& Er,
+                                  std::int64_t heads, bool causal,
+                                  const Tensor<std::uint8_t>& key_masked = {}) {
+  constexpr const char* name = "relative_self_attention";
+  detail::require(qkv.rank() == 3 && qkv.dim(2) % 3 == 0, name, [&] {
+    return "queries, keys and values must come side by side as (B, T, 3 D), not " + qkv.shape().to_string();
+  });
+  const std::int64_t B = qkv.dim(0), length = qkv.dim(1), D = qkv.dim(2) / 3;
+  detail::require_heads(name, D, heads);
+  const std::int64_t K = D / heads;
+  detail::require(Er.rank() == 2 && Er.dim(1) == K && Er.dim(0) >= length, name, [&] {
+    return "Er " + Er.shape().to_string() + " must hold at least " + std::to_string(length) +
+           " positions of width " + std::to_string(K);
+  });
+  detail::require(!key_masked.defined() || key_masked.shape() == Shape{B, length}, name, [&] {
+    return "key mask " + key_masked.shape().to_string() + " must be (" + std::to_string(B) + ", " +
+           std::to_string(length) + ")";
+  });
+  Tensor<T> er_t = detail::transposed(context, Er);
+  kernels::RelativeAttentionArguments<T> shared;
+  shared.q_stride = shared.v_stride = 3 * D;
+  shared.er_t = er_t.data();
+  shared.er_stride = shared.L = Er.dim(0);
+  shared.S = length;
+  shared.K = K;
+  shared.causal = causal;
+  return detail::attention(context, shared, qkv.data(), qkv.data() + D, 3 * D, qkv.data() + 2 * D,
+                           key_masked.defined() ? key_masked.data() : nullptr, B, heads, length);
+}
+
+// Attention to another sequence, without positions. q: [B, T, D]; kv: [B, S, 2 D], keys and values side by
+// side; result: [B, T, D].
+template <class T>
+Tensor<T> cross_attention(Context& context, const Tensor<T>& q, const Tensor<T>& kv, std::int64_t heads) {
+  constexpr const char* name = "cross_attention";
+  detail::require(
+      q.rank() == 3 && kv.rank() == 3 && kv.dim(0) == q.dim(0) && kv.dim(2) == 2 * q.dim(2), name, [&] {
+        return "queries " + q.shape().to_string() + " do not fit keys and values " + kv.shape().to_string();
+      });
+  const std::int64_t B = q.dim(0), queries = q.dim(1), D = q.dim(2), S = kv.dim(1);
+  detail::require_heads(name, D, heads);
+  kernels::RelativeAttentionArguments<T> shared;
+  shared.q_stride = D;
+  shared.v_stride = 2 * D;
+  shared.S = S;
+  shared.K = D / heads;
+  return detail::attention(context, shared, q.data(), kv.data(), 2 * D, kv.data() + D, nullptr, B, heads,
+                           queries);
+}
+
+// The keys and values of one attention layer for one sequence that grows token by token, keys transposed as
+// the kernel wants them. Made once; append() and the attention over it never allocate.
+template <class T>
+class KeyValueCache {
+ public:
+  KeyValueCache() = default;
+
+  // For self-attention: room for L = Er.dim(0) tokens.
+  KeyValueCache(std::int64_t heads, const Tensor<T>& Er)
+      : heads_(heads), K_(Er.dim(1)), capacity_(Er.dim(0)) {
+    k_t_ = Tensor<T>({heads_, K_, capacity_});
+    v_ = Tensor<T>({capacity_, heads_ * K_});
+    er_t_ = Tensor<T>({K_, capacity_});
+    detail::transpose(Er.data(), K_, capacity_, K_, er_t_.data(), capacity_);
+  }
+
+  // For cross-attention: room for `capacity` memory tokens.
+  KeyValueCache(std::int64_t heads, std::int64_t K, std::int64_t capacity)
+      : k_t_(Shape{heads, K, capacity}),
+        v_(Shape{capacity, heads * K}),
+        heads_(heads),
+        K_(K),
+        capacity_(capacity) {}
+
+  std::int64_t length() const { return length_; }
+  std::int64_t capacity() const { return capacity_; }
+  std::int64_t width() const { return heads_ * K_; }
+  void clear() { length_ = 0; }
+
+  // Takes `count` rows of keys and of values, D wide each, with row stride `stride`. Throws ShapeError where
+  // they do not fit.
+  void append(const T* k, const T* v, std::int64_t stride, std::int64_t count) {
+    detail::require(length_ + count <= capacity_, "key_value_cache", [&] {
+      return std::to_string(length_ + count) + " tokens do not fit the capacity of " +
+             std::to_string(capacity_);
+    });
+    const std::int64_t D = width();
+    for (std::int64_t h = 0; h < heads_; ++h)
+      detail::transpose(k + h * K_, stride, count, K_, k_t_.data() + h * K_ * capacity_ + length_, capacity_);
+    for (std::int64_t t = 0; t < count; ++t) std::copy_n(v + t * stride, D, v_.data() + (length_ + t) * D);
+    length_ += count;
+  }
+
+  // Attention of one query row q: [D] at the newest position over everything held; out: [D].
+  void attend(const Context& context, const T* q, T* out) const {
+    kernels::RelativeAttentionArguments<T> shared;
+    shared.q_stride = shared.v_stride = shared.out_stride = width();
+    shared.k_stride = capacity_;
+    shared.S = length_;
+    shared.K = K_;
+    shared.scale = T(1) / std::sqrt(static_cast<T>(K_));
+    if (er_t_.defined()) {
+      shared.er_t = er_t_.data();
+      shared.er_stride = shared.L = capacity_;
+      shared.causal = true;
+      shared.query_offset = length_ - 1;
+    }
+    const auto& table = context.table<kernels::RelativeAttentionKernels<T>>();
+    parallel_for(context.threads(), heads_, detail::grain_for(3 * length_ * K_),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t h = begin; h < end; ++h) {
+                     kernels::RelativeAttentionArguments<T> arguments = shared;
+                     arguments.q = q + h * K_;
+                     arguments.k_t = k_t_.data() + h * K_ * capacity_;
+                     arguments.v = v_.data() + h * K_;
+                     arguments.out = out + h * K_;
+                     table.forward(context.kernel(), arguments, 0, 1);
+                   }
+                 });
+  }
+
+ private:
+  Tensor<T> k_t_;   // [H, K, capacity]
+  Tensor<T> v_;     // [capacity, D]
+  Tensor<T> er_t_;  // [K, L]; undefined for cross-attention
+  std::int64_t heads_ = 0, K_ = 0, capacity_ = 0, length_ = 0;
+};
+
+}  // namespace imu2music::inline v0
