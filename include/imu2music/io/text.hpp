@@ -1,0 +1,56 @@
+// Text for messages: outside names made printable, and the known name nearest to a misspelt one.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace imu2music::inline v0 {
+
+// `text` in quotes, at most 80 characters of it, on one line and in ASCII whatever bytes a damaged or hostile
+// file puts there: others appear as \xNN.
+inline std::string in_quotes(std::string_view text) {
+  constexpr std::size_t longest = 80;
+  constexpr char digits[] = "0123456789abcdef";
+  std::string result = "'";
+  for (char c : text.substr(0, longest)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f) {
+      result += c;
+    } else {
+      result += "\\x";
+      result += digits[byte >> 4];
+      result += digits[byte & 15];
+    }
+  }
+  return result + (text.size() > longest ? "...'" : "'");
+}
+
+// The Levenshtein distance: how many insertions, deletions and replacements lead from a to b. Cost |a|·|b|.
+inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+// Of `known`, which must not be empty, the first that is nearest to `name`.
+inline std::string_view nearest_name(std::string_view name, std::span<const std::string_view> known) {
+  name = name.substr(0, 200);  // nobody misspells at that length, and the cost is a product
+  return *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
+    return edit_distance(name, a) < edit_distance(name, b);
+  });
+}
+
+}  // namespace imu2music::inline v0

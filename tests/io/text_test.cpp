@@ -1,0 +1,31 @@
+#include "imu2music/io/text.hpp"
+
+#include "support.hpp"
+
+using namespace imu2music;
+
+TEST_CASE("quotes keep a message on one printable line") {
+  CHECK(in_quotes("abc") == "'abc'");
+  CHECK(in_quotes("") == "''");
+  CHECK(in_quotes(std::string_view("a\n\x1b\0\xff", 5)) == "'a\\x0a\\x1b\\x00\\xff'");
+  CHECK(in_quotes(std::string(80, 'x')) == "'" + std::string(80, 'x') + "'");
+  CHECK(in_quotes(std::string(81, 'x')) == "'" + std::string(80, 'x') + "...'");
+}
+
+TEST_CASE("edit distances") {
+  CHECK(edit_distance("", "") == 0);
+  CHECK(edit_distance("abc", "") == 3);
+  CHECK(edit_distance("", "abc") == 3);
+  CHECK(edit_distance("kitten", "sitting") == 3);
+  CHECK(edit_distance("heads", "heads") == 0);
+  CHECK(edit_distance("flaw", "lawn") == 2);
+}
+
+TEST_CASE("the nearest name; the first of equals; long names cost little") {
+  const std::string_view known[] = {"d_model", "heads", "vocabulary"};
+  CHECK(nearest_name("head", known) == "heads");
+  CHECK(nearest_name("vocab", known) == "heads");  // both five edits away: the first
+  CHECK(nearest_name("vocabulry", known) == "vocabulary");
+  CHECK(nearest_name("dmodel", known) == "d_model");
+  CHECK(nearest_name(std::string(1 << 20, 'x'), known) == "d_model");
+}
