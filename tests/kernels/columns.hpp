@@ -3,9 +3,13 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <new>
 #include <vector>
 
 #include "cpu/dispatch.hpp"
@@ -72,6 +76,62 @@ class GuardedBuffer {
   std::vector<T> storage_;
   std::int64_t count_ = 0, begin_ = 0;
 };
+
+// `count` numbers that end where a page without access begins (Edge::after), or begin where one ends: a
+// kernel that reads past them is stopped. Lanes that a vector instruction masks out are not accesses.
+enum class Edge { before, after };
+
+template <class T>
+class EdgeBuffer {
+ public:
+  EdgeBuffer(std::int64_t count, Edge edge) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+    const std::size_t inside = (bytes + page - 1) / page * page;
+    size_ = inside + page;
+    mapping_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping_ == MAP_FAILED) throw std::bad_alloc();
+    char* begin = static_cast<char*>(mapping_);
+    mprotect(edge == Edge::after ? begin + inside : begin, page, PROT_NONE);
+    data_ = reinterpret_cast<T*>(edge == Edge::after ? begin + inside - bytes : begin + page);
+  }
+  EdgeBuffer(const std::vector<T>& values, Edge edge)
+      : EdgeBuffer(static_cast<std::int64_t>(values.size()), edge) {
+    if (!values.empty()) std::memcpy(data_, values.data(), values.size() * sizeof(T));
+  }
+  EdgeBuffer(const EdgeBuffer&) = delete;
+  EdgeBuffer& operator=(const EdgeBuffer&) = delete;
+  ~EdgeBuffer() { munmap(mapping_, size_); }
+  T* data() { return data_; }
+  T& operator[](std::int64_t i) { return data_[i]; }
+
+ private:
+  void* mapping_ = nullptr;
+  std::size_t size_ = 0;
+  T* data_ = nullptr;
+};
+
+// `count` reproducible numbers in [-1, 1), exact in float.
+template <class T>
+std::vector<T> some_numbers(std::int64_t count, std::uint64_t seed) {
+  Numbers numbers(seed);
+  std::vector<T> values(static_cast<std::size_t>(count));
+  for (T& value : values) value = static_cast<T>(static_cast<float>(numbers.next()));
+  return values;
+}
+
+// Whether two stretches hold the same bits, whatever the numbers, NaN included.
+template <class T>
+bool same_bits(const T* a, const T* b, std::int64_t count) {
+  return std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(T)) == 0;
+}
+
+// The scalar column and those this processor has.
+inline std::vector<imu2music::kernels::Isa> all_columns() {
+  std::vector<imu2music::kernels::Isa> columns = vector_columns();
+  columns.insert(columns.begin(), imu2music::kernels::Isa::scalar);
+  return columns;
+}
 
 // The largest |a - b| / (1 + |b|).
 template <class T, class U>
