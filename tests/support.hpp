@@ -67,7 +67,8 @@ struct CommandResult {
 // Runs a shell command and collects what it prints.
 inline CommandResult run_command(const std::string& command) {
   ScratchFolder scratch;
-  std::string line = "( " + command + " ) >'" + (scratch / "out") + "' 2>'" + (scratch / "err") + "' </dev/null";
+  std::string line =
+      "( " + command + " ) >'" + (scratch / "out") + "' 2>'" + (scratch / "err") + "' </dev/null";
   int raw = std::system(line.c_str());
   CommandResult result;
   result.status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);

@@ -46,11 +46,13 @@ class Session {
     ArenaScope scope(context_, arena_);
     model_.decoder.remember(context_, memory, caches_);
     position_ = 0;
+    started_ = true;
   }
 
-  // Takes the next token; the logits, [V], stay valid until the next call. Throws ShapeError for a token
-  // outside the vocabulary or past max_sequence.
+  // Takes the next token; the logits, [V], stay valid until the next call. Throws Error before a start,
+  // ShapeError for a token outside the vocabulary or past max_sequence.
   std::span<const T> step(std::int64_t token) {
+    if (!started_) throw Error("[session] a step without a memory; call start() first");
     ArenaScope scope(context_, arena_);
     const Tensor<T> logits = model_.step(context_, token, position_, caches_);
     std::copy_n(logits.data(), logits_.size(), logits_.data());
@@ -69,8 +71,7 @@ class Session {
   void prepare(std::int64_t memory_length) {
     start(Tensor<T>({1, memory_length, model_.config.d_model}));
     step(0);
-    position_ = 0;
-    for (auto& cache : caches_) cache.self.clear();
+    started_ = false;
   }
 
   const Imu2MusicModel<T>& model_;
@@ -79,6 +80,7 @@ class Session {
   std::vector<DecoderLayerCache<T>> caches_;
   Tensor<T> logits_;
   std::int64_t position_ = 0;
+  bool started_ = false;
 };
 
 }  // namespace imu2music::inline v0

@@ -1,0 +1,98 @@
+#include "imu2music/generate/session.hpp"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+#include <vector>
+
+#include "imu2music/generate/sampler.hpp"
+#include "imu2music/models/weights.hpp"
+#include "random.hpp"
+
+using namespace imu2music;
+
+namespace {
+
+ModelConfig small_config() {
+  ModelConfig config;
+  config.d_model = 48;
+  config.heads = 3;
+  config.feed_forward = 80;
+  config.max_sequence = 33;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("cached decoding equals full recomputation, token for token and bit for bit") {
+  const auto model = init_model<float>(small_config(), 9);
+  const auto input = test::random_tensor<float>({1, 2, 3, 150}, 1);
+  Context context;
+  const auto memory = model.encode_memory(context, model.encode_motion(context, input));
+  for (bool greedy : {true, false}) {
+    Session<float> session(model);
+    session.start_from_motion(input);
+    Sampler<float> cached(243, {.greedy = greedy, .temperature = 1.3, .seed = 4}), full = cached;
+    Tensor<std::int64_t> tokens({1, 33});
+    tokens[0] = EventVocabulary1::sos;
+    for (std::int64_t t = 0; t < 32; ++t) {
+      const auto stepped = session.step(tokens[t]);
+      const auto prefix =
+          Tensor<std::int64_t>::from(std::as_const(tokens).values().subspan(0, t + 1), {1, t + 1});
+      const auto logits = model.logits(context, memory, prefix);
+      for (std::int64_t v = 0; v < 243; ++v) CHECK(stepped[v] == logits[t * 243 + v]);
+      const std::int64_t next = cached.choose(session.context(), stepped.data(), nullptr);
+      CHECK(next == full.choose(context, logits.data() + t * 243, nullptr));
+      tokens[t + 1] = next == EventVocabulary1::pad ? 0 : next;  // the full computation masks PAD as a key
+    }
+    CHECK(session.position() == 32);
+  }
+}
+
+TEST_CASE("a session starts again from the beginning") {
+  const auto model = init_model<float>(small_config(), 9);
+  const auto first = test::random_tensor<float>({1, 2, 3, 150}, 1),
+             second = test::random_tensor<float>({1, 2, 3, 150}, 2);
+  Session<float> session(model);
+  std::vector<float> logits[3];
+  int run = 0;
+  for (const auto* input : {&first, &second, &first}) {
+    session.start_from_motion(*input);
+    session.step(240);
+    const auto last = session.step(17);
+    logits[run++].assign(last.begin(), last.end());
+  }
+  CHECK(logits[0] == logits[2]);
+  CHECK(logits[0] != logits[1]);
+}
+
+TEST_CASE(
+    "steps past the last position, tokens outside the vocabulary and steps before a start are refused") {
+  const auto model = init_model<float>(small_config(), 9);
+  Session<float> session(model);
+  CHECK_THROWS_AS(session.step(240), Error);
+  session.start_from_motion(test::random_tensor<float>({1, 2, 3, 150}, 1));
+  CHECK_THROWS_AS(session.step(243), ShapeError);
+  CHECK_THROWS_AS(session.step(-1), ShapeError);
+  for (int t = 0; t < 33; ++t) session.step(1);
+  CHECK_THROWS_AS(session.step(1), ShapeError);
+  CHECK_THROWS_AS(session.start(Tensor<float>({1, 27, 47})), ShapeError);
+  CHECK_THROWS_AS(session.start(Tensor<float>({1, 28, 48})), ShapeError);
+}
+
+TEST_CASE("one model serves many threads, a session each") {
+  const auto model = init_model<float>(small_config(), 9);
+  std::vector<std::vector<std::int64_t>> tokens(4);
+  std::vector<std::thread> threads;
+  for (auto& mine : tokens)
+    threads.emplace_back([&model, &mine] {
+      Session<float> session(model);
+      Sampler<float> sampler(243, {.seed = 1});
+      session.start_from_motion(test::random_tensor<float>({1, 2, 3, 150}, 1));
+      std::int64_t token = 240;
+      for (int t = 0; t < 30; ++t)
+        mine.push_back(token = sampler.choose(session.context(), session.step(token).data(), nullptr));
+    });
+  for (auto& thread : threads) thread.join();
+  for (const auto& other : tokens) CHECK(other == tokens[0]);
+}
