@@ -1,0 +1,40 @@
+# Thin wrappers; everything is built by CMake. On Debian 12, `make demo` and `make test` install what is missing.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+PROGRAM = $(BUILD)/imu2music
+
+.PHONY: all demo test test-sanitize bench dependencies configure clean
+
+all: configure
+	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
+
+dependencies:
+	@sh cmake/dependencies.sh
+
+configure: dependencies
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+
+# A score of our own, the simulated motion of a violinist who bows it, and the music that untrained weights make of it.
+demo: all
+	@mkdir -p demo
+	$(BUILD)/examples/demo/demo_compose demo/score.mid
+	$(PROGRAM) simulate demo/score.mid -o demo/recording --seed 1
+	$(PROGRAM) init examples/demo/config.json -o demo/weights.safetensors --seed 1
+	$(PROGRAM) generate demo/recording --weights demo/weights.safetensors --seed 1 \
+	  -o demo/music.mid --wav demo/music.wav --svg demo/music.svg
+	@echo "The motion was simulated and the weights are untrained: this shows that everything works, not what it can do."
+	@ls -l demo/music.mid demo/music.wav demo/music.svg
+
+test: configure
+	cmake --build $(BUILD) -j$(JOBS)
+	ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS)
+
+# The whole suite under AddressSanitizer and UndefinedBehaviorSanitizer.
+test-sanitize: dependencies
+	cmake --preset asan+ubsan
+	cmake --build --preset asan+ubsan -j$(JOBS)
+	ctest --preset asan+ubsan -j$(JOBS)
+
+clean:
+	rm -rf $(BUILD) build-* demo

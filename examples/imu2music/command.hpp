@@ -1,0 +1,62 @@
+// What the commands of the program share: common options, output as text or JSON, progress, and failure.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+struct CommonOptions {
+  bool json = false;
+  int threads = 0;  // 0: as many as the machine offers
+};
+
+// Adds --json and --threads.
+void add_common_options(CLI::App& command, CommonOptions& options);
+
+int thread_count(const CommonOptions& options);
+
+// A command did its work and the answer is no (a verification that failed): exit status 1. The message is one
+// line.
+class CommandFailure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Prints one JSON object on standard output. Throws SystemError where it cannot be written.
+void print_json(const nlohmann::ordered_json& object);
+
+// Prints text on standard output. Throws SystemError where it cannot be written.
+void print_text(std::string_view text);
+
+// "0.000012", "3.5e-07": a figure for a table.
+std::string figure(double value);
+
+// Says how far a long task has come, on standard error, only where that is a terminal and after the first
+// second.
+class Progress {
+ public:
+  explicit Progress(std::string what);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  void update(std::int64_t done, std::int64_t of);
+
+ private:
+  std::string what_;
+  std::chrono::steady_clock::time_point begin_;
+  bool terminal_, shown_ = false;
+};
+
+void add_init_command(CLI::App& program);
+void add_simulate_command(CLI::App& program);
+void add_generate_command(CLI::App& program);
+void add_verify_command(CLI::App& program);
+void add_features_command(CLI::App& program);
+void add_info_command(CLI::App& program);

@@ -1,0 +1,198 @@
+// generate: a recording goes in; MIDI, sound and a picture come out.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "imu2music/generate/compose.hpp"
+#include "imu2music/imu/repovizz_reader.hpp"
+#include "imu2music/io/atomic_file.hpp"
+#include "imu2music/models/weights.hpp"
+#include "imu2music/music/midi_file.hpp"
+#include "motion_score_svg.hpp"
+#include "sound.hpp"
+
+namespace {
+
+using namespace imu2music;
+
+struct GenerateOptions {
+  CommonOptions common;
+  std::string recording, output, weights, wav, svg;
+  std::uint64_t seed = 0;
+  double temperature = 1;
+  bool greedy = false;
+  std::int64_t max_tokens = 0;
+  int instrument = 40;
+  double start_s = 0, duration_s = 0;
+};
+
+// The motion above the music, both on the recording's time axis.
+std::string picture(const Recording& recording, const Composition& music, const GenerateOptions& options,
+                    bool untrained) {
+  MotionScore score;
+  score.title = "Music from motion: " + std::filesystem::path(options.recording).lexically_normal().string();
+  score.subtitle = std::to_string(music.notes.size()) + " notes, " +
+                   (options.greedy ? "greedy"
+                                   : "seed " + std::to_string(options.seed) + ", temperature " +
+                                         number_text(options.temperature)) +
+                   (untrained ? "; untrained weights: the music does not follow the motion" : "");
+  for (const SensorTrack& sensor : recording.sensors)
+    for (const Channel& channel : sensor.channels) {
+      if (axis_count(channel.quantity) != 3 || !sensor.clock.is_uniform()) continue;
+      MotionTrace trace;
+      trace.label = sensor.name + ", " + std::string(to_string(channel.quantity));
+      trace.unit = std::string(unit_of(channel.quantity));
+      trace.rate_hz = sensor.clock.rate_hz;
+      const double begin = std::max(0.0, std::floor((music.start_s - sensor.clock.start_s) * trace.rate_hz));
+      const auto first = std::min(static_cast<std::int64_t>(begin), channel.sample_count());
+      const auto wanted = static_cast<std::int64_t>(std::ceil(music.duration_s * trace.rate_hz)) + 1;
+      const std::int64_t last = std::min(channel.sample_count(), first + wanted);
+      trace.start_s = sensor.clock.time_s(first);
+      for (std::int64_t i = first; i < last; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        trace.values.push_back({channel.axis(0)[at], channel.axis(1)[at], channel.axis(2)[at]});
+      }
+      score.traces.push_back(std::move(trace));
+    }
+  score.notes = music.notes;
+  for (Note& note : score.notes) {
+    note.start += music.start_s;
+    note.end += music.start_s;
+  }
+  for (const ComposedWindow& window : music.windows) score.window_starts_s.push_back(window.start_s);
+  score.start_s = music.start_s;
+  score.end_s = music.start_s + music.duration_s;
+  return motion_score_svg(score);
+}
+
+// Refuses, before any work is done, outputs that could not be written or would overwrite one another.
+void check_outputs(const std::vector<std::string>& paths) {
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j)
+      if (std::filesystem::path(paths[i]).lexically_normal() ==
+          std::filesystem::path(paths[j]).lexically_normal())
+        throw InputError(paths[i], "is named for two outputs", "give each output a file of its own");
+    const AtomicFile probe(paths[i]);
+  }
+}
+
+void run_generate(const GenerateOptions& options) {
+  std::vector<std::string> outputs = {options.output};
+  for (const std::string& path : {options.wav, options.svg})
+    if (!path.empty()) outputs.push_back(path);
+  check_outputs(outputs);
+  if (!options.wav.empty()) find_soundfont("");
+  const Imu2MusicModel<float> model = load_model<float>(options.weights);
+  const Recording recording = read_repovizz(options.recording);
+  const bool untrained = model.config.untrained;
+  if (untrained)
+    std::fprintf(
+        stderr,
+        "imu2music: %s holds untrained weights: the music will not follow the motion; each window is filled "
+        "to its end\n",
+        options.weights.c_str());
+
+  ComposeOptions compose_options;
+  compose_options.sampler = {options.greedy, options.temperature, options.seed};
+  compose_options.max_tokens = options.max_tokens;
+  compose_options.fill_windows = untrained;
+  compose_options.start_s = options.start_s;
+  compose_options.duration_s = options.duration_s;
+  Progress progress("window");
+  compose_options.on_window = [&](std::int64_t done, std::int64_t of) { progress.update(done, of); };
+  Session<float> session(model, thread_count(options.common));
+  const Composition music = compose(session, recording, compose_options);
+
+  MidiWriteOptions midi;
+  midi.program = options.instrument;
+  write_midi_file(options.output, music.notes, midi);
+  if (!options.wav.empty()) {
+    SoundOptions sound;
+    sound.program = options.instrument;
+    sound.min_length_s = music.duration_s;
+    render_wav(options.wav, music.notes, sound);
+  }
+  if (!options.svg.empty()) {
+    AtomicFile file(options.svg);
+    file.write(picture(recording, music, options, untrained));
+    file.commit();
+  }
+
+  std::int64_t tokens = 0, out_of_tokens = 0;
+  for (const ComposedWindow& window : music.windows) {
+    tokens += static_cast<std::int64_t>(window.ids.size());
+    out_of_tokens += window.out_of_tokens;
+  }
+  if (options.common.json) {
+    nlohmann::ordered_json windows = nlohmann::ordered_json::array();
+    for (const ComposedWindow& window : music.windows)
+      windows.push_back({{"start_s", window.start_s},
+                         {"tokens", window.ids.size()},
+                         {"notes", window.notes},
+                         {"out_of_tokens", window.out_of_tokens}});
+    print_json({{"recording", options.recording},
+                {"weights", options.weights},
+                {"untrained", untrained},
+                {"seed", options.seed},
+                {"greedy", options.greedy},
+                {"temperature", options.temperature},
+                {"start_s", music.start_s},
+                {"duration_s", music.duration_s},
+                {"held_frames", music.held_frames},
+                {"tokens", tokens},
+                {"notes", music.notes.size()},
+                {"windows", windows},
+                {"outputs", outputs}});
+    return;
+  }
+  std::string text;
+  for (const std::string& path : outputs) text += (text.empty() ? "" : ", ") + path;
+  text += ": " + std::to_string(music.notes.size()) + " notes from " + figure(music.duration_s) +
+          " s of motion in " + std::to_string(music.windows.size()) +
+          (music.windows.size() == 1 ? " window" : " windows") + ", " + std::to_string(tokens) + " tokens" +
+          (options.greedy ? ", greedy" : ", seed " + std::to_string(options.seed)) + "\n";
+  if (out_of_tokens > 0)
+    text +=
+        std::to_string(out_of_tokens) + " of the windows used all their tokens before their 6 s were over\n";
+  if (music.held_frames > 0)
+    text += "the last window is " + std::to_string(music.held_frames) +
+            " frames longer than the recording: its last frame was held\n";
+  print_text(text);
+}
+
+}  // namespace
+
+void add_generate_command(CLI::App& program) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App* command = program.add_subcommand("generate", "Make music from a recording of motion");
+  command->add_option("RECORDING", options->recording, "A recording in the RepoVizz layout (folder)")
+      ->required();
+  command->add_option("-o,--output", options->output, "MIDI file to write")->required();
+  command->add_option("--weights", options->weights, "Weights (safetensors) or a PyTorch checkpoint")
+      ->required();
+  command->add_option("--wav", options->wav, "Also write the sound, 16-bit PCM WAV");
+  command->add_option("--svg", options->svg, "Also draw the motion above a piano roll");
+  command->add_option("--seed", options->seed, "Seed of the sampling (default 0)");
+  command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--greedy", options->greedy, "Always take the likeliest event");
+  command->add_option("--max-tokens", options->max_tokens, "At most so many events a window of 6 s")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--instrument", options->instrument, "General MIDI program, 0 to 127 (default 40: violin)")
+      ->check(CLI::Range(0, 127));
+  command->add_option("--start", options->start_s, "Where in the recording to begin, s")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--duration", options->duration_s,
+                   "How much of the recording to use, s (default: to its end)")
+      ->check(CLI::PositiveNumber);
+  add_common_options(*command, options->common);
+  command->callback([options] { run_generate(*options); });
+}

@@ -1,0 +1,51 @@
+// init: untrained weights for a config.
+#include <cstdint>
+#include <memory>
+
+#include "command.hpp"
+#include "imu2music/io/file_bytes.hpp"
+#include "imu2music/io/model_config.hpp"
+#include "imu2music/models/weights.hpp"
+
+namespace {
+
+struct InitOptions {
+  CommonOptions common;
+  std::string config, output;
+  std::uint64_t seed = 0;
+};
+
+void run_init(const InitOptions& options) {
+  using namespace imu2music;
+  const ModelConfig config = parse_model_config(read_text_file(options.config), options.config);
+  Imu2MusicModel<float> model = init_model<float>(config, options.seed);
+  save_model(model, options.output);
+  std::int64_t parameters = 0, tensors = 0;
+  const auto count = [&]<class Entry>(const std::string&, Entry& entry) {
+    ++tensors;
+    if constexpr (std::is_same_v<Entry, Parameter<float>>)
+      if (entry.trainable) parameters += entry.value.size();
+  };
+  model.visit(count);
+  if (options.common.json)
+    print_json({{"output", options.output},
+                {"seed", options.seed},
+                {"parameters", parameters},
+                {"tensors", tensors},
+                {"config", nlohmann::ordered_json::parse(to_json(model.config))}});
+  else
+    print_text(options.output + ": untrained weights, " + std::to_string(parameters) + " parameters in " +
+               std::to_string(tensors) + " tensors, seed " + std::to_string(options.seed) + "\n");
+}
+
+}  // namespace
+
+void add_init_command(CLI::App& program) {
+  auto options = std::make_shared<InitOptions>();
+  CLI::App* command = program.add_subcommand("init", "Make untrained weights from a config");
+  command->add_option("CONFIG.json", options->config, "The model's sizes")->required();
+  command->add_option("-o,--output", options->output, "Weights to write (safetensors)")->required();
+  command->add_option("--seed", options->seed, "Seed of the random numbers (default 0)");
+  add_common_options(*command, options->common);
+  command->callback([options] { run_init(*options); });
+}

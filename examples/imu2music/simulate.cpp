@@ -1,0 +1,58 @@
+// simulate: the motion of a violinist's two forearms who bows a score.
+#include <cstdint>
+#include <memory>
+
+#include "command.hpp"
+#include "imu2music/imu/repovizz_writer.hpp"
+#include "imu2music/imu/virtual_violinist.hpp"
+#include "imu2music/music/midi_file.hpp"
+
+namespace {
+
+struct SimulateOptions {
+  CommonOptions common;
+  std::string score, output;
+  std::uint64_t seed = 0;
+};
+
+void run_simulate(const SimulateOptions& options) {
+  using namespace imu2music;
+  const MidiFile score = read_midi_file(options.score);
+  const std::vector<Note> notes = score.all_notes();
+  if (notes.empty())
+    throw InputError(options.score, "has no notes", "use a score with at least one note for the violin");
+  VirtualViolinistOptions violinist;
+  violinist.seed = options.seed;
+  const Recording recording = simulate_violinist(notes, violinist);
+  write_repovizz(recording, options.output);
+  const SensorTrack& sensor = recording.sensors.front();
+  if (options.common.json) {
+    nlohmann::ordered_json sensors = nlohmann::ordered_json::array();
+    for (const SensorTrack& track : recording.sensors) sensors.push_back(track.name);
+    print_json({{"output", options.output},
+                {"score", options.score},
+                {"seed", options.seed},
+                {"notes", notes.size()},
+                {"simulated", true},
+                {"sensors", sensors},
+                {"rate_hz", sensor.clock.rate_hz},
+                {"duration_s", sensor.duration_s()}});
+  } else {
+    print_text(options.output + ": simulated motion of two forearms bowing " + std::to_string(notes.size()) +
+               " notes, " + figure(sensor.duration_s()) + " s at " + figure(sensor.clock.rate_hz) +
+               " Hz, seed " + std::to_string(options.seed) + "\n");
+  }
+}
+
+}  // namespace
+
+void add_simulate_command(CLI::App& program) {
+  auto options = std::make_shared<SimulateOptions>();
+  CLI::App* command =
+      program.add_subcommand("simulate", "Simulate a violinist's forearms bowing a score, as a recording");
+  command->add_option("SCORE.mid", options->score, "The score (Standard MIDI File)")->required();
+  command->add_option("-o,--output", options->output, "Folder to write, in the RepoVizz layout")->required();
+  command->add_option("--seed", options->seed, "Seed of bias and noise (default 0)");
+  add_common_options(*command, options->common);
+  command->callback([options] { run_simulate(*options); });
+}

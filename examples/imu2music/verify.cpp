@@ -1,0 +1,319 @@
+// verify: our results against expected ones, stage by stage.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "imu2music/generate/sampler.hpp"
+#include "imu2music/generate/session.hpp"
+#include "imu2music/imu/reference_features.hpp"
+#include "imu2music/imu/repovizz_reader.hpp"
+#include "imu2music/imu/resample.hpp"
+#include "imu2music/io/safetensors.hpp"
+#include "imu2music/models/weights.hpp"
+#include "imu2music/ops/cross_entropy.hpp"
+#include "verify_events.hpp"
+
+namespace {
+
+using namespace imu2music;
+
+constexpr double model_tolerance = 1e-4;    // |a - b| <= t + t |b|
+constexpr double feature_tolerance = 1e-5;  // |a - b| <= t
+
+struct VerifyOptions {
+  CommonOptions common;
+  std::string subject, expected;
+};
+
+// One line of the table. A row without errors to show was absent.
+struct Row {
+  std::string name;
+  bool absent = false, passed = true;
+  double max_abs_error = 0, max_rel_error = 0;
+  std::string note = {};
+};
+
+// The tensors of an EXPECTED file, converted as wanted.
+class Expected {
+ public:
+  explicit Expected(const std::string& path) : file_(read_safetensors(path)) {}
+
+  const TensorFile& file() const { return file_; }
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+
+  template <class T>
+  Tensor<T> values(const std::string& name) const {
+    const TensorEntry& entry = *file_.find(name);
+    Tensor<T> tensor = Tensor<T>::uninitialised(entry.shape);
+    copy_values(entry, tensor.data());
+    return tensor;
+  }
+
+  void require(bool fits, const std::string& name, const std::string& wanted) const {
+    if (!fits)
+      throw InputError(file_.path, "tensor " + name + " is " + file_.find(name)->shape.to_string(),
+                       "for these weights it must be " + wanted);
+  }
+
+  Tensor<std::int64_t> tokens(const std::string& name, std::int64_t vocabulary) const {
+    Tensor<std::int64_t> ids = values<std::int64_t>(name);
+    for (std::int64_t id : ids.values())
+      if (id < 0 || id >= vocabulary)
+        throw InputError(file_.path, "tensor " + name + " holds the token " + std::to_string(id),
+                         "the vocabulary of these weights has ids 0 to " + std::to_string(vocabulary - 1));
+    return ids;
+  }
+
+ private:
+  TensorFile file_;
+};
+
+// Compares `got` with the expected tensor of that name, element by element.
+Row compare(const Expected& expected, const std::string& name, const Tensor<float>& got, double absolute,
+            double relative) {
+  const Tensor<float> wanted = expected.values<float>(name);
+  expected.require(wanted.shape() == got.shape(), name, got.shape().to_string());
+  Row row{name};
+  std::int64_t failures = 0, first = -1;
+  for (std::int64_t i = 0; i < wanted.size(); ++i) {
+    const double a = got[i], b = wanted[i];
+    double error = std::abs(a - b);
+    if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+    row.max_abs_error = std::max(row.max_abs_error, error);
+    if (error > 0)
+      row.max_rel_error =
+          std::max(row.max_rel_error, b != 0 ? error / std::abs(b) : std::numeric_limits<double>::infinity());
+    if (!(error <= absolute + relative * std::abs(b)) && failures++ == 0) first = i;
+  }
+  row.passed = failures == 0;
+  if (!row.passed)
+    row.note = std::to_string(failures) + " of " + std::to_string(wanted.size()) +
+               " values differ, the first at " + std::to_string(first);
+  return row;
+}
+
+Row absent(const std::string& name, const std::string& note) {
+  Row row{name};
+  row.absent = true;
+  row.note = note;
+  return row;
+}
+
+// [B, S, D] → [S, B, D], the order of the expected files.
+Tensor<float> sequence_first(const Tensor<float>& x) {
+  const std::int64_t B = x.dim(0), S = x.dim(1), D = x.dim(2);
+  Tensor<float> y = Tensor<float>::uninitialised({S, B, D});
+  for (std::int64_t b = 0; b < B; ++b)
+    for (std::int64_t s = 0; s < S; ++s)
+      std::copy_n(x.data() + (b * S + s) * D, D, y.data() + (s * B + b) * D);
+  return y;
+}
+
+Row compare_greedy(const Expected& expected, const Imu2MusicModel<float>& model, const Tensor<float>& input,
+                   int threads) {
+  const std::string name = "greedy_tokens";
+  const Tensor<std::int64_t> wanted = expected.tokens(name, model.config.vocabulary);
+  expected.require(wanted.rank() == 2 && wanted.dim(0) == 1 && wanted.dim(1) <= model.config.max_sequence,
+                   name, "(1, at most " + std::to_string(model.config.max_sequence) + ")");
+  Session<float> session(model, threads);
+  session.start_from_motion(input.slice(0, 1));
+  Sampler<float> sampler(model.config.vocabulary, {.greedy = true});
+  Row row{name};
+  std::int64_t token = EventVocabulary1::sos, differing = 0, first = -1;
+  for (std::int64_t t = 0; t < wanted.size(); ++t) {
+    if (t > 0) token = sampler.choose(session.context(), session.step(token).data(), nullptr);
+    if (token != wanted[t] && differing++ == 0) first = t;
+  }
+  row.passed = differing == 0;
+  row.max_abs_error = static_cast<double>(differing);
+  row.max_rel_error =
+      wanted.size() == 0 ? 0 : static_cast<double>(differing) / static_cast<double>(wanted.size());
+  row.note = std::to_string(differing) + " of " + std::to_string(wanted.size()) + " tokens differ";
+  if (!row.passed) row.note += ", the first at " + std::to_string(first);
+  return row;
+}
+
+std::vector<Row> verify_model(const VerifyOptions& options) {
+  const Imu2MusicModel<float> model = load_model<float>(options.subject);
+  const Expected expected(options.expected);
+  Context context(thread_count(options.common));
+  std::vector<Row> rows;
+  const std::string lacking = "not in " + options.expected;
+  const auto check = [&](const std::string& name, const Tensor<float>& got) {
+    rows.push_back(expected.has(name) ? compare(expected, name, got, model_tolerance, model_tolerance)
+                                      : absent(name, lacking));
+  };
+
+  if (!expected.has("input")) {
+    for (const char* name :
+         {"input", "encoder_features", "memory", "logits_eval", "loss_eval", "greedy_tokens"})
+      rows.push_back(absent(name, expected.has(name) ? "there is no input to compute it from" : lacking));
+    return rows;
+  }
+  const Tensor<float> input = expected.values<float>("input");
+  expected.require(input.rank() == 4 && input.dim(0) >= 1 && input.shape() == Shape{input.dim(0), 2, 3, 150},
+                   "input", "(B, 2, 3, 150)");
+  for (float value : input.values())
+    if (!std::isfinite(value))
+      throw InputError(options.expected, "tensor input holds a value that is not finite",
+                       "motion must be finite");
+  rows.push_back({.name = "input", .note = input.shape().to_string()});
+
+  const Tensor<float> features = model.encode_motion(context, input);
+  check("encoder_features", sequence_first(features));
+  const Tensor<float> memory = model.encode_memory(context, features);
+  check("memory", sequence_first(memory));
+  if (expected.has("tokens_in")) {
+    const Tensor<std::int64_t> tokens = expected.tokens("tokens_in", model.config.vocabulary);
+    expected.require(
+        tokens.rank() == 2 && tokens.dim(0) == input.dim(0) && tokens.dim(1) >= 1 &&
+            tokens.dim(1) <= model.config.max_sequence,
+        "tokens_in",
+        "(" + std::to_string(input.dim(0)) + ", 1 to " + std::to_string(model.config.max_sequence) + ")");
+    const Tensor<float> logits = model.logits(context, memory, tokens);
+    check("logits_eval", logits);
+    if (expected.has("loss_eval") && expected.has("tokens_out")) {
+      const Tensor<std::int64_t> targets = expected.tokens("tokens_out", model.config.vocabulary);
+      expected.require(targets.shape() == tokens.shape(), "tokens_out", tokens.shape().to_string());
+      if (std::all_of(targets.values().begin(), targets.values().end(),
+                      [](std::int64_t id) { return id == EventVocabulary1::pad; }))
+        throw InputError(options.expected, "tensor tokens_out is padding only",
+                         "a loss needs at least one target");
+      const auto loss = static_cast<float>(cross_entropy(context, logits, targets, EventVocabulary1::pad));
+      check("loss_eval", Tensor<float>::from(std::span<const float>(&loss, 1), {1}));
+    } else {
+      rows.push_back(absent("loss_eval", expected.has("loss_eval") ? "there are no tokens_out" : lacking));
+    }
+  } else {
+    for (const char* name : {"logits_eval", "loss_eval"})
+      rows.push_back(absent(name, expected.has(name) ? "there are no tokens_in" : lacking));
+  }
+  rows.push_back(expected.has("greedy_tokens")
+                     ? compare_greedy(expected, model, input, thread_count(options.common))
+                     : absent("greedy_tokens", lacking));
+  return rows;
+}
+
+// A recording against expected features.
+std::vector<Row> verify_features(const VerifyOptions& options) {
+  const Expected expected(options.expected);
+  if (!expected.has("features")) return {absent("features", "not in " + options.expected)};
+  const TensorEntry& entry = *expected.file().find("features");
+  const std::int64_t frames = entry.shape.rank() == 3 ? entry.shape[2] : 0;
+  expected.require(entry.shape == Shape{2, 3, frames} && frames >= 1, "features", "(2, 3, frames)");
+  const auto start = expected.file().metadata.find("start_frame");
+  double start_frame = 0;
+  if (start != expected.file().metadata.end() && !repovizz_detail::parse_number(start->second, start_frame))
+    throw InputError(options.expected, "its start_frame is '" + start->second + "'",
+                     "it must be a frame number");
+  const Recording motion = at_rate(read_repovizz(options.subject), reference_rate_hz);
+  Tensor<float> features({2, 3, frames});
+  reference_features(motion, static_cast<std::int64_t>(start_frame), frames, features.values());
+  return {compare(expected, "features", features, feature_tolerance, 0)};
+}
+
+std::vector<Row> verify_vocabulary(const std::string& path) {
+  std::vector<Row> rows;
+  for (const CheckRow& check : verify_events_file(path)) {
+    Row row{check.name};
+    row.passed = check.passed;
+    row.max_abs_error = check.max_abs_error;
+    row.max_rel_error = check.max_rel_error;
+    row.note = check.note;
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+// JSON has no infinity.
+nlohmann::ordered_json json_number(double value) {
+  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
+}
+
+void report(const VerifyOptions& options, const std::vector<Row>& rows) {
+  std::vector<std::string> failed;
+  bool compared = false;
+  for (const Row& row : rows) {
+    if (!row.absent && !row.passed) failed.push_back(row.name);
+    compared = compared || (!row.absent && row.name != "input");
+  }
+  if (options.common.json) {
+    nlohmann::ordered_json table = nlohmann::ordered_json::array();
+    for (const Row& row : rows) {
+      nlohmann::ordered_json line = {{"name", row.name}};
+      if (!row.absent) {
+        line["max_abs_error"] = json_number(row.max_abs_error);
+        line["max_rel_error"] = json_number(row.max_rel_error);
+      }
+      line["verdict"] = row.absent ? "absent" : row.passed ? "ok" : "failed";
+      if (!row.note.empty()) line["note"] = row.note;
+      table.push_back(line);
+    }
+    print_json({{"subject", options.subject},
+                {"expected", options.expected},
+                {"isa", kernels::name_of(active_isa())},
+                {"rows", table},
+                {"passed", failed.empty() && compared}});
+  } else {
+    char line[160];
+    std::snprintf(line, sizeof line, "%-24s %14s %14s  %s\n", "tensor", "max abs error", "max rel error",
+                  "verdict");
+    std::string text = line;
+    for (const Row& row : rows) {
+      const bool figures = !row.absent;
+      std::snprintf(line, sizeof line, "%-24s %14s %14s  %s", row.name.c_str(),
+                    figures ? figure(row.max_abs_error).c_str() : "-",
+                    figures ? figure(row.max_rel_error).c_str() : "-",
+                    row.absent   ? "absent"
+                    : row.passed ? "ok"
+                                 : "FAILED");
+      text += line;
+      if (!row.note.empty()) text += "  (" + row.note + ")";
+      text += "\n";
+    }
+    print_text(text);
+  }
+  if (!failed.empty()) {
+    std::string names;
+    for (const std::string& name : failed) names += (names.empty() ? "" : ", ") + name;
+    throw CommandFailure("verification failed: " + names);
+  }
+  if (!compared)
+    throw CommandFailure(
+        "nothing was verified: " + (options.expected.empty() ? options.subject : options.expected) +
+        " holds none of the tensors that can be compared");
+}
+
+void run_verify(const VerifyOptions& options) {
+  if (options.expected.empty()) {
+    if (!is_events_file(options.subject))
+      throw InputError(options.subject, "is no file of events",
+                       "give an events JSON alone, or weights and a file of expected tensors");
+    report(options, verify_vocabulary(options.subject));
+  } else if (std::error_code ignored; std::filesystem::is_directory(options.subject, ignored)) {
+    report(options, verify_features(options));
+  } else {
+    report(options, verify_model(options));
+  }
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& program) {
+  auto options = std::make_shared<VerifyOptions>();
+  CLI::App* command = program.add_subcommand("verify", "Compare this program's results with expected ones");
+  command
+      ->add_option("SUBJECT", options->subject,
+                   "Weights or a checkpoint; a recording's folder; or an events JSON by itself")
+      ->required();
+  command->add_option("EXPECTED.safetensors", options->expected, "The expected tensors");
+  add_common_options(*command, options->common);
+  command->callback([options] { run_verify(*options); });
+}

@@ -1,0 +1,20 @@
+// Everything a user of the library includes.
+#pragma once
+
+#include "imu2music/core/version.hpp"
+#include "imu2music/generate/compose.hpp"
+#include "imu2music/generate/sampler.hpp"
+#include "imu2music/generate/session.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/imu/reference_features.hpp"
+#include "imu2music/imu/repovizz_reader.hpp"
+#include "imu2music/imu/repovizz_writer.hpp"
+#include "imu2music/imu/resample.hpp"
+#include "imu2music/imu/virtual_violinist.hpp"
+#include "imu2music/io/safetensors.hpp"
+#include "imu2music/io/torch_checkpoint.hpp"
+#include "imu2music/models/imu2music_model.hpp"
+#include "imu2music/models/weights.hpp"
+#include "imu2music/music/event_vocabulary.hpp"
+#include "imu2music/music/midi_file.hpp"
+#include "imu2music/music/note.hpp"
