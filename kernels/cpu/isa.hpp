@@ -21,6 +21,7 @@
 #define IMU2MUSIC_TARGET_AVX512_BEGIN \
   _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma\"))), apply_to = function)")
 #define IMU2MUSIC_TARGET_END _Pragma("clang attribute pop")
+#define IMU2MUSIC_UNROLL _Pragma("clang loop unroll(full)")  // before a loop whose accumulators must stand in registers
 #else
 // GCC 12 takes the deliberately undefined lanes inside its own intrinsics for a mistake of ours.
 #define IMU2MUSIC_TARGET_BEGIN \
@@ -30,6 +31,7 @@
 #define IMU2MUSIC_TARGET_AVX512_BEGIN \
   IMU2MUSIC_TARGET_BEGIN _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma\")")
 #define IMU2MUSIC_TARGET_END _Pragma("GCC pop_options") _Pragma("GCC diagnostic pop")
+#define IMU2MUSIC_UNROLL _Pragma("GCC unroll 16")
 #endif
 // clang-format on
 

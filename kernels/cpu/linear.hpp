@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "linear_avx2.hpp"
+#include "linear_avx512.hpp"
 #include "linear_scalar.hpp"

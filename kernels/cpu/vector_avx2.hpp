@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "../activation.hpp"
 #include "isa.hpp"
 
 #if IMU2MUSIC_X86
@@ -30,13 +31,38 @@ inline float horizontal_max(__m256 v) {
   return _mm_cvtss_f32(m);
 }
 
-// e^x for x <= 88.37; below -87.33 the result is 0. Cody-Waite reduction x = n ln 2 + r, |r| <= ln 2 / 2, and
-// a polynomial of degree 6 in r; relative error below 2e-7.
+// The sums of the lanes of four vectors, each in the order of horizontal_sum.
+inline __m128 horizontal_sums(__m256 a, __m256 b, __m256 c, __m256 d) {
+  const __m256 ab = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+  const __m256 cd = _mm256_add_ps(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31));
+  __m256 s = _mm256_add_ps(_mm256_unpacklo_ps(ab, cd), _mm256_unpackhi_ps(ab, cd));
+  s = _mm256_add_ps(s, _mm256_permute_ps(s, 0x4e));  // a c . . | b d . .
+  return _mm_unpacklo_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+}
+
+// The functions of activation.hpp; NaN stays NaN: of max and min the second operand is the result where
+// either is NaN.
+inline __m128 activate(__m128 x, Activation activation, float slope) {
+  if (activation == Activation::relu) return _mm_max_ps(_mm_setzero_ps(), x);
+  if (activation == Activation::leaky_relu)
+    return _mm_blendv_ps(_mm_mul_ps(x, _mm_set1_ps(slope)), x, _mm_cmpgt_ps(x, _mm_setzero_ps()));
+  return x;
+}
+inline __m256 activate(__m256 x, Activation activation, float slope) {
+  if (activation == Activation::relu) return _mm256_max_ps(_mm256_setzero_ps(), x);
+  if (activation == Activation::leaky_relu)
+    return _mm256_blendv_ps(_mm256_mul_ps(x, _mm256_set1_ps(slope)), x,
+                            _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ));
+  return x;
+}
+
+// e^x for x <= 88.37; below -87.33 the result is 0; NaN stays NaN. Cody-Waite reduction x = n ln 2 + r, |r|
+// <= ln 2 / 2, and a polynomial of degree 6 in r; relative error below 2e-7.
 inline __m256 exponential(__m256 x) {
   const __m256 lowest = _mm256_set1_ps(-87.33654f);
-  const __m256 in_range = _mm256_cmp_ps(x, lowest, _CMP_GE_OQ);
-  x = _mm256_max_ps(x, lowest);
-  x = _mm256_min_ps(x, _mm256_set1_ps(88.37626f));
+  const __m256 in_range = _mm256_cmp_ps(x, lowest, _CMP_NLT_UQ);
+  x = _mm256_max_ps(lowest, x);
+  x = _mm256_min_ps(_mm256_set1_ps(88.37626f), x);
   const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)),
                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "../activation.hpp"
 #include "isa.hpp"
 
 #if IMU2MUSIC_X86
@@ -31,10 +32,37 @@ inline float horizontal_max(__m512 v) {
   return _mm_cvtss_f32(m);
 }
 
-// e^x for x <= 88.37; below -87.33 the result is 0. As the AVX2 one; 2^n is applied by scalef.
+// The sums of the lanes of four vectors, each in the order of horizontal_sum.
+inline __m128 horizontal_sums(__m512 a, __m512 b, __m512 c, __m512 d) {
+  const __m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+  const __m512 cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+  __m512 s = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+  s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4e));
+  s = _mm512_add_ps(s, _mm512_movehdup_ps(s));  // in each of four blocks, the first number
+  const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, s));
+}
+
+// The functions of activation.hpp; NaN stays NaN: of max and min the second operand is the result where
+// either is NaN.
+inline __m128 activate(__m128 x, Activation activation, float slope) {
+  if (activation == Activation::relu) return _mm_max_ps(_mm_setzero_ps(), x);
+  if (activation == Activation::leaky_relu)
+    return _mm_blendv_ps(_mm_mul_ps(x, _mm_set1_ps(slope)), x, _mm_cmpgt_ps(x, _mm_setzero_ps()));
+  return x;
+}
+inline __m512 activate(__m512 x, Activation activation, float slope) {
+  if (activation == Activation::relu) return _mm512_max_ps(_mm512_setzero_ps(), x);
+  if (activation == Activation::leaky_relu)
+    return _mm512_mask_mul_ps(x, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NGT_UQ), x,
+                              _mm512_set1_ps(slope));
+  return x;
+}
+
+// e^x for x <= 88.37; below -87.33 the result is 0; NaN stays NaN. As the AVX2 one; 2^n is applied by scalef.
 inline __m512 exponential(__m512 x) {
-  const __mmask16 in_range = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.33654f), _CMP_GE_OQ);
-  x = _mm512_min_ps(x, _mm512_set1_ps(88.37626f));
+  const __mmask16 in_range = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.33654f), _CMP_NLT_UQ);
+  x = _mm512_min_ps(_mm512_set1_ps(88.37626f), x);
   const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)),
                                         _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
