@@ -2,4 +2,5 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "relative_attention_avx512.hpp"
 #include "relative_attention_scalar.hpp"
