@@ -36,7 +36,7 @@ struct GenerateOptions {
 std::string picture(const Recording& recording, const Composition& music, const GenerateOptions& options,
                     bool untrained) {
   MotionScore score;
-  score.title = "Music from motion: " + std::filesystem::path(options.recording).lexically_normal().string();
+  score.title = "Music from motion: " + std::filesystem::path(recording.source).filename().string();
   score.subtitle = std::to_string(music.notes.size()) + " notes, " +
                    (options.greedy ? "greedy"
                                    : "seed " + std::to_string(options.seed) + ", temperature " +
@@ -86,6 +86,9 @@ void run_generate(const GenerateOptions& options) {
   std::vector<std::string> outputs = {options.output};
   for (const std::string& path : {options.wav, options.svg})
     if (!path.empty()) outputs.push_back(path);
+  if (!options.greedy && !(options.temperature > 0 && std::isfinite(options.temperature)))
+    throw InputError("a temperature of " + number_text(options.temperature) +
+                     " cannot be sampled at; use a number above 0, or --greedy");
   check_outputs(outputs);
   if (!options.wav.empty()) find_soundfont("");
   const Imu2MusicModel<float> model = load_model<float>(options.weights);

@@ -227,6 +227,7 @@ std::vector<Row> verify_vocabulary(const std::string& path) {
     row.max_abs_error = check.max_abs_error;
     row.max_rel_error = check.max_rel_error;
     row.note = check.note;
+    row.absent = check.note == "absent";
     rows.push_back(row);
   }
   return rows;

@@ -1,0 +1,145 @@
+#include <cstdint>
+#include <string>
+
+#include "program.hpp"
+
+using test::program;
+using test::quoted;
+
+TEST_CASE("verify passes on the reference checkpoints with every instruction set") {
+  for (const char* name : {"imu-conv-d32", "imu-conv-d128"}) {
+    const std::string folder = test::shared_file(std::string("golden/") + name);
+    if (folder.empty()) continue;
+    for (const std::string& isa : test::instruction_sets()) {
+      const auto result = program("verify " + quoted(folder + "/checkpoint.pth.tar") + " " +
+                                      quoted(folder + "/expected.safetensors") + " --json",
+                                  "IMU2MUSIC_FORCE_ISA=" + isa);
+      INFO(name << " " << isa << ": " << result.output << result.error);
+      CHECK(result.status == 0);
+      const auto json = nlohmann::json::parse(result.output);
+      CHECK(json["passed"] == true);
+      CHECK(json["isa"] == isa);
+      CHECK(json["rows"].size() == 6);
+      for (const auto& row : json["rows"]) CHECK(row["verdict"] == "ok");
+    }
+  }
+}
+
+TEST_CASE("verify fails, naming the tensor, when any expected tensor is perturbed") {
+  const std::string folder = test::shared_file("golden/imu-conv-d32");
+  if (folder.empty()) return;
+  test::ScratchFolder scratch;
+  const std::string changed = scratch / "expected.safetensors";
+  const auto verify = [&] {
+    return program("verify " + quoted(folder + "/checkpoint.pth.tar") + " " + quoted(changed));
+  };
+  const auto check_fails = [&](const std::string& name) {
+    const auto result = verify();
+    INFO(name << ": " << result.output << result.error);
+    CHECK(result.status == 1);
+    CHECK(result.error == "imu2music: verification failed: " + name + "\n");
+    CHECK(result.output.find("FAILED") != std::string::npos);
+  };
+  for (const char* name : {"encoder_features", "memory", "logits_eval", "loss_eval"}) {
+    test::Tensors tensors(folder + "/expected.safetensors");
+    const std::size_t last = tensors.bytes[tensors.index(name)].size() / 4 - 1;
+    tensors.value<float>(name, last) += 1e-2f;
+    tensors.write(changed);
+    check_fails(name);
+  }
+  for (std::size_t at : {std::size_t{0}, std::size_t{23}}) {
+    test::Tensors tensors(folder + "/expected.safetensors");
+    auto& token = tensors.value<std::int64_t>("greedy_tokens", at);
+    token = (token + 1) % 243;
+    tensors.write(changed);
+    check_fails("greedy_tokens");
+  }
+  test::Tensors tensors(folder + "/expected.safetensors");
+  tensors.value<float>("input", 10) += 1;
+  tensors.write(changed);
+  CHECK(verify().status == 1);
+}
+
+TEST_CASE("verify reports what the expected file lacks as absent, and never passes on nothing") {
+  const std::string folder = test::shared_file("golden/imu-conv-d32");
+  if (folder.empty()) return;
+  test::ScratchFolder scratch;
+  const std::string changed = scratch / "expected.safetensors";
+  const std::string command =
+      "verify " + quoted(folder + "/checkpoint.pth.tar") + " " + quoted(changed) + " --json";
+  test::Tensors tensors(folder + "/expected.safetensors");
+  tensors.remove("greedy_tokens");
+  tensors.remove("memory");
+  tensors.write(changed);
+  auto result = program(command);
+  CHECK(result.status == 0);
+  int absent = 0;
+  const auto report = nlohmann::json::parse(result.output);
+  for (const auto& row : report["rows"]) absent += row["verdict"] == "absent";
+  CHECK(absent == 2);
+  tensors.remove("input");
+  tensors.write(changed);
+  result = program(command);
+  CHECK(result.status == 1);
+  CHECK(result.error.find("nothing was verified") != std::string::npos);
+}
+
+TEST_CASE("expected tensors that do not fit the weights are bad input") {
+  const std::string folder = test::shared_file("golden/imu-conv-d32");
+  const std::string other = test::shared_file("golden/imu-conv-d128");
+  if (folder.empty() || other.empty()) return;
+  test::check_refused(program("verify " + quoted(folder + "/checkpoint.pth.tar") + " " +
+                              quoted(other + "/expected.safetensors")),
+                      {other + "/expected.safetensors", "encoder_features", "(27, 3, 32)"});
+  test::ScratchFolder scratch;
+  test::Tensors tensors(folder + "/expected.safetensors");
+  tensors.value<std::int64_t>("tokens_in", 3) = 1000;
+  tensors.write(scratch / "e.safetensors");
+  test::check_refused(
+      program("verify " + quoted(folder + "/checkpoint.pth.tar") + " " + quoted(scratch / "e.safetensors")),
+      {"e.safetensors", "tokens_in", "1000", "242"});
+}
+
+TEST_CASE("verify checks the vocabulary file, and fails when an id is changed") {
+  const std::string events = test::shared_file("golden/events.json");
+  if (events.empty()) return;
+  auto result = program("verify " + quoted(events) + " --json");
+  CHECK(result.status == 0);
+  CHECK(nlohmann::json::parse(result.output)["passed"] == true);
+  auto json = nlohmann::json::parse(test::read_file(events));
+  json["cases"][5]["ids"][2] = (json["cases"][5]["ids"][2].get<int>() + 1) % 88;
+  test::ScratchFolder scratch;
+  test::write_file(scratch / "events.json", json.dump());
+  result = program("verify " + quoted(scratch / "events.json"));
+  CHECK(result.status == 1);
+  CHECK(result.error.find("ids") != std::string::npos);
+}
+
+TEST_CASE("features of the reference recording agree to 1e-5, from raw and processed files") {
+  const std::string folder = test::shared_file("golden/repovizz-recording");
+  if (folder.empty()) return;
+  test::ScratchFolder scratch;
+  for (const char* layout : {"raw", "processed"}) {
+    const std::string output = scratch / "f.safetensors";
+    const auto result =
+        program("features " + quoted(folder + "/" + layout) + " --start-frame 25 -o " + quoted(output));
+    INFO(result.error);
+    REQUIRE(result.status == 0);
+    test::Tensors got(output), wanted(folder + "/expected.safetensors");
+    REQUIRE(got.bytes[got.index("features")].size() == 3600);
+    for (std::size_t i = 0; i < 900; ++i)
+      CHECK(std::abs(got.value<float>("features", i) - wanted.value<float>("features", i)) <= 1e-5f);
+    CHECK(program("verify " + quoted(folder + "/" + layout) + " " + quoted(folder + "/expected.safetensors"))
+              .status == 0);
+  }
+}
+
+TEST_CASE("features beyond the recording's end are refused") {
+  const std::string folder = test::shared_file("golden/repovizz-recording/raw");
+  if (folder.empty()) return;
+  test::ScratchFolder scratch;
+  test::check_refused(
+      program("features " + quoted(folder) + " --start-frame 500 -o " + quoted(scratch / "f")),
+      {folder, "563"});
+  CHECK_FALSE(std::filesystem::exists(scratch / "f"));
+}
