@@ -101,8 +101,26 @@ TEST_CASE("devices and pipes are written directly") {
   null.write("nothing");
   null.commit(true);
   CHECK(fs::is_character_file("/dev/null"));
+}
+
+TEST_CASE("a stream that is open already is continued, even where it is a regular file") {
+  test::ScratchFolder scratch;
+  int number = ::open((scratch / "a").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  REQUIRE(number >= 0);
+  REQUIRE(::write(number, "before ", 7) == 7);
+  for (const char* folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    AtomicFile file(folder + std::to_string(number));
+    file.write("x");
+    file.commit();
+  }
+  REQUIRE(::write(number, " after", 6) == 6);
+  ::close(number);
+  CHECK(test::read_file(scratch / "a") == "before xx after");
   AtomicFile output("/dev/stdout");
   output.commit();
+  CHECK(::fcntl(1, F_GETFD) >= 0);  // still open
+  CHECK(refusal_of("/dev/fd/" + std::to_string(number)).find("not open for writing") != std::string::npos);
+  CHECK(refusal_of("/dev/fd/x").find("cannot be written") != std::string::npos);
 }
 
 TEST_CASE("a full device is a refusal that speaks of space") {

@@ -14,26 +14,29 @@ namespace test::pickle {
 using Bytes = std::string;
 
 // ---- protocol 2 ----------------------------------------------------------------------------------
-inline Bytes proto(int protocol) { return Bytes("\x80") + static_cast<char>(protocol); }
+inline Bytes proto(int protocol) { return {'\x80', static_cast<char>(protocol)}; }
 inline Bytes integer(std::int64_t value) {
-  if (value >= 0 && value < 256) return Bytes("K") + static_cast<char>(value);
-  if (value >= 0 && value < 65536) return "M" + little_endian(static_cast<std::uint64_t>(value), 2);
+  if (value >= 0 && value < 256) return {'K', static_cast<char>(value)};
+  if (value >= 0 && value < 65536) return Bytes("M") + little_endian(static_cast<std::uint64_t>(value), 2);
   if (value >= INT32_MIN && value <= INT32_MAX)
     return "J" + little_endian(static_cast<std::uint64_t>(value), 4);
-  return "\x8a" + little_endian(8, 1) + little_endian(static_cast<std::uint64_t>(value), 8);
+  return Bytes("\x8a") + little_endian(8, 1) + little_endian(static_cast<std::uint64_t>(value), 8);
 }
 inline Bytes real(double value) {
   std::uint64_t bits;
   std::memcpy(&bits, &value, 8);
   const std::string little = little_endian(bits, 8);
-  return "G" + Bytes(little.rbegin(), little.rend());
+  return Bytes("G") + Bytes(little.rbegin(), little.rend());
 }
-inline Bytes text(std::string_view value) { return "X" + little_endian(value.size(), 4) + Bytes(value); }
+inline Bytes text(std::string_view value) {
+  return Bytes("X") + little_endian(value.size(), 4) + Bytes(value);
+}
 inline Bytes global(const Bytes& module, const Bytes& name) { return "c" + module + "\n" + name + "\n"; }
 inline Bytes marked(const std::vector<Bytes>& items, char opcode) {
-  Bytes bytes = "(";
+  Bytes bytes(1, '(');
   for (const Bytes& item : items) bytes += item;
-  return bytes + opcode;
+  bytes += opcode;
+  return bytes;
 }
 inline Bytes tuple(const std::vector<Bytes>& items) {
   if (items.empty()) return ")";
@@ -44,7 +47,7 @@ inline Bytes tuple(const std::vector<Bytes>& items) {
   if (items.size() == 3) return bytes + "\x87";
   return marked(items, 't');
 }
-inline Bytes list(const std::vector<Bytes>& items) { return "]" + marked(items, 'e'); }
+inline Bytes list(const std::vector<Bytes>& items) { return Bytes("]") + marked(items, 'e'); }
 inline Bytes call(const Bytes& callable, const std::vector<Bytes>& arguments) {
   return callable + tuple(arguments) + "R";
 }
@@ -60,7 +63,7 @@ inline Bytes items(const std::vector<Pair>& pairs) {
   }
   return marked(flat, 'u');
 }
-inline Bytes dict(const std::vector<Pair>& pairs) { return "}" + items(pairs); }
+inline Bytes dict(const std::vector<Pair>& pairs) { return Bytes("}") + items(pairs); }
 inline Bytes ordered_dict(const std::vector<Pair>& pairs) {
   return call(global("collections", "OrderedDict"), {}) + items(pairs);
 }
@@ -69,12 +72,12 @@ inline Bytes boolean(bool value) { return value ? "\x88" : "\x89"; }
 
 // ---- protocol 4 ----------------------------------------------------------------------------------
 inline Bytes short_text(std::string_view value) {
-  return "\x8c" + little_endian(value.size(), 1) + Bytes(value);
+  return Bytes("\x8c") + little_endian(value.size(), 1) + Bytes(value);
 }
 inline Bytes stack_global(const Bytes& module, const Bytes& name) {
   return short_text(module) + "\x94" + short_text(name) + "\x94" + "\x93" + "\x94";
 }
-inline Bytes framed(const Bytes& bytes) { return "\x95" + little_endian(bytes.size(), 8) + bytes; }
+inline Bytes framed(const Bytes& bytes) { return Bytes("\x95") + little_endian(bytes.size(), 8) + bytes; }
 
 // ---- torch ---------------------------------------------------------------------------------------
 inline Bytes sizes(const std::vector<std::int64_t>& values) {

@@ -14,7 +14,7 @@ namespace {
 template <class Stored>
 struct Packed {
   Packed(Dtype dtype, const std::vector<Stored>& values) : bytes(1 + values.size() * sizeof(Stored)) {
-    std::memcpy(bytes.data() + 1, values.data(), values.size() * sizeof(Stored));
+    if (!values.empty()) std::memcpy(bytes.data() + 1, values.data(), values.size() * sizeof(Stored));
     entry = {"x", dtype, Shape{static_cast<std::int64_t>(values.size())}, bytes.data() + 1,
              static_cast<std::int64_t>(values.size() * sizeof(Stored))};
   }

@@ -40,8 +40,9 @@ class AtomicFile {
     if (path_.find('\0') != std::string::npos)
       throw InputError(path_.c_str(), "a zero byte in the name", "name the file to write");
     target_ = path_;
-    if (is_open_stream(path_)) {
-      open_directly(O_APPEND);
+    if (const int number = open_stream(path_); number >= 0) {
+      file_ = FileDescriptor(::fcntl(number, F_DUPFD_CLOEXEC, 0));
+      if (!file_.is_open()) throw_unwritable(errno, "fcntl");
       return;
     }
     struct stat status {};
@@ -49,7 +50,7 @@ class AtomicFile {
     if (exists && S_ISDIR(status.st_mode)) throw_unwritable(EISDIR);
     if (target_.back() == '/') throw_unwritable(EISDIR);
     if (exists && !S_ISREG(status.st_mode)) {
-      open_directly(0);
+      open_directly();
       return;
     }
     // rename() asks the folder only; a file that its owner made read-only is to stay.
@@ -91,11 +92,22 @@ class AtomicFile {
  private:
   static constexpr std::size_t buffer_limit = 65536;
 
-  // Names of streams that the process already has open: even where they lead to a regular file, that file
-  // must be continued and not replaced.
-  static bool is_open_stream(std::string_view path) {
-    return path == "/dev/stdout" || path == "/dev/stderr" || path.starts_with("/dev/fd/") ||
-           path.starts_with("/proc/");
+  // The number behind the name of a stream that the process has open already, or -1. Such a stream is
+  // continued: even where it leads to a regular file, that file is not this one to replace.
+  static int open_stream(std::string_view path) {
+    if (path == "/dev/stdout") return 1;
+    if (path == "/dev/stderr") return 2;
+    for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+      if (!path.starts_with(folder) || path.size() == folder.size() || path.size() > folder.size() + 6)
+        continue;
+      int number = 0;
+      for (const char digit : path.substr(folder.size())) {
+        if (digit < '0' || digit > '9') return -1;
+        number = 10 * number + (digit - '0');
+      }
+      return number;
+    }
+    return -1;
   }
 
   std::string folder() const {
@@ -115,15 +127,15 @@ class AtomicFile {
       ssize_t length = ::readlink(target_.c_str(), link, sizeof link);
       if (length < 0) throw_unwritable(errno, "readlink");
       std::string next(link, static_cast<std::size_t>(length));
-      if (next.empty() || next.front() != '/') next = folder() + "/" + next;
+      if (next.empty() || next.front() != '/') next.insert(0, folder() + "/");
       target_ = std::move(next);
     }
     throw_unwritable(ELOOP);
   }
 
-  void open_directly(int flags) {
+  void open_directly() {
     int number = -1;
-    do number = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | flags);
+    do number = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
     while (number < 0 && errno == EINTR);
     if (number < 0) throw_unwritable(errno, "open");
     file_ = FileDescriptor(number);
@@ -188,6 +200,8 @@ class AtomicFile {
       case ENXIO:
       case EPIPE:
         throw InputError(path_, fault, "nothing reads from it: choose a file");
+      case EBADF:
+        throw InputError(path_, fault, "it is not open for writing: choose a file");
       default:
         throw SystemError(call, path_, code);
     }

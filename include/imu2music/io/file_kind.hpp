@@ -46,7 +46,8 @@ inline void throw_if_foreign(const std::string& path, std::span<const std::byte>
   bool text = true;
   for (const char c : start) {
     const auto byte = static_cast<unsigned char>(c);
-    text = text && (byte >= 0x20 || c == '\n' || c == '\r' || c == '\t' || c == '\f');
+    const bool control = byte < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f';
+    text = text && !control && byte < 0xF5;  // higher bytes never stand in UTF-8
   }
   if (!text) return;
   std::string_view first = start;

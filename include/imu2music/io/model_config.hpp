@@ -91,7 +91,8 @@ inline ModelConfig parse_model_config(std::string_view json_text, const std::str
     throw InputError(path, "is JSON, but no object",
                      "a model's config looks like {\"encoder\": \"conv\", \"d_model\": 128}");
 
-  const auto shown = [](const json& value) {
+  const auto shown = [](const json& value) -> std::string {
+    if (value.is_structured()) return value.is_array() ? "a list" : "an object";  // dump() recurses
     return in_quotes(value.dump(-1, ' ', true, json::error_handler_t::replace));
   };
   ModelConfig config;
@@ -106,7 +107,7 @@ inline ModelConfig parse_model_config(std::string_view json_text, const std::str
                                           value.get_ref<const std::string&>()) == std::end(encoders)) {
         std::string known;
         for (const std::string_view name : encoders)
-          known += (known.empty() ? "'" : ", '") + std::string(name) + "'";
+          known += std::string(known.empty() ? "'" : ", '").append(name) + "'";
         throw InputError(path, "the encoder " + shown(value) + " is not known", "there is " + known);
       }
       config.encoder = value.get<std::string>();

@@ -303,8 +303,12 @@ inline void write_safetensors(const std::string& path, std::span<const TensorEnt
   std::string header = "{";
   if (!metadata.empty()) {
     header += "\"__metadata__\":{";
-    for (const auto& [key, value] : metadata)
-      header += (header.back() == '{' ? "" : ",") + json_text(key) + ":" + json_text(value);
+    for (const auto& [key, value] : metadata) {
+      if (header.back() != '{') header += ',';
+      header += json_text(key);
+      header += ':';
+      header += json_text(value);
+    }
     header += "}";
   }
   std::set<std::string_view> names = {"__metadata__"};
@@ -317,10 +321,13 @@ inline void write_safetensors(const std::string& path, std::span<const TensorEnt
       throw ShapeError(path + ": tensor " + in_quotes(entry.name) + ": " + name_of(entry.dtype) + " " +
                        entry.shape.to_string() + " does not take " + std::to_string(entry.byte_count) +
                        " bytes");
-    header += (header.size() == 1 ? "" : ",") + json_text(entry.name) + ":{\"dtype\":\"" +
-              name_of(entry.dtype) + "\",\"shape\":[";
-    for (int axis = 0; axis < entry.shape.rank(); ++axis)
-      header += (axis == 0 ? "" : ",") + std::to_string(entry.shape[axis]);
+    if (header.size() > 1) header += ',';
+    header += json_text(entry.name);
+    header += std::string(":{\"dtype\":\"") + name_of(entry.dtype) + "\",\"shape\":[";
+    for (int axis = 0; axis < entry.shape.rank(); ++axis) {
+      if (axis > 0) header += ',';
+      header += std::to_string(entry.shape[axis]);
+    }
     header += "],\"data_offsets\":[" + std::to_string(offset) + ",";
     offset += entry.byte_count;
     header += std::to_string(offset) + "]}";

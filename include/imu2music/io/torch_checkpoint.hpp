@@ -213,8 +213,7 @@ inline std::string description_of(const PickleValue& value, std::size_t& visits)
     const auto count = count_values(value, visits);
     return !count ? "many values" : std::to_string(*count) + (*count == 1 ? " value" : " values");
   }
-  if (value.is(Kind::object))
-    return tensor_call(value) ? "a tensor" : "a " + std::string(value.callable->text);
+  if (value.is(Kind::object)) return tensor_call(value) ? "a tensor" : std::string(value.callable->text);
   if (value.is(Kind::global)) return std::string(value.text);
   return value.is(Kind::big_integer) ? "a number of more than 64 bits" : "bytes";
 }

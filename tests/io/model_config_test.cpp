@@ -1,0 +1,100 @@
+#include "imu2music/io/model_config.hpp"
+
+#include "error_text.hpp"
+#include "support.hpp"
+
+using namespace imu2music;
+using test::contains;
+using test::input_error;
+
+namespace {
+
+ModelConfig parse(const std::string& text) { return parse_model_config(text, "c.json"); }
+std::string fault_of(const std::string& text) {
+  return input_error([&] { parse(text); });
+}
+
+}  // namespace
+
+TEST_CASE("defaults, and feed_forward twice d_model unless given") {
+  CHECK(parse("{}") == ModelConfig{});
+  ModelConfig small;
+  small.d_model = 32;
+  small.feed_forward = 64;
+  CHECK(parse(R"({"d_model": 32})") == small);
+  small.feed_forward = 256;
+  CHECK(parse(R"({"feed_forward": 256, "d_model": 32})") == small);
+}
+
+TEST_CASE("every key is read and written, on one line in a fixed order") {
+  ModelConfig config;
+  config.d_model = 48;
+  config.heads = 6;
+  config.encoder_layers = 0;
+  config.decoder_layers = 5;
+  config.feed_forward = 7;
+  config.max_sequence = 9;
+  config.memory_positions = 27;
+  config.vocabulary = 390;
+  config.untrained = true;
+  CHECK(to_json(config) ==
+        R"({"encoder":"conv","d_model":48,"heads":6,"encoder_layers":0,"decoder_layers":5,"feed_forward":7,)"
+        R"("max_sequence":9,"memory_positions":27,"vocabulary":390,"untrained":true})");
+  CHECK(parse(to_json(config)) == config);
+  CHECK(parse(to_json(ModelConfig{})) == ModelConfig{});
+  CHECK_FALSE(config == ModelConfig{});
+}
+
+TEST_CASE("unknown keys name the nearest known one") {
+  CHECK(fault_of(R"({"head": 8})") == "c.json: the unknown key 'head'; did you mean 'heads'?");
+  CHECK(contains(fault_of(R"({"dmodel": 8})"), "did you mean 'd_model'?"));
+  CHECK(contains(fault_of(R"({"Encoder": "conv"})"), "did you mean 'encoder'?"));
+  CHECK(contains(fault_of(R"({"": 1})"), "unknown key ''"));
+}
+
+TEST_CASE("wrong types and sizes say what would be right") {
+  CHECK(fault_of(R"({"d_model": "128"})") ==
+        "c.json: d_model is '\"128\"'; a whole number from 1 to 16384 is right");
+  CHECK(contains(fault_of(R"({"d_model": 128.0})"), "d_model is '128.0'"));
+  CHECK(contains(fault_of(R"({"d_model": true})"), "d_model is 'true'"));
+  CHECK(contains(fault_of(R"({"d_model": null})"), "d_model is 'null'"));
+  CHECK(contains(fault_of(R"({"d_model": [1]})"), "d_model is a list"));
+  CHECK(contains(fault_of(R"({"d_model": 0})"), "from 1 to 16384"));
+  CHECK(contains(fault_of(R"({"heads": -8})"), "heads is '-8'"));
+  CHECK(contains(fault_of(R"({"vocabulary": 18446744073709551615})"), "from 2 to 65536"));
+  CHECK(contains(fault_of(R"({"vocabulary": 4294967538})"), "from 2 to 65536"));  // 2^32 + 242
+  CHECK(contains(fault_of(R"({"vocabulary": 1e99})"), "from 2 to 65536"));
+  CHECK(contains(fault_of(R"({"decoder_layers": 0})"), "from 1 to 256"));
+  CHECK(contains(fault_of(R"({"untrained": 1})"), "true or false is right"));
+  CHECK(contains(fault_of(R"({"encoder": "cnn"})"), "is not known; there is 'conv'"));
+  CHECK(contains(fault_of(R"({"encoder": 1})"), "is not known"));
+  CHECK(fault_of(R"({"d_model": 100})") ==
+        "c.json: d_model 100 cannot be divided among 8 heads; choose a number of heads that divides d_model");
+  CHECK(contains(fault_of(R"({"d_model": 4})"), "cannot be divided among 8 heads"));
+}
+
+TEST_CASE("what is no JSON object") {
+  CHECK(contains(fault_of(""), "is not JSON (at byte"));
+  CHECK(contains(fault_of("{"), "is not JSON (at byte"));
+  CHECK(contains(fault_of("{} x"), "is not JSON (at byte"));
+  CHECK(contains(fault_of("\xff"), "is not JSON"));
+  CHECK(contains(fault_of("[]"), "is JSON, but no object"));
+  CHECK(contains(fault_of(R"({"heads": 4, "heads": 8})"), "'heads' stands twice"));
+  CHECK(contains(fault_of("{\"heads\":" + std::string(500000, '[') + std::string(500000, ']') + "}"),
+                 "heads is a list"));
+}
+
+TEST_CASE("a config is read from a file, and from a weight file's metadata") {
+  test::ScratchFolder scratch;
+  test::write_file(scratch / "c.json", "\xEF\xBB\xBF{\"heads\": 4}");
+  CHECK(read_model_config(scratch / "c.json").heads == 4);
+  CHECK(contains(input_error([&] { read_model_config(scratch / "none.json"); }), "there is no such file"));
+
+  TensorFile file;
+  file.path = "w";
+  CHECK_FALSE(config_of(file).has_value());
+  file.metadata["imu2music.config"] = R"({"heads":2})";
+  CHECK(config_of(file).value().heads == 2);
+  file.metadata["imu2music.config"] = "{";
+  CHECK(contains(input_error([&] { config_of(file); }), "w: is not JSON"));
+}
