@@ -4,7 +4,8 @@
 //   is null out_i       = sum_j softmax_j(score(i, j)) v_j
 //
 // p_i = query_offset + i is the position of query i among the keys; keys with j > p_i are left out where
-// `causal` is set, keys with key_masked[j] != 0 always. A query that may see no key gives zeros. With fewer
+// `causal` is set, keys with key_masked[j] != 0 always. A query that may see no key gives zeros. A key that
+// is left out adds 0 v_j, so v_j must be finite there too. With fewer
 // keys than L the last rows of Er are used: the distance p_i - j alone counts. Every distance p_i - j >= 0
 // met must be below L.
 //
@@ -20,8 +21,8 @@
 //   backward pass
 //
 // Keys are taken in tiles of a fixed width from j = 0 on, so query i has the same bits whether it is computed
-// alone against a cache or among all the others. Memory: O(K) beyond the operands. Cost: 3 K multiply-adds a
-// pair (i, j).
+// alone against a cache or among all the others. Memory: O(K) beyond the operands, on the stack, at most 256
+// KiB. Cost: 3 K multiply-adds a pair (i, j).
 #pragma once
 
 #include <cstdint>

@@ -147,69 +147,90 @@ inline void attention_end(const RelativeAttentionArguments<float>& a, std::int64
   if (a.log_sum_exp != nullptr) a.log_sum_exp[i] = state.maximum + __builtin_logf(total);
 }
 
-// One query and one tile, operands in place; `reach` keys seen, the first `related` of them with a relative
-// term.
-[[gnu::always_inline]] inline __m512 attention_row_weights(const RelativeAttentionArguments<float>& a,
-                                                           const float* q, std::int64_t position,
-                                                           std::int64_t first, std::int64_t reach,
-                                                           std::int64_t related, AttentionState& state,
-                                                           float* p, const int vectors, const bool relative) {
-  __mmask16 lanes[4], er_lanes[4];
-  __m512 s[4];
+// Adds columns c..c + columns of q (k + Er) to the scores of `count` keys from `first` on, operands in place;
+// the first `related` keys have a relative term.
+[[gnu::always_inline]] inline void attention_row_columns(const RelativeAttentionArguments<float>& a,
+                                                         const float* q, std::int64_t position,
+                                                         std::int64_t first, std::int64_t count,
+                                                         std::int64_t related, std::int64_t c, float* scores,
+                                                         const int columns, const bool relative) {
+  const float* k = a.k_t + c * a.k_stride + first;
+  const float* er = relative ? a.er_t + c * a.er_stride + (a.L - 1 - position + first) : nullptr;
+  __m512 qc[4];
   IMU2MUSIC_UNROLL
-  for (int v = 0; v < vectors; ++v) {
-    lanes[v] = lanes_left(reach > 16 * v ? reach - 16 * v : 0);
-    er_lanes[v] = lanes_left(related > 16 * v ? related - 16 * v : 0);
-    s[v] = _mm512_setzero_ps();
-  }
-  const float* k = a.k_t + first;
-  const float* er = relative ? a.er_t + (a.L - 1 - position + first) : nullptr;
-  for (std::int64_t c = 0; c < a.K; ++c) {
-    const __m512 qc = _mm512_set1_ps(q[c]);
+  for (int u = 0; u < columns; ++u) qc[u] = _mm512_set1_ps(q[c + u]);
+  const std::int64_t whole = relative ? related : count;
+  std::int64_t j = 0;
+  for (; j + 16 <= whole; j += 16) {
+    __m512 s = c == 0 ? _mm512_setzero_ps() : _mm512_load_ps(scores + j);
     IMU2MUSIC_UNROLL
-    for (int v = 0; v < vectors; ++v) {
-      __m512 key = _mm512_maskz_loadu_ps(lanes[v], k + c * a.k_stride + 16 * v);
-      if (relative)
-        key = _mm512_add_ps(key, _mm512_maskz_loadu_ps(er_lanes[v], er + c * a.er_stride + 16 * v));
-      s[v] = _mm512_fmadd_ps(qc, key, s[v]);
+    for (int u = 0; u < columns; ++u) {
+      __m512 key = _mm512_loadu_ps(k + u * a.k_stride + j);
+      if (relative) key = _mm512_add_ps(key, _mm512_loadu_ps(er + u * a.er_stride + j));
+      s = _mm512_fmadd_ps(qc[u], key, s);
     }
+    _mm512_store_ps(scores + j, s);
   }
-  return attention_weights(a, s, first, reach, state, p, vectors);
+  for (; j < count; j += 16) {
+    const __mmask16 lanes = lanes_left(count - j);
+    const __mmask16 er_lanes = lanes_left(related > j ? related - j : 0);
+    __m512 s = c == 0 ? _mm512_setzero_ps() : _mm512_load_ps(scores + j);
+    IMU2MUSIC_UNROLL
+    for (int u = 0; u < columns; ++u) {
+      __m512 key = _mm512_maskz_loadu_ps(lanes, k + u * a.k_stride + j);
+      if (relative) key = _mm512_add_ps(key, _mm512_maskz_loadu_ps(er_lanes, er + u * a.er_stride + j));
+      s = _mm512_fmadd_ps(qc[u], key, s);
+    }
+    _mm512_store_ps(scores + j, s);
+  }
 }
 
-[[gnu::always_inline]] inline __m512 attention_row_tile(const RelativeAttentionArguments<float>& a,
+[[gnu::always_inline]] inline void attention_row_scores(const RelativeAttentionArguments<float>& a,
                                                         const float* q, std::int64_t position,
-                                                        std::int64_t first, std::int64_t reach,
-                                                        std::int64_t related, AttentionState& state, float* p,
+                                                        std::int64_t first, std::int64_t count,
+                                                        std::int64_t related, float* scores,
                                                         const bool relative) {
-  if (reach > 48) return attention_row_weights(a, q, position, first, reach, related, state, p, 4, relative);
-  if (reach > 32) return attention_row_weights(a, q, position, first, reach, related, state, p, 3, relative);
-  if (reach > 16) return attention_row_weights(a, q, position, first, reach, related, state, p, 2, relative);
-  return attention_row_weights(a, q, position, first, reach, related, state, p, 1, relative);
+  std::int64_t c = 0;
+  for (; c + 4 <= a.K; c += 4)
+    attention_row_columns(a, q, position, first, count, related, c, scores, 4, relative);
+  for (; c < a.K; ++c) attention_row_columns(a, q, position, first, count, related, c, scores, 1, relative);
 }
 
+// One query. Its scores are computed for many tiles at once, four rows of the transposed operands at a time,
+// so that these are read in long stretches: a decoding step reads each number once and waits for memory.
 [[gnu::noinline]] inline void attention_row(const RelativeAttentionArguments<float>& a, std::int64_t i) {
-  alignas(64) float q[max_head_width], p[attention_tile];
+  constexpr std::int64_t stretch = 512;
+  alignas(64) float q[max_head_width], p[attention_tile], scores[stretch];
   AttentionState state = attention_begin(a, i, q);
   const std::int64_t position = a.query_offset + i;
   const std::int64_t keys = attention_reach(a, position, 0, a.S);
-  for (std::int64_t first = 0; first < keys; first += attention_tile) {
-    const std::int64_t reach = keys - first < attention_tile ? keys - first : attention_tile;
-    const std::int64_t past = position + 1 - first;
-    const std::int64_t related = a.er_t == nullptr || past <= 0 ? 0 : past < reach ? past : reach;
-    const __m512 correction =
-        related > 0 ? attention_row_tile(a, q, position, first, reach, related, state, p, true)
-                    : attention_row_tile(a, q, position, first, reach, related, state, p, false);
-    for (std::int64_t c = 0; c < a.K;) {
-      if (a.K - c > 32) {
-        attention_values(a, p, &correction, i, first, reach, c, 1, 4);
-        c += 64;
-      } else if (a.K - c > 16) {
-        attention_values(a, p, &correction, i, first, reach, c, 1, 2);
-        c += 32;
-      } else {
-        attention_values(a, p, &correction, i, first, reach, c, 1, 1);
-        c += 16;
+  for (std::int64_t begin = 0; begin < keys; begin += stretch) {
+    const std::int64_t count = keys - begin < stretch ? keys - begin : stretch;
+    const std::int64_t past = position + 1 - begin;
+    if (a.er_t != nullptr && past > 0)
+      attention_row_scores(a, q, position, begin, count, past < count ? past : count, scores, true);
+    else
+      attention_row_scores(a, q, position, begin, count, 0, scores, false);
+    // The rest of the last tile: left out, but not undefined.
+    for (std::int64_t j = (count + 15) / 16 * 16; j % attention_tile != 0; j += 16)
+      _mm512_store_ps(scores + j, _mm512_setzero_ps());
+    for (std::int64_t first = begin; first < begin + count; first += attention_tile) {
+      const std::int64_t reach = keys - first < attention_tile ? keys - first : attention_tile;
+      const float* at = scores + (first - begin);
+      const __m512 s[4] = {_mm512_load_ps(at), _mm512_load_ps(at + 16), _mm512_load_ps(at + 32),
+                           _mm512_load_ps(at + 48)};
+      const __m512 correction = attention_weights(a, s, first, reach, state, p, 4);
+      for (std::int64_t c = 0; c < a.K;) {
+        if (a.K - c > 32) {
+          attention_values(a, p, &correction, i, first, reach, c, 1, 4);
+          c += 64;
+        } else if (a.K - c > 16) {
+          attention_values(a, p, &correction, i, first, reach, c, 1, 2);
+          c += 32;
+        } else {
+          attention_values(a, p, &correction, i, first, reach, c, 1, 1);
+          c += 16;
+        }
       }
     }
   }

@@ -16,6 +16,14 @@ inline __m256i tail_mask(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lane);
 }
 
+// The first min(count, 8) bytes from `bytes` on, one a lane, 0 in the lanes past them; count >= 0.
+inline __m256i load_bytes(const std::uint8_t* bytes, std::int64_t count) {
+  if (count >= 8) return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes)));
+  unsigned long long packed = 0;
+  for (std::int64_t i = 0; i < count; ++i) packed |= static_cast<unsigned long long>(bytes[i]) << (8 * i);
+  return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(packed)));
+}
+
 // The sum of the 8 lanes, always in the same order.
 inline float horizontal_sum(__m256 v) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

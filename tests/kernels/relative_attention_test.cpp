@@ -263,6 +263,14 @@ TEST_CASE("relative attention: every column at every number of keys and head wid
         const Problem<float> p(S, S, K, S, 0, true);
         compare(isa, p, by_skewing(p), 1e-5);
       }
+    // A decoding step against a long cache.
+    for (std::int64_t S : {511, 512, 513, 1300})
+      for (std::int64_t K : {5, 64}) {
+        const Problem<float> step(1, S, K, S, S - 1, true);
+        compare(isa, step, by_gathering(step), 1e-5);
+        const Problem<float> memory(2, S, K, 1, 0, false, false);
+        compare(isa, memory, by_gathering(memory), 1e-5);
+      }
     const Problem<float> encoder(150, 150, 16, 150, 0, false);
     compare(isa, encoder, by_skewing(encoder), 1e-5);
   }
@@ -327,8 +335,9 @@ TEST_CASE("relative attention: a query has the same bits alone against a cache a
   for (Isa isa : test::all_columns()) {
     auto table = kernels::make_table<RelativeAttentionKernels<float>>(isa);
     for (std::int64_t K : {4, 16, 17, 64})
-      for (std::int64_t T : {1, 5, 31, 64, 150})
+      for (std::int64_t T : {1, 5, 31, 64, 150, 530})
         for (std::int64_t mask : {0, 3}) {
+          if (T > 500 && K > 4) continue;
           Problem<float> p(T, T, K, T + 2, 0, true);
           if (mask > 0) p.mask_every(mask);
           std::vector<float> whole(at(T * p.out_stride), 0.0f), whole_log(at(T), 0.0f);
@@ -365,10 +374,11 @@ TEST_CASE("relative attention: nothing outside the operands is read") {
   for (Isa isa : test::all_columns()) {
     auto table = kernels::make_table<RelativeAttentionKernels<float>>(isa);
     for (test::Edge edge : {test::Edge::before, test::Edge::after})
-      for (std::int64_t S : {1, 2, 7, 8, 15, 16, 17, 31, 40, 63, 64, 65, 70, 130})
+      for (std::int64_t S : {1, 2, 7, 8, 15, 16, 17, 31, 40, 63, 64, 65, 70, 130, 515})
         for (std::int64_t K : {1, 5, 8, 16, 19})
           for (bool causal : {false, true})
             for (std::int64_t T : {std::int64_t{1}, S, S + 2}) {
+              if (S > 200 && T > 1) continue;
               // Dense rows, no padding, L the largest distance and no more.
               const std::int64_t offset = T == 1 ? S - 1 : 0, L = offset + T;
               Problem<float> p(T, S, K, L, offset, causal);
