@@ -54,13 +54,13 @@ TEST_CASE("unknown keys name the nearest known one") {
 
 TEST_CASE("wrong types and sizes say what would be right") {
   CHECK(fault_of(R"({"d_model": "128"})") ==
-        "c.json: d_model is '\"128\"'; a whole number from 1 to 16384 is right");
-  CHECK(contains(fault_of(R"({"d_model": 128.0})"), "d_model is '128.0'"));
-  CHECK(contains(fault_of(R"({"d_model": true})"), "d_model is 'true'"));
-  CHECK(contains(fault_of(R"({"d_model": null})"), "d_model is 'null'"));
+        "c.json: d_model is '128'; a whole number from 1 to 16384 is right");
+  CHECK(contains(fault_of(R"({"d_model": 128.0})"), "d_model is 128.0"));
+  CHECK(contains(fault_of(R"({"d_model": true})"), "d_model is true"));
+  CHECK(contains(fault_of(R"({"d_model": null})"), "d_model is null"));
   CHECK(contains(fault_of(R"({"d_model": [1]})"), "d_model is a list"));
   CHECK(contains(fault_of(R"({"d_model": 0})"), "from 1 to 16384"));
-  CHECK(contains(fault_of(R"({"heads": -8})"), "heads is '-8'"));
+  CHECK(contains(fault_of(R"({"heads": -8})"), "heads is -8"));
   CHECK(contains(fault_of(R"({"vocabulary": 18446744073709551615})"), "from 2 to 65536"));
   CHECK(contains(fault_of(R"({"vocabulary": 4294967538})"), "from 2 to 65536"));  // 2^32 + 242
   CHECK(contains(fault_of(R"({"vocabulary": 1e99})"), "from 2 to 65536"));

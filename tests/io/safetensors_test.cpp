@@ -151,7 +151,7 @@ TEST_CASE("hostile headers") {
   CHECK(contains(fault_of("  {}", ""), "is not a JSON object"));
   CHECK(contains(fault_of("{" + a, four), "is no JSON"));
   CHECK(contains(fault_of("{" + a + "}}", four), "is no JSON"));
-  CHECK(contains(fault_of(std::string("{}\0\0", 4), ""), "zero byte"));
+  CHECK(contains(fault_of(std::string("{}\0\0", 4), ""), "is no JSON (at byte 10)"));
   CHECK(contains(fault_of("{\"\xE9\":1}", ""), "is no JSON"));
   CHECK(contains(fault_of("{" + a + "," + a + "}", four), "names 'a' twice"));
   CHECK(contains(fault_of(R"({"a":5})", ""), "has the number 5 under 'a'"));

@@ -10,17 +10,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <iterator>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "imu2music/core/error.hpp"
 #include "imu2music/io/file_bytes.hpp"
+#include "imu2music/io/json_reader.hpp"
 #include "imu2music/io/tensor_file.hpp"
 #include "imu2music/io/text.hpp"
 
@@ -66,75 +63,107 @@ constexpr std::string_view keys[] = {"encoder",        "d_model",      "heads", 
 
 constexpr std::string_view encoders[] = {"conv"};
 
+// Takes the object's values in as read_json() meets them.
+class ConfigReader {
+ public:
+  explicit ConfigReader(const std::string& path) : path_(path) {}
+
+  ModelConfig result() const {
+    ModelConfig config = config_;
+    if (!given(&ModelConfig::feed_forward)) config.feed_forward = 2 * config.d_model;
+    if (config.d_model % config.heads != 0)
+      throw InputError(path_,
+                       "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
+                           std::to_string(config.heads) + " heads",
+                       "choose a number of heads that divides d_model");
+    return config;
+  }
+
+  // The events of read_json().
+  void null() { refuse("null"); }
+  void boolean(bool value) {
+    if (key_ != "untrained") refuse(value ? "true" : "false");
+    config_.untrained = value;
+  }
+  void integer(std::int64_t value) { set_size(value, std::to_string(value)); }
+  void unsigned_integer(std::uint64_t value) {
+    set_size(value <= INT32_MAX ? static_cast<std::int64_t>(value) : INT64_MAX, std::to_string(value));
+  }
+  void number(std::string_view text) { refuse(std::string(text.substr(0, 40))); }
+  void string(const std::string& text) {
+    if (key_ != "encoder" || std::find(std::begin(encoders), std::end(encoders), text) == std::end(encoders))
+      refuse(in_quotes(text));
+    config_.encoder = text;
+  }
+  void start_object() {
+    if (open_) refuse("an object");
+    open_ = true;
+  }
+  void key(const std::string& text) {
+    const auto known = std::find(std::begin(keys), std::end(keys), text);
+    if (known == std::end(keys))
+      throw InputError(path_, "the unknown key " + in_quotes(text),
+                       "did you mean '" + std::string(nearest_name(text, keys)) + "'?");
+    bool& seen = seen_[static_cast<std::size_t>(known - std::begin(keys))];
+    if (seen) throw InputError(path_, "the key " + in_quotes(text) + " stands twice", "keep one of the two");
+    seen = true;
+    key_ = text;
+  }
+  void end_object() {}
+  void start_array() { refuse("a list"); }
+  void end_array() {}
+
+ private:
+  static const SizeField* field_of(std::string_view key) {
+    for (const SizeField& field : sizes)
+      if (field.key == key) return &field;
+    return nullptr;
+  }
+
+  bool given(int ModelConfig::*member) const {
+    for (std::size_t i = 0; i < std::size(keys); ++i)
+      if (const SizeField* field = field_of(keys[i]); field != nullptr && field->member == member)
+        return seen_[i];
+    return false;
+  }
+
+  void set_size(std::int64_t value, const std::string& shown) {
+    const SizeField* field = field_of(key_);
+    if (field == nullptr || value < field->least || value > field->most) refuse(shown);
+    config_.*field->member = static_cast<int>(value);
+  }
+
+  [[noreturn]] void refuse(const std::string& shown) const {
+    if (!open_)
+      throw InputError(path_, "is JSON, but no object",
+                       "a model's config looks like {\"encoder\": \"conv\", \"d_model\": 128}");
+    if (key_ == "untrained") throw InputError(path_, "untrained is " + shown, "true or false is right");
+    if (const SizeField* field = field_of(key_))
+      throw InputError(path_, key_ + " is " + shown,
+                       "a whole number from " + std::to_string(field->least) + " to " +
+                           std::to_string(field->most) + " is right");
+    std::string known;
+    for (const std::string_view name : encoders)
+      known += std::string(known.empty() ? "'" : ", '").append(name) + "'";
+    throw InputError(path_, "the encoder " + shown + " is not known", "there is " + known);
+  }
+
+  std::string path_;
+  ModelConfig config_;
+  std::string key_;
+  bool open_ = false;
+  std::array<bool, std::size(keys)> seen_{};
+};
+
 }  // namespace config_detail
 
 // `path` is the file that `json_text` comes from, for messages.
 inline ModelConfig parse_model_config(std::string_view json_text, const std::string& path) {
-  using namespace config_detail;
-  using nlohmann::json;
-  std::set<std::string> seen;
-  const auto refuse_twice = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::key && depth == 1 &&
-        !seen.insert(parsed.get_ref<std::string&>()).second)
-      throw InputError(path, "the key " + in_quotes(parsed.get_ref<std::string&>()) + " stands twice",
-                       "keep one of the two");
-    return true;
-  };
-  json document;
-  try {
-    document = json::parse(json_text, refuse_twice);
-  } catch (const json::parse_error& error) {
-    throw InputError(path, "is not JSON (at byte " + std::to_string(error.byte) + ")",
+  config_detail::ConfigReader reader(path);
+  if (const auto fault = read_json(json_text, reader))
+    throw InputError(path, "is not JSON (at byte " + std::to_string(*fault) + ")",
                      "a model's config looks like {\"encoder\": \"conv\", \"d_model\": 128}");
-  }
-  if (!document.is_object())
-    throw InputError(path, "is JSON, but no object",
-                     "a model's config looks like {\"encoder\": \"conv\", \"d_model\": 128}");
-
-  const auto shown = [](const json& value) -> std::string {
-    if (value.is_structured()) return value.is_array() ? "a list" : "an object";  // dump() recurses
-    return in_quotes(value.dump(-1, ' ', true, json::error_handler_t::replace));
-  };
-  ModelConfig config;
-  for (const auto& item : document.items()) {
-    const std::string& key = item.key();
-    const json& value = item.value();
-    if (std::find(std::begin(keys), std::end(keys), key) == std::end(keys))
-      throw InputError(path, "the unknown key " + in_quotes(key),
-                       "did you mean '" + std::string(nearest_name(key, keys)) + "'?");
-    if (key == "encoder") {
-      if (!value.is_string() || std::find(std::begin(encoders), std::end(encoders),
-                                          value.get_ref<const std::string&>()) == std::end(encoders)) {
-        std::string known;
-        for (const std::string_view name : encoders)
-          known += std::string(known.empty() ? "'" : ", '").append(name) + "'";
-        throw InputError(path, "the encoder " + shown(value) + " is not known", "there is " + known);
-      }
-      config.encoder = value.get<std::string>();
-    } else if (key == "untrained") {
-      if (!value.is_boolean())
-        throw InputError(path, "untrained is " + shown(value), "true or false is right");
-      config.untrained = value.get<bool>();
-    } else {
-      const SizeField& field =
-          *std::find_if(sizes.begin(), sizes.end(), [&](const SizeField& size) { return size.key == key; });
-      const bool fits = value.is_number_integer() &&
-                        (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT32_MAX) &&
-                        value.get<std::int64_t>() >= field.least && value.get<std::int64_t>() <= field.most;
-      if (!fits)
-        throw InputError(path, key + " is " + shown(value),
-                         "a whole number from " + std::to_string(field.least) + " to " +
-                             std::to_string(field.most) + " is right");
-      config.*field.member = value.get<int>();
-    }
-  }
-  if (!document.contains("feed_forward")) config.feed_forward = 2 * config.d_model;
-  if (config.d_model % config.heads != 0)
-    throw InputError(path,
-                     "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
-                         std::to_string(config.heads) + " heads",
-                     "choose a number of heads that divides d_model");
-  return config;
+  return reader.result();
 }
 
 inline ModelConfig read_model_config(const std::string& path) {
@@ -143,7 +172,7 @@ inline ModelConfig read_model_config(const std::string& path) {
 
 // One line, keys always all and in the same order.
 inline std::string to_json(const ModelConfig& config) {
-  std::string text = "{\"encoder\":" + nlohmann::json(config.encoder).dump();
+  std::string text = "{\"encoder\":" + json_quoted(config.encoder).value_or("\"\"");
   for (const config_detail::SizeField& field : config_detail::sizes)
     text += ",\"" + std::string(field.key) + "\":" + std::to_string(config.*field.member);
   return text + ",\"untrained\":" + (config.untrained ? "true}" : "false}");

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -22,13 +23,12 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "imu2music/core/dtype.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/shape.hpp"
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/io/file_kind.hpp"
+#include "imu2music/io/json_reader.hpp"
 #include "imu2music/io/mapped_file.hpp"
 #include "imu2music/io/tensor_file.hpp"
 #include "imu2music/io/text.hpp"
@@ -56,12 +56,12 @@ class HeaderReader {
   std::vector<HeaderEntry> entries;
   std::map<std::string, std::string> metadata;
 
-  // The events of nlohmann's SAX interface.
-  bool null() { return misplaced("null"); }
-  bool boolean(bool) { return misplaced("a truth value"); }
-  bool number_integer(std::int64_t value) { return misplaced("the number " + std::to_string(value)); }
-  bool number_float(double, const std::string& text) { return misplaced("the number " + text); }
-  bool number_unsigned(std::uint64_t value) {
+  // The events of read_json().
+  void null() { misplaced("null"); }
+  void boolean(bool) { misplaced("a truth value"); }
+  void integer(std::int64_t value) { misplaced("the number " + std::to_string(value)); }
+  void number(std::string_view text) { misplaced("the number " + std::string(text.substr(0, 80))); }
+  void unsigned_integer(std::uint64_t value) {
     if (place_ == Place::shape) {
       Shape& shape = entries.back().shape;
       if (shape.rank() == Shape::max_rank)
@@ -73,31 +73,30 @@ class HeaderReader {
         fail(where() + " claims an axis of " + std::to_string(value) + " and more than 2^62 elements",
              write_again);
       }
-      return true;
+      return;
     }
     if (place_ == Place::offsets) {
       if (entries.back().offsets.size() == 2) fail(where() + " has more than two data_offsets", write_again);
       entries.back().offsets.push_back(value);
-      return true;
+      return;
     }
-    return misplaced("the number " + std::to_string(value));
+    misplaced("the number " + std::to_string(value));
   }
-  bool string(const std::string& text) {
+  void string(const std::string& text) {
     if (place_ == Place::metadata) {
       metadata[key_] = text;
-      return true;
+      return;
     }
     if (place_ == Place::entry && field_ == Field::dtype) {
       entries.back().dtype = text;
       entries.back().has_dtype = true;
       field_ = Field::none;
-      return true;
+      return;
     }
-    return misplaced("the text " + in_quotes(text));
+    misplaced("the text " + in_quotes(text));
   }
-  bool binary(const std::vector<std::uint8_t>&) { return misplaced("bytes"); }
 
-  bool start_object(std::size_t) {
+  void start_object() {
     if (place_ == Place::before) {
       place_ = Place::top;
     } else if (place_ == Place::top && key_ == "__metadata__") {
@@ -106,11 +105,10 @@ class HeaderReader {
       entries.emplace_back().name = key_;
       place_ = Place::entry;
     } else {
-      return misplaced("an object");
+      misplaced("an object");
     }
-    return true;
   }
-  bool key(const std::string& text) {
+  void key(const std::string& text) {
     if (place_ == Place::top) {
       if (!names_.insert(text).second) fail("its header names " + in_quotes(text) + " twice", write_again);
     } else if (place_ == Place::metadata) {
@@ -130,12 +128,11 @@ class HeaderReader {
       else
         fail(where() + " has the unknown field " + in_quotes(text),
              "dtype, shape and data_offsets are what there is");
-      return true;
+      return;
     }
     key_ = text;
-    return true;
   }
-  bool end_object() {
+  void end_object() {
     if (place_ == Place::entry) {
       const HeaderEntry& entry = entries.back();
       const char* missing = !entry.has_dtype ? "dtype" : !entry.has_shape ? "shape" : "data_offsets";
@@ -143,25 +140,18 @@ class HeaderReader {
         fail(where() + " has no " + missing, write_again);
     }
     place_ = place_ == Place::top ? Place::after : Place::top;
-    return true;
   }
-  bool start_array(std::size_t) {
-    if (place_ != Place::entry || (field_ != Field::shape && field_ != Field::offsets))
-      return misplaced("a list");
+  void start_array() {
+    if (place_ != Place::entry || (field_ != Field::shape && field_ != Field::offsets)) misplaced("a list");
     place_ = field_ == Field::shape ? Place::shape : Place::offsets;
-    return true;
   }
-  bool end_array() {
+  void end_array() {
     HeaderEntry& entry = entries.back();
     if (place_ == Place::offsets && entry.offsets.size() != 2)
       fail(where() + " has not two data_offsets", write_again);
     (place_ == Place::shape ? entry.has_shape : entry.has_offsets) = true;
     place_ = Place::entry;
     field_ = Field::none;
-    return true;
-  }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) {
-    fail("its header is no JSON (at byte " + std::to_string(8 + position) + ")", write_again);
   }
 
  private:
@@ -172,7 +162,7 @@ class HeaderReader {
     throw InputError(path_, fault, remedy);
   }
   std::string where() const { return "tensor " + in_quotes(entries.back().name); }
-  bool misplaced(const std::string& value) const {
+  [[noreturn]] void misplaced(const std::string& value) const {
     switch (place_) {
       case Place::before:
         fail("its header is " + value + " and not a JSON object", write_again);
@@ -225,13 +215,11 @@ inline TensorFile read_safetensors(const std::string& path) {
                      "it was cut off: fetch it or write it again");
   const std::string_view header(reinterpret_cast<const char*>(mapping->data()) + 8,
                                 static_cast<std::size_t>(header_size));
-  // nlohmann's parser skips a byte order mark and takes a zero byte for the end; the format allows neither.
   if (header.empty() || header.front() != '{')
     throw InputError(path, "its header is not a JSON object", write_again);
-  if (header.find('\0') != std::string_view::npos)
-    throw InputError(path, "its header has a zero byte", write_again);
   HeaderReader reader(path);
-  nlohmann::json::sax_parse(header.begin(), header.end(), &reader);
+  if (const auto fault = read_json(header, reader))
+    throw InputError(path, "its header is no JSON (at byte " + std::to_string(8 + *fault) + ")", write_again);
 
   const std::int64_t data_size = file_size - 8 - header_size;
   const std::byte* data = mapping->data() + 8 + header_size;
@@ -294,11 +282,9 @@ inline TensorFile read_safetensors(const std::string& path) {
 inline void write_safetensors(const std::string& path, std::span<const TensorEntry> entries,
                               const std::map<std::string, std::string>& metadata = {}) {
   const auto json_text = [&](const std::string& text) {
-    try {
-      return nlohmann::json(text).dump();
-    } catch (const nlohmann::json::exception&) {
-      throw Error(path + ": the text " + in_quotes(text) + " is not UTF-8");
-    }
+    std::optional<std::string> result = json_quoted(text);
+    if (!result) throw Error(path + ": the text " + in_quotes(text) + " is not UTF-8");
+    return *std::move(result);
   };
   std::string header = "{";
   if (!metadata.empty()) {
