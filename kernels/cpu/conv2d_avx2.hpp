@@ -1,0 +1,169 @@
+// Two-dimensional cross-correlation, AVX2 and FMA.
+//
+// Lanes run along the output's width; a tile of up to four planes by two vectors stands in registers while
+// the weights go by, so that planes share the loads of x. A stride of 2 takes the even lanes of two loads,
+// any other is gathered. Each output adds its products in the order of c, u, v, whatever the planes asked
+// for.
+#pragma once
+
+#include "../conv2d_table.hpp"
+#include "vector_avx2.hpp"
+
+#if IMU2MUSIC_X86
+namespace imu2music::inline v0::kernels {
+
+namespace avx2 {
+IMU2MUSIC_TARGET_AVX2_BEGIN
+
+// The operands with, where a kernel of width 1 moves along the height only, the plane laid out as one row:
+// neighbouring weights are then `step` inputs apart.
+struct Conv2dOperands : Conv2dArguments<float> {
+  std::int64_t step;
+};
+
+inline Conv2dOperands conv2d_operands(const Conv2dArguments<float>& arguments) {
+  Conv2dOperands a{arguments, 1};
+  if (a.kernel_w == 1 && a.stride_w == 1 && a.stride_h == 1 && a.pad_w == 0) {
+    a.step = a.W;
+    a.kernel_w = a.kernel_h;
+    a.pad_w = a.pad_h * a.W;
+    a.W *= a.H;
+    a.out_w *= a.out_h;
+    a.kernel_h = a.H = a.out_h = 1;
+    a.pad_h = 0;
+  }
+  return a;
+}
+
+// The lanes whose index lies in 0..count.
+inline __m256i conv2d_inside(__m256i index, std::int64_t count) {
+  return _mm256_and_si256(_mm256_cmpgt_epi32(index, _mm256_set1_epi32(-1)),
+                          _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), index));
+}
+
+// 8 inputs, `stride` apart from position `at` of a row of `width` numbers on, 0 outside it. `inside`: none is
+// outside, nor the one before the next vector's first.
+[[gnu::always_inline]] inline __m256 conv2d_inputs(const float* x, std::int64_t at, std::int64_t width,
+                                                   std::int64_t stride, bool inside) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  if (stride == 1) {
+    if (inside) return _mm256_loadu_ps(x + at);
+    const __m256i index = _mm256_add_epi32(lane, _mm256_set1_epi32(static_cast<int>(at)));
+    return _mm256_maskload_ps(x + at, conv2d_inside(index, width));
+  }
+  if (stride == 2) {
+    __m256 low, high;
+    if (inside) {
+      low = _mm256_loadu_ps(x + at);
+      high = _mm256_loadu_ps(x + at + 8);
+    } else {
+      const __m256i index = _mm256_add_epi32(lane, _mm256_set1_epi32(static_cast<int>(at)));
+      low = _mm256_maskload_ps(x + at, conv2d_inside(index, width));
+      high =
+          _mm256_maskload_ps(x + at + 8, conv2d_inside(_mm256_add_epi32(index, _mm256_set1_epi32(8)), width));
+    }
+    return _mm256_castpd_ps(
+        _mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(low, high, 0x88)), 0xd8));
+  }
+  const __m256i index =
+      _mm256_add_epi32(_mm256_mullo_epi32(lane, _mm256_set1_epi32(static_cast<int>(stride))),
+                       _mm256_set1_epi32(static_cast<int>(at)));
+  return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), x, index,
+                                  _mm256_castsi256_ps(conv2d_inside(index, width)), 4);
+}
+
+// Outputs j.. of row i of planes o.. of example b.
+[[gnu::always_inline]] inline void conv2d_tile(const Conv2dOperands& a, std::int64_t b, std::int64_t o,
+                                               std::int64_t i, std::int64_t j, const int planes,
+                                               const int vectors) {
+  __m256 sums[4][2];
+  IMU2MUSIC_UNROLL
+  for (int p = 0; p < planes; ++p) {
+    const __m256 bias = _mm256_set1_ps(a.bias != nullptr ? a.bias[o + p] : 0.0f);
+    IMU2MUSIC_UNROLL
+    for (int w = 0; w < vectors; ++w) sums[p][w] = bias;
+  }
+  const std::int64_t weights = a.C * a.kernel_h * a.kernel_w;  // of one output plane
+  const std::int64_t row = i * a.stride_h - a.pad_h, column = j * a.stride_w - a.pad_w;
+  const bool inside = column >= 0 && column + (a.kernel_w - 1) * a.step + 8 * vectors * a.stride_w <= a.W;
+  const std::int64_t u_begin = row < 0 ? -row : 0;
+  const std::int64_t u_end = a.H - row < a.kernel_h ? a.H - row : a.kernel_h;
+  for (std::int64_t c = 0; c < a.C; ++c)
+    for (std::int64_t u = u_begin; u < u_end; ++u) {
+      const float* x = a.x + ((b * a.C + c) * a.H + row + u) * a.W;
+      const float* weight = a.w + ((o * a.C + c) * a.kernel_h + u) * a.kernel_w;
+      for (std::int64_t v = 0; v < a.kernel_w; ++v) {
+        __m256 inputs[2];
+        IMU2MUSIC_UNROLL
+        for (int w = 0; w < vectors; ++w)
+          inputs[w] = conv2d_inputs(x, column + v * a.step + 8 * w * a.stride_w, a.W, a.stride_w, inside);
+        IMU2MUSIC_UNROLL
+        for (int p = 0; p < planes; ++p) {
+          const __m256 factor = _mm256_set1_ps(weight[p * weights + v]);
+          IMU2MUSIC_UNROLL
+          for (int w = 0; w < vectors; ++w) sums[p][w] = _mm256_fmadd_ps(factor, inputs[w], sums[p][w]);
+        }
+      }
+    }
+  const std::int64_t left = a.out_w - j;
+  IMU2MUSIC_UNROLL
+  for (int p = 0; p < planes; ++p) {
+    float* y = a.y + ((b * a.O + o + p) * a.out_h + i) * a.out_w + j;
+    const __m256 scale = _mm256_set1_ps(a.scale != nullptr ? a.scale[o + p] : 1.0f);
+    const __m256 shift = _mm256_set1_ps(a.scale != nullptr && a.shift != nullptr ? a.shift[o + p] : 0.0f);
+    IMU2MUSIC_UNROLL
+    for (int w = 0; w < vectors; ++w) {
+      __m256 result = sums[p][w];
+      if (a.scale != nullptr) result = _mm256_fmadd_ps(result, scale, shift);
+      const __m256 active = activate(result, a.activation, a.slope);
+      if (left >= 8 * (w + 1))
+        _mm256_storeu_ps(y + 8 * w, active);
+      else
+        _mm256_maskstore_ps(y + 8 * w, tail_mask(left > 8 * w ? left - 8 * w : 0), active);
+    }
+  }
+}
+
+// Row i of planes o.. of example b.
+[[gnu::always_inline]] inline void conv2d_row(const Conv2dOperands& a, std::int64_t b, std::int64_t o,
+                                              std::int64_t i, const int planes) {
+  for (std::int64_t j = 0; j < a.out_w;) {
+    const std::int64_t left = a.out_w - j;
+    if (left > 8) {
+      conv2d_tile(a, b, o, i, j, planes, 2);
+      j += 16;
+    } else {
+      conv2d_tile(a, b, o, i, j, planes, 1);
+      j += 8;
+    }
+  }
+}
+
+inline void conv2d_forward(const Context&, const Conv2dArguments<float>& arguments, std::int64_t plane_begin,
+                           std::int64_t plane_end) {
+  const Conv2dOperands a = conv2d_operands(arguments);
+  for (std::int64_t plane = plane_begin; plane < plane_end;) {
+    const std::int64_t b = plane / a.O, o = plane % a.O;
+    std::int64_t planes = plane_end - plane < a.O - o ? plane_end - plane : a.O - o;
+    if (planes > 4) planes = 4;
+    for (std::int64_t i = 0; i < a.out_h; ++i) {
+      if (planes == 4)
+        conv2d_row(a, b, o, i, 4);
+      else if (planes == 3)
+        conv2d_row(a, b, o, i, 3);
+      else if (planes == 2)
+        conv2d_row(a, b, o, i, 2);
+      else
+        conv2d_row(a, b, o, i, 1);
+    }
+    plane += planes;
+  }
+}
+
+IMU2MUSIC_TARGET_END
+}  // namespace avx2
+
+inline void install(Avx2Tag, Conv2dKernels<float>& table) { table.forward = &avx2::conv2d_forward; }
+
+}  // namespace imu2music::inline v0::kernels
+#endif
