@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "embedding_avx2.hpp"
+#include "embedding_avx512.hpp"
 #include "embedding_scalar.hpp"

@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "sampling_avx2.hpp"
+#include "sampling_avx512.hpp"
 #include "sampling_scalar.hpp"
