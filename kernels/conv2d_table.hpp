@@ -1,12 +1,15 @@
 // Two-dimensional cross-correlation, as PyTorch's Conv2d:
 //
-//   y[b][o][i][j] = bias[o] + sum_{c,u,v} w[o][c][u][v] x[b][c][i stride_h + u - pad_h][j stride_w + v -
-//   pad_w] then, where scale is given, y = activation(y * scale[o] + shift[o]); else y = activation(y)
+//   y[b][o][i][j] = bias[o] + sum_{c,u,v} w[o][c][u][v] x[b][c][i s_h + u - pad_h][j s_w + v - pad_w]
+//
+// then y = activation(y * scale[o] + shift[o]) where scale is given, else y = activation(y).
 //
 // x outside its bounds is 0. x: [B, C, H, W]; w: [O, C, kernel_h, kernel_w]; bias, scale, shift: [O] or null;
 // y: [B, O, out_h, out_w], out = (in + 2 pad - kernel) / stride + 1. scale and shift carry a batch norm in
-// evaluation mode: scale = gamma / sqrt(var + eps), shift = beta - mean scale. All row-major and dense. Cost:
-// B O out_h out_w C kernel_h kernel_w multiply-adds.
+// evaluation mode: scale = gamma / sqrt(var + eps), shift = beta - mean scale. s: strides. All row-major and
+// dense, H W below 2^31. Cost: B O out_h out_w C kernel_h kernel_w multiply-adds.
+//
+// An output adds its products in an order that the range of planes does not touch.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// Token embedding plus position: y[n] = table[ids[n]] + positions[first_position + n % length], n = b length
-// + t.
+// Token embedding plus position, with n = b length + t:
+//
+//   y[n] = table[ids[n]] + positions[first_position + n % length]
 //
 // ids: [B, length], each in [0, V) (the caller checks); table: [V, D]; positions: [at least first_position +
 // length, D] or null; y: [B, length, D].

@@ -1,13 +1,13 @@
 // Attention with relative positions, one head, fused: no [T, S] matrix is ever formed.
 //
-//   score(i, j) = scale * (q_i . k_j + q_i . Er[L - 1 - (p_i - j)])     relative term 0 where j > p_i or Er
-//   is null out_i       = sum_j softmax_j(score(i, j)) v_j
+//   score(i, j) = scale (q_i . k_j + q_i . Er[L - 1 - (p_i - j)])
+//   out_i       = sum_j softmax_j(score(i, j)) v_j
 //
-// p_i = query_offset + i is the position of query i among the keys; keys with j > p_i are left out where
-// `causal` is set, keys with key_masked[j] != 0 always. A query that may see no key gives zeros. A key that
-// is left out adds 0 v_j, so v_j must be finite there too. With fewer
-// keys than L the last rows of Er are used: the distance p_i - j alone counts. Every distance p_i - j >= 0
-// met must be below L.
+// The relative term is 0 where j > p_i or Er is null. p_i = query_offset + i is the position of query i among
+// the keys; keys with j > p_i are left out where `causal` is set, keys with key_masked[j] != 0 always. A
+// query that may see no key gives zeros, and log_sum_exp = -infinity. A key that is left out adds 0 v_j, so
+// v_j must be finite there too. With fewer keys than L the last rows of Er are used: the distance p_i - j
+// alone counts. Every distance p_i - j >= 0 met must be below L.
 //
 // Relative term: Shaw et al. 2018 (arXiv:1803.02155); the skewed form that this equals: Huang et al. 2018,
 // Music Transformer (arXiv:1809.04281, section 3.4.1). Softmax in one pass with a running maximum: Milakov
