@@ -37,6 +37,8 @@ IMU2MUSIC_TARGET_AVX2_BEGIN
     IMU2MUSIC_UNROLL
     for (int c = 0; c < columns; ++c) {
       const __m256 wk = _mm256_loadu_ps(w[c] + k);
+      if (columns == 8)  // the next eight rows, long before a single row of x needs them
+        _mm_prefetch(reinterpret_cast<const char*>(w[c] + k + 8 * a.K), _MM_HINT_T0);
       IMU2MUSIC_UNROLL
       for (int r = 0; r < rows; ++r) sums[r][c] = _mm256_fmadd_ps(xk[r], wk, sums[r][c]);
     }
