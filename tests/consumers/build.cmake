@@ -1,0 +1,18 @@
+# Configures, builds and runs one consumer project. WAY, SOURCE, BUILD, LIBRARY_BUILD, COMPILER.
+function(run)
+  execute_process(COMMAND ${ARGV} WORKING_DIRECTORY ${BUILD} RESULT_VARIABLE status OUTPUT_VARIABLE output
+    ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGV} failed (${status}):\n${output}")
+  endif()
+endfunction()
+
+file(REMOVE_RECURSE ${BUILD})
+file(MAKE_DIRECTORY ${BUILD})
+if(WAY STREQUAL find_package)
+  run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --component library --prefix ${BUILD}/prefix)
+endif()
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumers/${WAY} -B ${BUILD}/build -DCMAKE_CXX_COMPILER=${COMPILER}
+  -DIMU2MUSIC_SOURCE=${SOURCE} -DCMAKE_PREFIX_PATH=${BUILD}/prefix)
+run(${CMAKE_COMMAND} --build ${BUILD}/build --target consumer)
+run(${BUILD}/build/consumer)
