@@ -1,8 +1,8 @@
 // The house rules that a compiler does not check, read off the sources themselves:
 //   - a file includes lower floors only (docs/architecture.md);
 //   - regions compiled for AVX2 or AVX-512 hold no #include, template, lambda or std::;
-//   - OpenMP pragmas stand in core/parallel.hpp alone, nlohmann/json in io/ alone, Eigen in core/eigen.hpp
-//   alone.
+//   - OpenMP pragmas stand in core/parallel.hpp alone, Eigen in core/eigen.hpp alone, nlohmann/json nowhere in the
+//     library (its compile time would be every user's).
 #include <doctest/doctest.h>
 
 #include <algorithm>
