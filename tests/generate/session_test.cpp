@@ -7,6 +7,7 @@
 
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/models/weights.hpp"
+#include "imu2music/music/event_vocabulary.hpp"
 #include "random.hpp"
 
 using namespace imu2music;

@@ -7,6 +7,7 @@
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
 #include "imu2music/models/weights.hpp"
+#include "imu2music/music/event_vocabulary.hpp"
 #include "random.hpp"
 
 // A sanitizer has an allocator of its own, and only glibc names the functions behind malloc.
@@ -66,9 +67,17 @@ TEST_CASE("a step allocates and frees nothing, sampling included") {
   config.max_sequence = 64;
   const auto model = init_model<float>(config, 1);
   const auto input = test::random_tensor<float>({1, 2, 3, 150}, 1);
-  for (bool greedy : {true, false}) {
+  for (const SamplerOptions& options :
+       {SamplerOptions{.greedy = true}, SamplerOptions{}, SamplerOptions{.top_k = 20},
+        SamplerOptions{.top_p = 0.8}, SamplerOptions{.min_p = 0.1}, SamplerOptions{.repetition_penalty = 1.2},
+        SamplerOptions{.temperature = 0.8,
+        .top_k = 40,
+        .top_p = 0.95,
+        .min_p = 0.02,
+        .repetition_penalty = 1.1,
+        .repetition_window = 16}}) {
     Session<float> session(model, 1);
-    Sampler<float> sampler(config.vocabulary, {.greedy = greedy});
+    Sampler<float> sampler(config.vocabulary, options);
     session.start_from_motion(input);
     std::int64_t token = EventVocabulary1::sos;
 
