@@ -5,12 +5,14 @@
 //
 // Units inside, whatever a file's are: acceleration m/s² (specific force: a sensor at rest reads +9.81
 // upwards), angular velocity rad/s, rotation rad (three angles, as the device gives them), orientation a unit
-// quaternion x y z w that turns sensor coordinates into world coordinates. Times are seconds on the
-// recording's one time axis, which all sensors share; rates may differ from sensor to sensor, while all
-// channels of one sensor are sampled together.
+// quaternion x y z w that turns sensor coordinates into world coordinates, position m. A keypoint of a body
+// (a skeleton's joint) is a sensor too: it has a name and positions. Times are seconds on the recording's one
+// time axis, which all sensors share; rates may differ from sensor to sensor, while all channels of one
+// sensor are sampled together. Time never runs backwards: where a file's did, Clock::resets tells where and
+// how far. A value that a file lacks, or gives as NaN or infinity, is not finite here either.
 //
 // Cost: 4 bytes a sample and axis. Errors: ShapeError from check_recording() where channels and clock
-// disagree.
+// disagree or time runs backwards.
 #pragma once
 
 #include <algorithm>
@@ -34,9 +36,13 @@ enum class Quantity {
   angular_velocity,  // rad/s
   rotation,          // three angles, rad, as the device gives them
   orientation,       // unit quaternion x y z w
+  position,          // of a keypoint, m
+  image_position,    // of a keypoint in a picture, two axes, in whatever unit the file has
 };
 
-constexpr int axis_count(Quantity quantity) { return quantity == Quantity::orientation ? 4 : 3; }
+constexpr int axis_count(Quantity quantity) {
+  return quantity == Quantity::orientation ? 4 : quantity == Quantity::image_position ? 2 : 3;
+}
 
 constexpr std::string_view to_string(Quantity quantity) {
   switch (quantity) {
@@ -48,6 +54,10 @@ constexpr std::string_view to_string(Quantity quantity) {
       return "rotation";
     case Quantity::orientation:
       return "orientation";
+    case Quantity::position:
+      return "position";
+    case Quantity::image_position:
+      return "image position";
   }
   return "unknown";
 }
@@ -62,6 +72,10 @@ constexpr std::string_view unit_of(Quantity quantity) {
       return "rad";
     case Quantity::orientation:
       return "1";
+    case Quantity::position:
+      return "m";
+    case Quantity::image_position:
+      return "no known unit";
   }
   return "";
 }
@@ -97,10 +111,17 @@ struct Channel {
   }
 };
 
+// A place where a file's clock ran backwards. The recording's goes on there by one usual interval.
+struct ClockReset {
+  std::int64_t sample = 0;  // the first after it
+  double back_s = 0;        // how far back the file's clock went, above 0
+};
+
 struct Clock {
   double start_s = 0;           // of sample 0, on the recording's time axis
   double rate_hz = 0;           // of a uniform clock
-  std::vector<double> times_s;  // one a sample where the clock is not uniform; otherwise empty
+  std::vector<double> times_s;  // one a sample where the clock is not uniform, never falling; otherwise empty
+  std::vector<ClockReset> resets;
 
   bool is_uniform() const { return times_s.empty(); }
   double time_s(std::int64_t sample) const {
@@ -136,6 +157,7 @@ struct Recording {
   std::string source;  // the file or folder that it came from, for messages
   std::vector<SensorTrack> sensors;
   std::vector<std::string> notes;  // what a reader saw and left out, one sentence each
+  std::string format;              // the layout it was read from: "RepoVizz"; empty where none
 
   const SensorTrack* find_sensor(std::string_view name) const {
     for (const SensorTrack& sensor : sensors)
@@ -218,6 +240,12 @@ inline void check_recording(const Recording& recording) {
     } else if (sensor.clock.times_s.size() != static_cast<std::size_t>(n)) {
       fail("has " + std::to_string(n) + " samples, but " + std::to_string(sensor.clock.times_s.size()) +
            " times");
+    } else {
+      for (std::size_t i = 0; i < sensor.clock.times_s.size(); ++i)
+        if (!std::isfinite(sensor.clock.times_s[i]) ||
+            (i > 0 && sensor.clock.times_s[i] < sensor.clock.times_s[i - 1]))
+          fail("has a time at sample " + std::to_string(i) +
+               " that is no number or before the one ahead of it");
     }
   }
 }

@@ -1,4 +1,5 @@
-// The features on which the reference's convolution encoder was trained.
+// The inputs on which the reference's encoders were trained: features for the convolution encoder, and plain
+// axes for the fully connected one.
 //
 //   feature[sensor, quantity, frame] = √( Σ_axis ((v − min) / (max − min))² )
 //
@@ -6,9 +7,12 @@
 //   quantities  rotation (rad), angular velocity (degrees/s), acceleration (m/s²), in this order
 //   min         −4, −150, −20      max   4, 150, 20
 //
-// Shape [2, 3, frames], frames at 25 Hz; a window of the model has 150 frames, 6 s. Values outside min … max
-// are not clipped. Computed in double from the recording's SI units, rounded to float at the end. That a
-// sensor at rest gives another value when gravity points the other way is a property of the reference.
+//   axis[sensor, quantity · 3 + axis, frame] = v, in the same units, not normalised
+//
+// Shapes [2, 3, frames] and [2, 9, frames], frames at 25 Hz; a window of the model has 150 frames, 6 s.
+// Values outside min … max are not clipped. Computed in double from the recording's SI units, rounded to
+// float at the end. That a sensor at rest gives another value when gravity points the other way is a property
+// of the reference.
 //
 // Cost: 18 multiply-adds a frame. Errors: InputError for a sensor or quantity that the recording lacks, a
 // rate other than 25 Hz (see at_rate in resample.hpp), or a window beyond the recording's end; ShapeError for
@@ -86,6 +90,40 @@ inline std::array<const SensorTrack*, 2> find_armbands(const Recording& recordin
   return armbands;
 }
 
+// The armbands' frames start_frame.. , `rows` values an armband and frame, as the two functions below say;
+// each quantity's three numbers go to write(values, frame, out of that quantity and armband).
+template <class Write>
+void fill_window(const Recording& recording, std::int64_t start_frame, std::int64_t frames, std::int64_t rows,
+                 std::span<float> out, WindowEnd window_end, std::int64_t available, const Write& write) {
+  if (frames < 1 || static_cast<std::int64_t>(out.size()) / (2 * rows) != frames ||
+      static_cast<std::int64_t>(out.size()) % (2 * rows) != 0)
+    throw ShapeError("[reference_features] output has " + std::to_string(out.size()) + " values, (2, " +
+                     std::to_string(rows) + ", " + std::to_string(frames) + ") wanted");
+  const auto armbands = find_armbands(recording);
+  const std::int64_t needed = window_end == WindowEnd::refuse ? frames : 1;
+  if (start_frame < 0 || start_frame > available - needed)
+    throw InputError(recording.source,
+                     "has " + std::to_string(available) + " frames at 25 Hz, " + std::to_string(frames) +
+                         " from frame " + std::to_string(start_frame) + " on are wanted",
+                     available >= frames
+                         ? "start at a frame from 0 to " + std::to_string(available - needed)
+                         : "use a longer recording, or one whose last frame is held to the window's end");
+  float* first = out.data();
+  for (const SensorTrack* armband : armbands)
+    for (const ReferenceQuantity& wanted : reference_quantities) {
+      const Channel& channel = *armband->find(wanted.quantity);
+      for (std::int64_t frame = 0; frame < frames; ++frame) {
+        const auto sample = static_cast<std::size_t>(std::min(start_frame + frame, available - 1));
+        std::array<double, 3> values{};
+        for (int axis = 0; axis < 3; ++axis)
+          values[static_cast<std::size_t>(axis)] =
+              static_cast<double>(channel.axis(axis)[sample]) * wanted.from_si;
+        write(wanted, values, frame, first);
+      }
+      first += rows / 3 * frames;
+    }
+}
+
 }  // namespace reference_detail
 
 // How many frames both armbands have.
@@ -95,40 +133,31 @@ inline std::int64_t reference_frame_count(const Recording& recording) {
   return std::min(armbands[0]->sample_count(), armbands[1]->sample_count());
 }
 
-// Fills out [2, 3, frames] with the frames from `start_frame` on.
+// Fills out [2, 3, frames] with the features of the frames from `start_frame` on.
 inline void reference_features(const Recording& recording, std::int64_t start_frame, std::int64_t frames,
                                std::span<float> out, WindowEnd window_end = WindowEnd::refuse) {
-  if (frames < 1 || static_cast<std::int64_t>(out.size()) / 6 != frames || out.size() % 6 != 0)
-    throw ShapeError("[reference_features] output has " + std::to_string(out.size()) + " values, (2, 3, " +
-                     std::to_string(frames) + ") wanted");
-  const std::int64_t available = reference_frame_count(recording);
-  const auto armbands = reference_detail::find_armbands(recording);
-  const std::int64_t needed = window_end == WindowEnd::refuse ? frames : 1;
-  if (start_frame < 0 || start_frame > available - needed)
-    throw InputError(recording.source,
-                     "has " + std::to_string(available) + " frames at 25 Hz, " + std::to_string(frames) +
-                         " from frame " + std::to_string(start_frame) + " on are wanted",
-                     available >= frames
-                         ? "start at a frame from 0 to " + std::to_string(available - needed)
-                         : "use a longer recording, or one whose last frame is held to the window's end");
+  reference_detail::fill_window(recording, start_frame, frames, 3, out, window_end,
+                                reference_frame_count(recording),
+                                [](const ReferenceQuantity& wanted, const std::array<double, 3>& values,
+                                   std::int64_t frame, float* feature) {
+                                  double squares = 0;
+                                  for (double value : values) {
+                                    const double scaled = (value - wanted.min) / (wanted.max - wanted.min);
+                                    squares += scaled * scaled;
+                                  }
+                                  feature[frame] = static_cast<float>(std::sqrt(squares));
+                                });
+}
 
-  float* feature = out.data();
-  for (const SensorTrack* armband : armbands) {
-    for (const ReferenceQuantity& wanted : reference_quantities) {
-      const Channel& channel = *armband->find(wanted.quantity);
-      for (std::int64_t frame = 0; frame < frames; ++frame) {
-        const std::int64_t sample = std::min(start_frame + frame, available - 1);
-        double squares = 0;
-        for (int axis = 0; axis < 3; ++axis) {
-          const double value =
-              static_cast<double>(channel.axis(axis)[static_cast<std::size_t>(sample)]) * wanted.from_si;
-          const double scaled = (value - wanted.min) / (wanted.max - wanted.min);
-          squares += scaled * scaled;
-        }
-        *feature++ = static_cast<float>(std::sqrt(squares));
-      }
-    }
-  }
+// Fills out [2, 9, frames] with the axes of the frames from `start_frame` on.
+inline void reference_axes(const Recording& recording, std::int64_t start_frame, std::int64_t frames,
+                           std::span<float> out, WindowEnd window_end = WindowEnd::refuse) {
+  reference_detail::fill_window(
+      recording, start_frame, frames, 9, out, window_end, reference_frame_count(recording),
+      [&](const ReferenceQuantity&, const std::array<double, 3>& values, std::int64_t frame, float* rows) {
+        for (std::size_t axis = 0; axis < 3; ++axis)
+          rows[static_cast<std::int64_t>(axis) * frames + frame] = static_cast<float>(values[axis]);
+      });
 }
 
 }  // namespace imu2music::inline v0

@@ -1,4 +1,4 @@
-// Resampling of uniformly sampled signals by time, with a low-pass that keeps aliases out.
+// Resampling of signals by time, with a low-pass that keeps aliases out.
 //
 // With the input x[k] at f_in, the output at f_out is, at t = j / f_out and u = t · f_in,
 //
@@ -19,9 +19,16 @@
 // jump by more than π, and wrapped to (−π, π] again if they did. Quaternions are made continuous in sign (q
 // and −q are one attitude), resampled by component and normalised.
 //
+// A sensor whose clock is not uniform, or that lacks values, is first brought to an even grid at the multiple
+// of the wanted rate next above its own (interpolate.hpp): by straight lines between neighbouring samples,
+// and by holding the sample before a gap of more than 2.5 usual intervals. What was held is told in
+// Recording::notes. A recording is refused where the grid would have more than 32 times its samples (and more
+// than a million): its gaps are then most of it.
+//
 // Cost: 2W multiply-adds an output sample and axis; where f_in/f_out is a ratio of small integers, weights
 // are computed once a phase. Errors: Error for rates that are no positive numbers or give more than 2³¹
-// samples, or for a reduction by more than 10⁵; InputError for a recording whose clock is not uniform.
+// samples, or for a reduction by more than 10⁵; InputError for a recording that is mostly gaps or holds no
+// number in one of its quantities.
 // Source: A. V. Oppenheim, R. W. Schafer,
 // Discrete-Time Signal Processing, 3rd ed., sections 4.6 and 7.5.3 (Kaiser).
 #pragma once
@@ -38,6 +45,8 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/imu/clock.hpp"
+#include "imu2music/imu/interpolate.hpp"
 #include "imu2music/imu/recording.hpp"
 
 namespace imu2music::inline v0 {
@@ -256,6 +265,60 @@ inline Channel resample_channel(const Channel& channel, const Resampler& resampl
   return result;
 }
 
+inline bool is_finite(const SensorTrack& sensor) {
+  for (const Channel& channel : sensor.channels)
+    for (const float value : channel.samples)
+      if (!std::isfinite(value)) return false;
+  return true;
+}
+
+// The sensor on an even grid, at a multiple of `rate_hz` that its own rate does not exceed. What is held is
+// told in `notes`.
+inline SensorTrack on_even_grid(const SensorTrack& sensor, double rate_hz, const std::string& source,
+                                std::vector<std::string>& notes) {
+  const std::vector<double> times = sample_times(sensor);
+  const double native = native_rate_hz(sensor.clock);
+  const double usual = sensor.clock.is_uniform() ? 1 / native : usual_interval(times);
+  if (!(native > 0) || !(usual > 0))
+    throw InputError(source, "sensor " + sensor.name + " has no rate", "its time stamps should rise");
+  SensorTrack even;
+  even.name = sensor.name;
+  even.clock.start_s = times.front();
+  even.clock.rate_hz = rate_hz * std::max(1.0, std::ceil(native / rate_hz * (1 - 1e-9)));
+  const double count = std::floor((times.back() - times.front()) * even.clock.rate_hz + 1e-6) + 1;
+  const double n = static_cast<double>(times.size());
+  if (!(count <= std::max(32 * n * std::max(1.0, rate_hz / native), 1e6)))
+    throw InputError(
+        source,
+        "sensor " + sensor.name + " lasts " + number_text(std::round(times.back() - times.front())) +
+            " s with its gaps, but has samples for " + number_text(std::round(n / native)) + " s",
+        "cut the recording at its gaps");
+  std::vector<double> grid(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < grid.size(); ++i)
+    grid[i] = even.clock.start_s + static_cast<double>(i) / even.clock.rate_hz;
+
+  const double longest_gap = gap_factor * usual;
+  for (const Channel& channel : sensor.channels) {
+    even.channels.push_back(
+        interpolate_channel(channel, times, grid, longest_gap, source + ", " + sensor.name));
+    std::int64_t gaps = 0;
+    double held = 0, before = times.front();
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      if (!is_finite_sample(channel, i)) continue;
+      if (times[i] - before > longest_gap) {
+        ++gaps;
+        held += times[i] - before;
+      }
+      before = times[i];
+    }
+    if (gaps > 0)
+      notes.push_back("sensor " + sensor.name + ": its " + std::string(to_string(channel.quantity)) +
+                      " was held through " + std::to_string(gaps) + (gaps == 1 ? " gap, " : " gaps, ") +
+                      number_text(std::round(held * 1000) / 1000) + " s in all");
+  }
+  return even;
+}
+
 }  // namespace resample_detail
 
 // The recording with every sensor at `rate_hz`; sensors that have it already are left as they are.
@@ -264,9 +327,8 @@ inline Recording at_rate(const Recording& recording, double rate_hz) {
   resampled_count(1, rate_hz, rate_hz);
   Recording result = recording;
   for (SensorTrack& sensor : result.sensors) {
-    if (!sensor.clock.is_uniform())
-      throw InputError(recording.source, "sensor " + sensor.name + " has time stamps in place of a rate",
-                       "use a recording with a uniform rate");
+    if (sensor.sample_count() > 0 && (!sensor.clock.is_uniform() || !resample_detail::is_finite(sensor)))
+      sensor = resample_detail::on_even_grid(sensor, rate_hz, recording.source, result.notes);
     if (sensor.clock.rate_hz == rate_hz) continue;
     const Resampler resampler(sensor.clock.rate_hz, rate_hz);
     const std::int64_t n_out = resampled_count(sensor.sample_count(), sensor.clock.rate_hz, rate_hz);

@@ -1,0 +1,355 @@
+// Tables of numbers as text, and recordings from their columns: what all CSV readers share.
+//
+// A table is lines of fields: an optional block of comment lines ("//" or "#"), a header that names the
+// columns, then one row a line. Fields are separated by commas, semicolons or tabs: whichever the header has
+// most of, outside quotes. A field may stand in double quotes, with "" for a quote inside (RFC 4180), but may
+// not hold a line break. Lines end in LF or CRLF; empty lines are passed over; a UTF-8 byte order mark is
+// removed by read_text_file. Numbers are those of the C locale, a decimal point in them.
+//
+// read_csv_recording(table, clock, tracks) reads the columns that are asked for and no others. An empty field
+// and nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report.
+//
+// Cost: one pass over the text; 4 bytes a value kept, 8 a time stamp. Errors: InputError with line and column
+// for a row with more or fewer fields than the header, text in place of a number, decimal commas, an unended
+// quote, a time that is not finite; for a column that is missing or there twice; and as make_clock().
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/imu/clock.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/io/text.hpp"
+
+namespace imu2music::inline v0 {
+
+namespace csv_detail {
+
+inline std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view blank = " \t\r";
+  const std::size_t first = text.find_first_not_of(blank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
+
+inline std::string lower_case(std::string_view text) {
+  std::string result(text);
+  for (char& c : result)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return result;
+}
+
+// A number that fills `text`; an empty field, nan and inf are NaN.
+inline bool parse_field(std::string_view text, double& value) {
+  constexpr double missing = std::numeric_limits<double>::quiet_NaN();
+  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  if (text.empty()) {
+    value = missing;
+    return true;
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end != text.data() + text.size()) return false;
+  if (error == std::errc::result_out_of_range) {  // 1e999, or 1e-999, which is 0 for every purpose here
+    value =
+        text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos ? 0 : missing;
+    return true;
+  }
+  if (error != std::errc{}) return false;
+  if (!std::isfinite(value)) value = missing;
+  return true;
+}
+
+}  // namespace csv_detail
+
+// The header of a table and where its rows begin. Holds views of the text, which must outlive it.
+class CsvTable {
+ public:
+  static constexpr std::size_t most_columns = 4096;
+
+  // With has_header false all lines are rows, and columns have no names.
+  CsvTable(std::string_view text, std::string path, bool has_header = true) : path_(std::move(path)) {
+    std::size_t begin = 0;
+    while (begin < text.size()) {
+      const std::size_t end = std::min(text.find('\n', begin), text.size());
+      const std::string_view line = csv_detail::trimmed(text.substr(begin, end - begin));
+      ++line_;
+      const bool comment = line.starts_with("//") || line.starts_with("#");
+      if (!line.empty() && !comment) {
+        // A tab at an end separates an empty field there, so the separator is sought in the line as it is.
+        const std::string_view whole = text.substr(begin, end - begin);
+        separator_ = separator_of(whole);
+        split(whole, fields_, line_);
+        if (fields_.size() > most_columns)
+          throw InputError(path_, "has more than " + std::to_string(most_columns) + " columns",
+                           "check that it is the file you mean");
+        columns_ = fields_.size();
+        if (has_header) {
+          for (const std::string_view field : fields_) names_.push_back(unquoted(field));
+          begin = std::min(end + 1, text.size());
+        } else {
+          --line_;
+        }
+        rows_ = text.substr(begin);
+        return;
+      }
+      if (comment) comments_.push_back(line);
+      begin = end + 1;
+    }
+    throw InputError(path_, "holds no table", "it should have a line of column names and lines of numbers");
+  }
+
+  const std::string& path() const { return path_; }
+  const std::vector<std::string>& names() const { return names_; }
+  const std::vector<std::string_view>& comments() const { return comments_; }
+  std::size_t column_count() const { return columns_; }
+  // The lines that may hold rows, at most.
+  std::size_t row_limit() const {
+    return static_cast<std::size_t>(std::count(rows_.begin(), rows_.end(), '\n')) + 1;
+  }
+
+  bool has(std::string_view name) const {
+    return std::find(names_.begin(), names_.end(), name) != names_.end();
+  }
+  bool has_all(std::initializer_list<std::string_view> names) const {
+    return std::all_of(names.begin(), names.end(), [&](std::string_view name) { return has(name); });
+  }
+
+  // The column of that name. Throws InputError where there is none or several.
+  int require(std::string_view name) const {
+    const auto found = std::find(names_.begin(), names_.end(), name);
+    if (found == names_.end())
+      throw InputError(path_, "has no column " + in_quotes(name), "its columns are: " + list_of_names());
+    if (std::find(found + 1, names_.end(), name) != names_.end())
+      throw InputError(path_, "has two columns " + in_quotes(name),
+                       "each column should have a name of its own");
+    return static_cast<int>(found - names_.begin());
+  }
+
+  std::string name_of(int column) const {
+    const auto i = static_cast<std::size_t>(column);
+    return i < names_.size() ? in_quotes(names_[i]) : std::to_string(column + 1);
+  }
+
+  std::string list_of_names() const {
+    std::string text;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      if (i == 20) return text + ", ...";
+      const std::string quoted = in_quotes(names_[i]);
+      text += (i == 0 ? "" : ", ") + quoted.substr(1, quoted.size() - 2);
+    }
+    return text;
+  }
+
+  // Calls row(fields, line) for each row: fields as they stand, trimmed, without quotes.
+  template <class Row>
+  void for_each_row(Row row) const {
+    std::vector<std::string_view> fields;
+    std::int64_t line_number = line_;
+    std::size_t begin = 0;
+    while (begin < rows_.size()) {
+      const std::size_t end = std::min(rows_.find('\n', begin), rows_.size());
+      const std::string_view line = rows_.substr(begin, end - begin);
+      begin = end + 1;
+      ++line_number;
+      if (csv_detail::trimmed(line).empty()) continue;
+      split(line, fields, line_number);
+      if (fields.size() != columns_)
+        throw InputError(path_,
+                         "line " + std::to_string(line_number) + " has " + std::to_string(fields.size()) +
+                             (fields.size() == 1 ? " field, " : " fields, ") +
+                             (names_.empty() ? "the first line " : "the header ") + std::to_string(columns_),
+                         "each row should have a value for each column");
+      row(static_cast<const std::vector<std::string_view>&>(fields), line_number);
+    }
+  }
+
+  double number(std::string_view field, int column, std::int64_t line) const {
+    double value = 0;
+    if (csv_detail::parse_field(field, value)) return value;
+    std::string with_point(field);
+    const bool decimal_comma = std::count(field.begin(), field.end(), ',') == 1 && separator_ != ',' && [&] {
+      *std::find(with_point.begin(), with_point.end(), ',') = '.';
+      return csv_detail::parse_field(with_point, value);
+    }();
+    throw InputError(path_,
+                     "line " + std::to_string(line) + ", column " + name_of(column) + ": " +
+                         in_quotes(field) +
+                         (decimal_comma ? " is written with a decimal comma" : " is no number"),
+                     decimal_comma ? "export it with decimal points" : "every value should be a number");
+  }
+
+ private:
+  // A comma inside quotes separates nothing, and a decimal comma must not win over the semicolons.
+  static char separator_of(std::string_view line) {
+    std::size_t commas = 0, semicolons = 0, tabs = 0;
+    bool quoted = false;
+    for (const char c : line) {
+      if (c == '"') quoted = !quoted;
+      if (quoted) continue;
+      commas += c == ',';
+      semicolons += c == ';';
+      tabs += c == '\t';
+    }
+    if (tabs > 0 && tabs >= semicolons && tabs >= commas) return '\t';
+    return semicolons > 0 && semicolons >= commas ? ';' : ',';
+  }
+
+  void split(std::string_view line, std::vector<std::string_view>& fields, std::int64_t line_number) const {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const auto cut = [](std::string_view text) {
+      while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+      while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
+        text.remove_suffix(1);
+      return text;
+    };
+    fields.clear();
+    std::size_t begin = 0;
+    while (true) {
+      std::size_t at = begin;
+      while (at < line.size() && line[at] == ' ') ++at;
+      std::size_t end = 0;
+      if (at < line.size() && line[at] == '"') {
+        std::size_t close = at + 1;
+        while (close < line.size() &&
+               (line[close] != '"' || (close + 1 < line.size() && line[close + 1] == '"')))
+          close += line[close] == '"' ? 2 : 1;
+        if (close >= line.size())
+          throw InputError(path_, "line " + std::to_string(line_number) + " has a quote that does not end",
+                           "a quoted field should end in its line");
+        end = std::min(line.find(separator_, close + 1), line.size());
+        if (!cut(line.substr(close + 1, end - close - 1)).empty())
+          throw InputError(path_, "line " + std::to_string(line_number) + " goes on after a quoted field",
+                           "a separator should follow the quote");
+        fields.push_back(line.substr(at + 1, close - at - 1));
+      } else {
+        end = std::min(line.find(separator_, begin), line.size());
+        fields.push_back(cut(line.substr(begin, end - begin)));
+      }
+      if (end == line.size() || fields.size() > most_columns) return;
+      begin = end + 1;
+    }
+  }
+
+  static std::string unquoted(std::string_view field) {
+    std::string text;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+      text += field[i];
+      if (field[i] == '"' && i + 1 < field.size() && field[i + 1] == '"') ++i;
+    }
+    return std::string(csv_detail::trimmed(text));
+  }
+
+  std::string path_;
+  std::vector<std::string> names_;
+  std::vector<std::string_view> comments_, fields_;
+  std::string_view rows_;
+  std::size_t columns_ = 0;
+  std::int64_t line_ = 0;  // the last line before the rows
+  char separator_ = ',';
+};
+
+// Where a recording's clock comes from.
+struct CsvClock {
+  int column = -1;                      // of the time stamps; −1: there are none, and rate_hz holds
+  double to_seconds = 1;                // a stamp times this is seconds
+  double rate_hz = 0;                   // of a file without stamps
+  double wrap = 0;                      // above 0: stamps are counts that begin at 0 again after this many
+  std::optional<double> origin_s = {};  // the stamp, in seconds, that is time 0; otherwise the first one
+};
+
+struct CsvChannel {
+  Quantity quantity = Quantity::acceleration;
+  std::vector<int> columns;  // one an axis; quaternions x y z w
+  double scale = 1;          // to SI
+};
+
+struct CsvTrack {
+  std::string name;
+  std::vector<CsvChannel> channels;
+};
+
+// A recording with one sensor a track, all on the table's one clock.
+inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_clock,
+                                    const std::vector<CsvTrack>& tracks) {
+  struct Column {
+    int index;
+    double scale;
+    std::vector<float> values;
+  };
+  std::vector<Column> columns;
+  for (const CsvTrack& track : tracks)
+    for (const CsvChannel& channel : track.channels)
+      for (const int index : channel.columns) columns.push_back({index, channel.scale, {}});
+  const std::size_t limit = table.row_limit();
+  for (Column& column : columns) column.values.reserve(limit);
+  std::vector<double> times;
+  if (csv_clock.column >= 0) times.reserve(limit);
+
+  double turns = 0, count_before = 0;
+  std::int64_t rows = 0;
+  table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t line) {
+    if (csv_clock.column >= 0) {
+      const std::string_view field = fields[static_cast<std::size_t>(csv_clock.column)];
+      double stamp = table.number(field, csv_clock.column, line);
+      if (!std::isfinite(stamp))
+        throw InputError(
+            table.path(),
+            "line " + std::to_string(line) + ", column " + table.name_of(csv_clock.column) + ": " +
+                (field.empty() ? std::string("there is no time") : in_quotes(field) + " is no time"),
+            "every row should have a time");
+      if (csv_clock.wrap > 0) {
+        if (rows > 0 && stamp < count_before - csv_clock.wrap / 2) turns += csv_clock.wrap;
+        count_before = stamp;
+        stamp += turns;
+      }
+      times.push_back(stamp * csv_clock.to_seconds);
+    }
+    for (Column& column : columns) {
+      const double value = table.number(fields[static_cast<std::size_t>(column.index)], column.index, line);
+      column.values.push_back(static_cast<float>(std::clamp(value * column.scale, -3e38, 3e38)));
+    }
+    ++rows;
+  });
+
+  Clock clock;
+  if (csv_clock.column >= 0) {
+    clock = make_clock(std::move(times), table.path(), csv_clock.origin_s);
+  } else {
+    if (rows == 0) throw InputError(table.path(), "holds no samples", "a recording needs one sample or more");
+    clock.rate_hz = csv_clock.rate_hz;
+  }
+
+  Recording recording;
+  recording.source = table.path();
+  auto column = columns.begin();
+  for (const CsvTrack& track : tracks) {
+    SensorTrack sensor;
+    sensor.name = track.name;
+    sensor.clock = clock;
+    for (const CsvChannel& wanted : track.channels) {
+      Channel channel(wanted.quantity, rows);
+      for (int axis = 0; axis < axis_count(wanted.quantity); ++axis, ++column) {
+        std::copy(column->values.begin(), column->values.end(), channel.axis(axis).begin());
+        column->values = {};
+      }
+      sensor.channels.push_back(std::move(channel));
+    }
+    recording.sensors.push_back(std::move(sensor));
+  }
+  check_recording(recording);
+  return recording;
+}
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,64 @@
+// The files of a folder, for the readers of recordings that are folders.
+#pragma once
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "imu2music/io/file_descriptor.hpp"
+
+namespace imu2music::inline v0 {
+
+struct FolderEntries {
+  std::vector<std::string> files, folders;  // names, sorted; hidden ones and what is neither are left out
+};
+
+inline bool is_folder(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+inline std::string join_path(const std::string& folder, const std::string& name) {
+  return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
+}
+
+// The last part of a path without what follows its last dot: "takes/27.csv" → "27".
+inline std::string file_stem(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  if (const std::size_t slash = path.rfind('/'); slash != std::string_view::npos)
+    path.remove_prefix(slash + 1);
+  if (const std::size_t dot = path.rfind('.'); dot != std::string_view::npos && dot > 0)
+    path = path.substr(0, dot);
+  return std::string(path);
+}
+
+// Throws InputError for a folder that cannot be read.
+inline FolderEntries list_entries(const std::string& folder) {
+  struct Directory {
+    DIR* handle;
+    ~Directory() {
+      if (handle != nullptr) ::closedir(handle);
+    }
+  } directory{::opendir(folder.c_str())};
+  if (directory.handle == nullptr) throw_unreadable(folder, "opendir", errno);
+  FolderEntries entries;
+  while (const dirent* entry = ::readdir(directory.handle)) {
+    const std::string name = entry->d_name;
+    if (name.front() == '.') continue;
+    struct stat status {};
+    if (::stat(join_path(folder, name).c_str(), &status) != 0) continue;
+    if (S_ISDIR(status.st_mode)) entries.folders.push_back(name);
+    if (S_ISREG(status.st_mode)) entries.files.push_back(name);
+  }
+  std::sort(entries.files.begin(), entries.files.end());
+  std::sort(entries.folders.begin(), entries.folders.end());
+  return entries;
+}
+
+}  // namespace imu2music::inline v0

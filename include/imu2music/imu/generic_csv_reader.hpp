@@ -1,0 +1,343 @@
+// Reads any table whose column names say what its columns are (the rules stand in docs/formats.md):
+//
+//   time_s,left_acc_x_g,left_acc_y_g,left_acc_z_g,left_gyro_x_dps,…,right_acc_x_g,…
+//
+//   name = [sensor] quantity axis [unit], in any case, the parts separated by _ . - or space; the unit as a
+//   last part or in (…) or […]
+//
+//   quantity  acceleration: acc accel acceleration accelerometer a    angular velocity: gyro gyr gyroscope g
+//   w
+//             omega angular velocity    rotation: euler rot rotation, or roll, pitch, yaw, which are axes
+//             orientation: quat quaternion orientation q
+//   axis      x y z, of quaternions also w, or q0 (w) q1 q2 q3; it may cling to the quantity: ax, gyroZ
+//   unit      g mg ms2 m/s^2 m/s² · dps mdps deg/s rads rad/s · rad deg · s ms us ns
+//   time      t time timestamp seconds seconds_elapsed elapsed, with a unit; seconds alone and ms, us, ns too
+//
+// What comes before the quantity names the sensor ("imu" where nothing does). A quantity needs all its axes
+// and a unit, in its names or in CsvUnits; quaternions need none, t, time and seconds mean seconds. Linear,
+// free, user and uncalibrated acceleration, gravity, magnetic field, norms and all else are left out and told
+// in Recording::notes. Without a time column, CsvUnits::rate_hz gives the rate.
+//
+// Errors: those of read_csv_recording(); InputError where nothing is found, an axis or unit is missing, or a
+// unit is none of its quantity.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/imu/csv_table.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/io/text.hpp"
+
+namespace imu2music::inline v0 {
+
+// Units for columns that name none. Empty: the file must name them.
+struct CsvUnits {
+  std::string acceleration, angular_velocity, rotation, time;
+  double rate_hz = 0;  // of a file without a time column; 0: it must have one
+};
+
+namespace csv_detail {
+
+// What one unit of `quantity` is in SI; nothing where it is none of that quantity.
+inline std::optional<double> unit_scale(Quantity quantity, std::string_view unit) {
+  const auto is = [&](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), unit) != names.end();
+  };
+  switch (quantity) {
+    case Quantity::acceleration:
+      if (is({"g"})) return standard_gravity;
+      if (is({"mg"})) return standard_gravity / 1000;
+      if (is({"ms2", "ms-2", "m/s2", "m/s^2", "m/s²", "mps2", "m/s/s", "m_s2"})) return 1.0;
+      return std::nullopt;
+    case Quantity::angular_velocity:
+      if (is({"dps", "deg/s", "degs", "°/s", "degrees/s"})) return radians_per_degree;
+      if (is({"mdps"})) return radians_per_degree / 1000;
+      if (is({"rads", "rad/s", "radps", "rad_s"})) return 1.0;
+      return std::nullopt;
+    case Quantity::rotation:
+      if (is({"rad", "radians"})) return 1.0;
+      if (is({"deg", "°", "degrees"})) return radians_per_degree;
+      return std::nullopt;
+    default:
+      return unit.empty() ? std::optional<double>(1.0) : std::nullopt;
+  }
+}
+
+inline std::optional<double> time_scale(std::string_view unit) {
+  if (unit == "s" || unit == "sec" || unit == "seconds") return 1.0;
+  if (unit == "ms") return 1e-3;
+  if (unit == "us" || unit == "µs") return 1e-6;
+  if (unit == "ns") return 1e-9;
+  return std::nullopt;
+}
+
+inline bool is_unit(std::string_view text) {
+  for (const Quantity quantity : {Quantity::acceleration, Quantity::angular_velocity, Quantity::rotation})
+    if (unit_scale(quantity, text)) return true;
+  return time_scale(text).has_value();
+}
+
+struct ColumnName {
+  enum class Kind { other, time, value } kind = Kind::other;
+  Quantity quantity = Quantity::acceleration;
+  int axis = 0;
+  std::string sensor, unit;
+};
+
+inline std::optional<Quantity> quantity_of(std::string_view word) {
+  struct Word {
+    std::string_view text;
+    Quantity quantity;
+  };
+  static constexpr std::array<Word, 19> words = {{
+      {"acc", Quantity::acceleration},
+      {"accel", Quantity::acceleration},
+      {"acceleration", Quantity::acceleration},
+      {"accelerometer", Quantity::acceleration},
+      {"a", Quantity::acceleration},
+      {"gyro", Quantity::angular_velocity},
+      {"gyr", Quantity::angular_velocity},
+      {"gyroscope", Quantity::angular_velocity},
+      {"g", Quantity::angular_velocity},
+      {"w", Quantity::angular_velocity},
+      {"omega", Quantity::angular_velocity},
+      {"angularvelocity", Quantity::angular_velocity},
+      {"euler", Quantity::rotation},
+      {"rot", Quantity::rotation},
+      {"rotation", Quantity::rotation},
+      {"quat", Quantity::orientation},
+      {"quaternion", Quantity::orientation},
+      {"orientation", Quantity::orientation},
+      {"q", Quantity::orientation},
+  }};
+  for (const Word& known : words)
+    if (known.text == word) return known.quantity;
+  return std::nullopt;
+}
+
+inline int axis_of(std::string_view word) {
+  if (word == "x") return 0;
+  if (word == "y") return 1;
+  if (word == "z") return 2;
+  if (word == "w") return 3;
+  return -1;
+}
+
+inline ColumnName read_column_name(std::string_view name) {
+  ColumnName result;
+  std::string text = lower_case(trimmed(name));
+  if (!text.empty() && (text.back() == ')' || text.back() == ']')) {
+    const std::size_t open = text.rfind(text.back() == ')' ? '(' : '[');
+    if (open != std::string::npos) {
+      result.unit = std::string(trimmed(std::string_view(text).substr(open + 1, text.size() - open - 2)));
+      text.resize(open);
+    }
+  }
+  std::vector<std::string> words;
+  std::string word;
+  for (const char c : text + "_") {
+    if (c != '_' && c != '.' && c != '-' && c != ' ') {
+      word += c;
+    } else if (!word.empty()) {
+      words.push_back(std::move(word));
+      word.clear();
+    }
+  }
+  if (result.unit.empty() && words.size() >= 2 && is_unit(words.back())) {
+    result.unit = words.back();
+    words.pop_back();
+    // m_s2, rad_s and deg_s were cut at their stroke.
+    if (words.size() >= 2 && (words.back() == "m" || words.back() == "rad" || words.back() == "deg") &&
+        (result.unit == "s" || result.unit == "s2")) {
+      result.unit = words.back() + "/" + result.unit;
+      words.pop_back();
+    }
+  }
+  if (words.size() >= 2 && words.back() == "s2" && words[words.size() - 2] == "m") {
+    result.unit = "m/s2";
+    words.resize(words.size() - 2);
+  }
+  if (words.empty()) return result;
+
+  std::string joined;
+  for (const std::string& part : words) joined += part;
+  if (joined == "t" || joined == "time" || joined == "timestamp" || joined == "seconds" ||
+      joined == "elapsed" || joined == "secondselapsed") {
+    result.kind = ColumnName::Kind::time;
+    if (result.unit.empty() && joined != "timestamp" && joined != "elapsed") result.unit = "s";
+    return result;
+  }
+  if (joined == "ms" || joined == "us" || joined == "ns") {
+    result.kind = ColumnName::Kind::time;
+    result.unit = joined;
+    return result;
+  }
+
+  for (const std::string& part : words)
+    for (const std::string_view other : {"linear", "lin", "free", "user", "uncalibrated", "gravity", "grav",
+                                         "mag", "magnetometer", "magnetic", "norm", "absolute", "abs"})
+      if (part == other) return result;
+
+  std::optional<Quantity> quantity;
+  std::string last = words.back();
+  words.pop_back();
+  if (last == "roll" || last == "pitch" || last == "yaw") {
+    quantity = Quantity::rotation;
+    result.axis = last == "roll" ? 0 : last == "pitch" ? 1 : 2;
+    if (!words.empty() && quantity_of(words.back()) == Quantity::rotation) words.pop_back();
+  } else if (last.size() == 2 && last[0] == 'q' && last[1] >= '0' && last[1] <= '3') {
+    quantity = Quantity::orientation;
+    result.axis = last[1] == '0' ? 3 : last[1] - '1';
+    if (!words.empty() && quantity_of(words.back()) == Quantity::orientation) words.pop_back();
+  } else if (axis_of(last) >= 0) {
+    result.axis = axis_of(last);
+    if (words.empty()) return result;
+    if (words.size() >= 2 && words[words.size() - 2] == "angular" && words.back() == "velocity") {
+      quantity = Quantity::angular_velocity;
+      words.pop_back();
+    } else {
+      quantity = quantity_of(words.back());
+    }
+    words.pop_back();
+  } else {
+    result.axis = axis_of(std::string_view(last).substr(last.size() - 1));
+    quantity = quantity_of(std::string_view(last).substr(0, last.size() - 1));
+    if (result.axis < 0) return result;
+  }
+  if (!quantity || result.axis >= axis_count(*quantity)) return result;
+  result.kind = ColumnName::Kind::value;
+  result.quantity = *quantity;
+  for (const std::string& part : words) result.sensor += (result.sensor.empty() ? "" : "_") + part;
+  return result;
+}
+
+}  // namespace csv_detail
+
+// `default_sensor` names the sensor of columns that name none.
+inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units = {},
+                                  const std::string& default_sensor = "imu",
+                                  std::optional<double> origin_s = std::nullopt) {
+  using csv_detail::ColumnName;
+  struct Group {
+    std::string sensor, unit;
+    Quantity quantity;
+    std::vector<int> columns;
+    std::string first_name;
+  };
+  std::vector<Group> groups;
+  std::vector<std::string> left_out;
+  CsvClock clock;
+  const std::vector<std::string>& names = table.names();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    ColumnName name = csv_detail::read_column_name(names[i]);
+    const std::string quoted = in_quotes(names[i]);
+    if (name.kind == ColumnName::Kind::time) {
+      if (clock.column >= 0) {  // the first one holds
+        left_out.push_back(quoted);
+        continue;
+      }
+      if (name.unit.empty()) name.unit = units.time;
+      const std::optional<double> scale = csv_detail::time_scale(name.unit);
+      if (!scale)
+        throw InputError(table.path(),
+                         "its time column " + quoted +
+                             (name.unit.empty() ? " has no unit" : " has the unit " + in_quotes(name.unit)),
+                         "name it time_s, time_ms, time_us or time_ns, or give the unit of time");
+      clock.column = static_cast<int>(i);
+      clock.to_seconds = *scale;
+      continue;
+    }
+    if (name.kind == ColumnName::Kind::other) {
+      left_out.push_back(quoted);
+      continue;
+    }
+    if (name.sensor.empty()) name.sensor = default_sensor;
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& known) {
+      return known.sensor == name.sensor && known.quantity == name.quantity;
+    });
+    if (group == groups.end()) {
+      groups.push_back({name.sensor, name.unit, name.quantity,
+                        std::vector<int>(static_cast<std::size_t>(axis_count(name.quantity)), -1), quoted});
+      group = groups.end() - 1;
+    }
+    int& place = group->columns[static_cast<std::size_t>(name.axis)];
+    if (place >= 0)
+      throw InputError(table.path(),
+                       "has two columns for one axis: " + table.name_of(place) + " and " + quoted,
+                       "name the sensor before the quantity: left_acc_x_g, right_acc_x_g");
+    if (group->unit != name.unit)
+      throw InputError(table.path(),
+                       "columns " + group->first_name + " and " + quoted + " differ in their unit",
+                       "the axes of a quantity should have one unit");
+    place = static_cast<int>(i);
+  }
+  // A table of notes has a pitch, too.
+  std::erase_if(groups, [&](const Group& group) {
+    const bool lone_pitch =
+        group.quantity == Quantity::rotation && group.columns[0] < 0 && group.columns[2] < 0;
+    if (lone_pitch) left_out.push_back(group.first_name);
+    return lone_pitch;
+  });
+  if (groups.empty())
+    throw InputError(table.path(),
+                     "is a table, but no recording: none of its columns is an axis of acceleration, angular "
+                     "velocity, rotation or orientation; its columns are: " +
+                         table.list_of_names(),
+                     "name them by quantity, axis and unit: time_s, acc_x_g, gyro_x_dps");
+
+  std::vector<CsvTrack> tracks;
+  for (const Group& group : groups) {
+    const std::string what = std::string(to_string(group.quantity)) + " (" + group.first_name + ")";
+    for (std::size_t axis = 0; axis < group.columns.size(); ++axis)
+      if (group.columns[axis] < 0)
+        throw InputError(table.path(), "lacks the " + std::string(1, "xyzw"[axis]) + " axis of its " + what,
+                         "each quantity needs all its axes");
+    std::string unit = group.unit;
+    if (unit.empty())
+      unit = group.quantity == Quantity::acceleration       ? units.acceleration
+             : group.quantity == Quantity::angular_velocity ? units.angular_velocity
+             : group.quantity == Quantity::rotation         ? units.rotation
+                                                            : "";
+    const std::optional<double> scale = csv_detail::unit_scale(group.quantity, unit);
+    if (!scale)
+      throw InputError(
+          table.path(), "its " + what + (unit.empty() ? " has no unit" : " has the unit " + in_quotes(unit)),
+          group.quantity == Quantity::acceleration ? "name the unit in the columns (_g or _ms2) or give it"
+          : group.quantity == Quantity::angular_velocity
+              ? "name the unit in the columns (_dps or _rads) or give it"
+          : group.quantity == Quantity::rotation ? "name the unit in the columns (_rad or _deg) or give it"
+                                                 : "quaternions have no unit");
+    auto track = std::find_if(tracks.begin(), tracks.end(),
+                              [&](const CsvTrack& known) { return known.name == group.sensor; });
+    if (track == tracks.end()) {
+      tracks.push_back({group.sensor, {}});
+      track = tracks.end() - 1;
+    }
+    track->channels.push_back({group.quantity, group.columns, *scale});
+  }
+  if (clock.column < 0) {
+    if (!(units.rate_hz > 0) || !(units.rate_hz <= 100000))
+      throw InputError(table.path(), "has no time column", "name it time_s or time_ms, or give the rate");
+    clock.rate_hz = units.rate_hz;
+  }
+  clock.origin_s = origin_s;
+  Recording recording = read_csv_recording(table, clock, tracks);
+  if (!left_out.empty()) {
+    std::string note = "left out: ";
+    for (std::size_t i = 0; i < left_out.size() && i < 20; ++i) note += (i == 0 ? "" : ", ") + left_out[i];
+    recording.notes.push_back(note + (left_out.size() > 20 ? ", ..." : ""));
+  }
+  return recording;
+}
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,91 @@
+// Reads recordings of the phone application phyphox, exported as CSV: one table, or a folder with one a
+// sensor.
+//
+//   "Time (s)","Acceleration x (m/s^2)","Acceleration y (m/s^2)","Acceleration z (m/s^2)",…
+//   "Time (s)","Gyroscope x (rad/s)","Gyroscope y (rad/s)","Gyroscope z (rad/s)",…
+//
+// The columns say all that is needed, so they are read by the rules of generic_csv_reader.hpp; the files of a
+// folder, whose names mean nothing, become one sensor, phone (merge_sensors.hpp). "Linear Acceleration",
+// which has no gravity in it, is left out. Commas, tabs and semicolons are told apart; the export with
+// decimal commas is refused.
+//
+// Errors: those of read_generic_csv() and merge_sensors().
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/imu/csv_table.hpp"
+#include "imu2music/imu/folder.hpp"
+#include "imu2music/imu/generic_csv_reader.hpp"
+#include "imu2music/imu/merge_sensors.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/io/file_bytes.hpp"
+
+namespace imu2music::inline v0 {
+
+inline bool is_phyphox_csv(const CsvTable& table) {
+  return !table.names().empty() && table.names()[0] == "Time (s)";
+}
+
+inline Recording read_phyphox_csv(const CsvTable& table) { return read_generic_csv(table, {}, "phone"); }
+
+namespace phyphox_detail {
+
+inline bool has_motion(const CsvTable& table) {
+  for (const std::string& name : table.names())
+    if (csv_detail::read_column_name(name).kind == csv_detail::ColumnName::Kind::value) return true;
+  return false;
+}
+
+}  // namespace phyphox_detail
+
+// The names of the folder's phyphox tables of motion; none where it holds no such recording.
+inline std::vector<std::string> phyphox_files(const std::string& folder, const FolderEntries& entries) {
+  std::vector<std::string> files;
+  constexpr std::size_t most_files = 32;
+  for (const std::string& name : entries.files) {
+    if (!name.ends_with(".csv")) continue;
+    const std::string path = join_path(folder, name);
+    const std::string text = read_text_file(path);
+    if (csv_detail::trimmed(text).empty() || text.find('\0') != std::string::npos) continue;
+    const CsvTable table(text, path);
+    // A folder of other tables is told by its first one.
+    if (!is_phyphox_csv(table)) {
+      if (files.empty()) return {};
+      continue;
+    }
+    if (phyphox_detail::has_motion(table)) files.push_back(name);
+    if (files.size() == most_files) return files;
+  }
+  return files;
+}
+
+inline Recording read_phyphox_folder(const std::string& folder, const std::vector<std::string>& files) {
+  Recording recording;
+  recording.source = folder;
+  std::vector<SensorTrack> tracks;
+  for (const std::string& name : files) {
+    const std::string path = join_path(folder, name);
+    const std::string text = read_text_file(path);
+    Recording part = read_generic_csv(CsvTable(text, path), {}, "phone", 0.0);
+    for (const std::string& note : part.notes) recording.notes.push_back(name + ": " + note);
+    for (SensorTrack& sensor : part.sensors) {
+      for (const SensorTrack& known : tracks)
+        for (const Channel& channel : sensor.channels)
+          if (known.find(channel.quantity) != nullptr)
+            throw InputError(
+                folder,
+                "holds two tables of " + std::string(to_string(channel.quantity)) + ": the second is " + name,
+                "keep one recording in a folder");
+      tracks.push_back(std::move(sensor));
+    }
+  }
+  recording.sensors.push_back(merge_sensors(tracks, "phone", folder));
+  start_at_zero(recording);
+  return recording;
+}
+
+}  // namespace imu2music::inline v0

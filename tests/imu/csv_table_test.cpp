@@ -1,0 +1,119 @@
+#include "imu2music/imu/csv_table.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+
+#include "error_text.hpp"
+
+using namespace imu2music;
+
+namespace {
+
+const std::vector<CsvTrack> one_track = {{"s", {{Quantity::acceleration, {1, 2, 3}, 2.0}}}};
+
+Recording read(const std::string& text, const std::vector<CsvTrack>& tracks = one_track) {
+  const CsvTable table(text, "take.csv");
+  CsvClock clock;
+  clock.column = 0;
+  return read_csv_recording(table, clock, tracks);
+}
+
+std::string refusal(const std::string& text) {
+  return test::error_text<InputError>([&] { read(text); });
+}
+
+}  // namespace
+
+TEST_CASE("columns become channels, scaled, whatever separates them and ends the lines") {
+  for (const char* text : {"t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "t;x;y;z\r\n0;1;2;3\r\n0.5;4;5;6",
+                           "t\tx\ty\tz\n0\t1\t2\t3\n\n0.5\t4\t5\t6\n\n",
+                           "\"t\",\"x\",\"y\",\"z\"\n\"0\",\"1\",\"2\",\"3\"\n0.5 , 4 ,\"5\" ,6\n",
+                           "# made by hand\n\nt,x,y,z\n0,1,2,3\n+0.5,+4,5.0,6e0\n",
+                           "// a comment\r\nt,x,y,z\r\n0,1,2,3\r\n0.5,4,5,6\r\n"}) {
+    INFO(text);
+    const Recording recording = read(text);
+    REQUIRE(recording.sensors.size() == 1);
+    CHECK(recording.sensors[0].clock.rate_hz == 2);
+    CHECK(recording.sensors[0].channels[0].samples == std::vector<float>{2, 8, 4, 10, 6, 12});
+  }
+}
+
+TEST_CASE("names may be quoted, with separators and quotes inside") {
+  const std::string text = "\"Time (s)\",\"a, b\",\"say \"\"x\"\"\"\n0,1,2\n";
+  const CsvTable table(text, "f");
+  CHECK(table.names() == std::vector<std::string>{"Time (s)", "a, b", "say \"x\""});
+  CHECK(table.require("a, b") == 1);
+}
+
+TEST_CASE("empty fields, nan and inf are values that are missing") {
+  const Recording recording = read("t,x,y,z\n0,,nan,1\n1,-inf,2,NaN\n2,1,1e999,1e-999\n");
+  const Channel& channel = recording.sensors[0].channels[0];
+  CHECK(std::isnan(channel.axis(0)[0]));
+  CHECK(std::isnan(channel.axis(1)[0]));
+  CHECK(std::isnan(channel.axis(0)[1]));
+  CHECK(std::isnan(channel.axis(2)[1]));
+  CHECK(std::isnan(channel.axis(1)[2]));
+  CHECK(channel.axis(2)[2] == 0);
+  CHECK(channel.axis(2)[0] == 2);
+}
+
+TEST_CASE("a value beyond a float's range stays finite") {
+  const Recording recording = read("t,x,y,z\n0,1e300,-1e300,1\n1,1,1,1\n");
+  CHECK(std::isfinite(recording.sensors[0].channels[0].axis(0)[0]));
+  CHECK(recording.sensors[0].channels[0].axis(1)[0] < -1e38f);
+}
+
+TEST_CASE("bad tables are refused with line and column") {
+  const auto is = [](const std::string& text, std::initializer_list<std::string_view> parts) {
+    INFO(text);
+    const std::string message = refusal(text);
+    CHECK(message.find("take.csv") != std::string::npos);
+    CHECK(test::is_line_with(message, parts));
+  };
+  is("", {"no table"});
+  is("\n \n# only a comment\n", {"no table"});
+  is("t,x,y,z\n", {"no samples"});
+  is("t,x,y,z\n0,1,2,3\n", {"one sample"});
+  is("t,x,y,z\n0,1,2,3\n1,4,5\n", {"line 3", "3 fields", "4"});
+  is("t,x,y,z\n0,1,2,3,4\n", {"line 2", "5 fields"});
+  is("t,x,y,z\n0,1,two,3\n", {"line 2", "'y'", "'two'", "no number"});
+  is("t,x,y,z\n0,1,0x10,3\n", {"line 2", "'0x10'"});
+  is("t,x,y,z\n0,1,2 3,3\n", {"'2 3'"});
+  is("t,x,y,z\n0,1,\x01\xff,3\n", {"\\x01\\xff"});
+  is("t;x;y;z\n0,0;1,5;2;3\n", {"line 2", "decimal comma"});
+  is("t,x,y,z\n,1,2,3\n", {"line 2", "no time"});
+  is("t,x,y,z\nnan,1,2,3\n", {"line 2", "'nan'", "no time"});
+  is("t,x,y,z\n0,1,2,\"3\n", {"line 2", "quote"});
+  is("t,x,y,z\n0,1,2,\"3\"4\n", {"line 2", "quoted"});
+  is("t,\"x,y,z\n0,1,2,3\n", {"line 1", "quote"});
+  is(std::string(20000, ','), {"columns"});
+  CHECK(test::is_line_with(test::error_text<InputError>([] { CsvTable("a,b,a\n", "f").require("a"); }),
+                           {"two columns", "'a'"}));
+  CHECK(test::is_line_with(test::error_text<InputError>([] { CsvTable("a,b,a\n", "f").require("c"); }),
+                           {"no column 'c'", "a, b, a"}));
+}
+
+TEST_CASE("a count that begins again runs on") {
+  std::string text = "n,x,y,z\n";
+  for (int i = 0; i < 40; ++i) text += std::to_string((65520 + i) % 65536) + ",0,0,0\n";
+  const CsvTable table(text, "f");
+  CsvClock clock;
+  clock.column = 0;
+  clock.to_seconds = 0.01;
+  clock.wrap = 65536;
+  const Recording recording = read_csv_recording(table, clock, one_track);
+  CHECK(recording.sensors[0].clock.rate_hz == doctest::Approx(100));
+  CHECK(recording.sensors[0].clock.resets.empty());
+}
+
+TEST_CASE("a table without a clock has the rate that is given, and one sample is enough") {
+  const CsvTable table("1,2,3,4\n", "f", false);
+  CHECK(table.column_count() == 4);
+  CsvClock clock;
+  clock.rate_hz = 30;
+  const Recording recording = read_csv_recording(table, clock, one_track);
+  CHECK(recording.sensors[0].sample_count() == 1);
+  CHECK(recording.sensors[0].clock.rate_hz == 30);
+}
