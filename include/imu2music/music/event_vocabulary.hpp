@@ -39,7 +39,18 @@
 
 namespace imu2music::inline v0 {
 
-enum class EventKind : std::uint8_t { note_on, note_off, velocity, time_shift, sos, eos, pad };
+// The last two are vocabulary 2's (music/event_vocabulary2.hpp).
+enum class EventKind : std::uint8_t {
+  note_on,
+  note_off,
+  velocity,
+  time_shift,
+  sos,
+  eos,
+  pad,
+  continued,
+  cut
+};
 
 // What every vocabulary can say of its ids. Another vocabulary stands beside this one as a class with the
 // same static members; code that works with either is a template on it (`EventDecoder`, `model_tokens`).
@@ -59,6 +70,8 @@ class EventVocabulary1 {
   static constexpr double unclosed_note_s = 1.0;
   static constexpr double longest_gap_s =
       7 * 86400.0;  // a longer one is a mistake, and would be a million ids
+  // Whether model_tokens ends a sequence that it had to shorten with EOS, as the reference does.
+  static constexpr bool ends_shortened_sequences = true;
 
   static constexpr bool contains(int id) { return id >= 0 && id < size; }
 
@@ -75,6 +88,8 @@ class EventVocabulary1 {
   static constexpr bool is_velocity(int id) { return id >= first_velocity && id < first_time_shift; }
   static constexpr bool is_time_shift(int id) { return id >= first_time_shift && id < sos; }
 
+  // Whether the sequence is complete with this id: no EOS need follow.
+  static constexpr bool is_end(int id) { return id == eos; }
   // The MIDI pitch of a note_on or note_off.
   static constexpr int pitch(int id) {
     return lowest_pitch + (id < first_note_off ? id : id - first_note_off);
@@ -307,7 +322,9 @@ PitchHistogram pitch_histogram(std::span<const int> ids, std::size_t i) {
 }
 
 // What a model of length L trains on: s = [SOS] ids [EOS], cut to L + 1 with the last set to EOS, padded with
-// PAD to L + 1. x [L] = all but the last, y [L] = all but the first.
+// PAD to L + 1. x [L] = all but the last, y [L] = all but the first. Where the vocabulary says so (vocabulary
+// 2), a sequence that had to be cut keeps the id that stood there instead of a false EOS, and one that is
+// complete with its last id is given none.
 struct ModelTokens {
   std::vector<int> x, y;
 };
@@ -322,10 +339,11 @@ ModelTokens model_tokens(std::span<const int> ids, std::size_t L) {
     Vocabulary::check(id);
     sequence.push_back(id);
   }
-  if (sequence.size() == L + 1)
-    sequence.back() = Vocabulary::eos;
-  else
+  if (sequence.size() == L + 1) {
+    if (Vocabulary::ends_shortened_sequences) sequence.back() = Vocabulary::eos;
+  } else if (ids.empty() || !Vocabulary::is_end(ids.back()) || Vocabulary::ends_shortened_sequences) {
     sequence.push_back(Vocabulary::eos);
+  }
   sequence.resize(L + 1, Vocabulary::pad);
   return {{sequence.begin(), sequence.end() - 1}, {sequence.begin() + 1, sequence.end()}};
 }
