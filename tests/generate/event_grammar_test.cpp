@@ -69,3 +69,32 @@ TEST_CASE("whatever the logits want, what is drawn follows the grammar") {
     CHECK(offs > 5);
   }
 }
+
+TEST_CASE("vocabulary 2: notes are continued at the window's start only, and once") {
+  using V2 = EventVocabulary2;
+  EventGrammar<V2> grammar, endless({.may_end = false});
+  EventDecoder2 decoder;
+  CHECK(endless.allowed(decoder)[V2::cut] == 0);
+  CHECK(endless.allowed(decoder)[V2::eos] == 0);
+  const auto allowed = [&](int id) { return grammar.allowed(decoder)[id] != 0; };
+  decoder.start_window(0, 6);
+  CHECK(allowed(V2::cut));
+  decoder.push(V2::note_on(60));
+  decoder.push(V2::note_on(64));
+  CHECK(!allowed(V2::continued(60)));
+  CHECK(!allowed(V2::continued(61)));
+  decoder.push(V2::cut);
+  decoder.start_window(6, 6);
+  CHECK(allowed(V2::continued(60)));
+  CHECK(!allowed(V2::note_off(60)));  // not before it is continued
+  decoder.push(V2::continued(60));
+  CHECK(!allowed(V2::continued(60)));
+  CHECK(allowed(V2::continued(64)));
+  CHECK(allowed(V2::note_off(60)));
+  decoder.push(V2::first_time_shift);
+  CHECK(!allowed(V2::continued(64)));
+  CHECK(!allowed(V2::note_off(64)));  // it ended at the border
+  CHECK(allowed(V2::note_off(60)));
+  CHECK(!allowed(V2::pad));
+  CHECK(!allowed(V2::sos));
+}

@@ -5,14 +5,19 @@
 //   note_off       only of a pitch that sounds (may be switched off: a decoder passes over the others)
 //   all the rest   always, so at least note_ons, velocities and time_shifts may follow
 //
+// In vocabulary 2, a continued note may come only before a window's first other event, and only of a pitch
+// that does not sound yet or sounds from the window before; once each. CUT stands under the rule of EOS.
+//
 // A mask is [V] bytes, nonzero where allowed. Cost O(pitches) a call; no allocation.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "imu2music/music/event_vocabulary.hpp"
+#include "imu2music/music/event_vocabulary2.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -28,17 +33,29 @@ class EventGrammar {
     allowed_.fill(1);
     allowed_[Vocabulary::sos] = allowed_[Vocabulary::pad] = 0;
     allowed_[Vocabulary::eos] = options.may_end;
+    if constexpr (continues) allowed_[Vocabulary::cut] = options.may_end;
   }
 
   // The mask for the id that `decoder` will be given next; valid until the next call.
   const std::uint8_t* allowed(const EventDecoder<Vocabulary>& decoder) {
+    if constexpr (continues)
+      for (int pitch = Vocabulary::lowest_pitch; pitch <= Vocabulary::highest_pitch; ++pitch)
+        allowed_[static_cast<std::size_t>(Vocabulary::continued(pitch))] =
+            decoder.at_start() && (!decoder.is_open(pitch) || decoder.is_awaited(pitch));
     if (!options_.note_off_needs_note_on) return allowed_.data();
+    // A note that waits to be continued is over with the first event that does not continue it.
+    const auto sounds = [&](int pitch) {
+      if constexpr (continues) return decoder.is_open(pitch) && !decoder.is_awaited(pitch);
+      return decoder.is_open(pitch);
+    };
     for (int pitch = Vocabulary::lowest_pitch; pitch <= Vocabulary::highest_pitch; ++pitch)
-      allowed_[static_cast<std::size_t>(Vocabulary::note_off(pitch))] = decoder.is_open(pitch);
+      allowed_[static_cast<std::size_t>(Vocabulary::note_off(pitch))] = sounds(pitch);
     return allowed_.data();
   }
 
  private:
+  static constexpr bool continues = std::is_same_v<Vocabulary, EventVocabulary2>;
+
   GrammarOptions options_;
   std::array<std::uint8_t, Vocabulary::size> allowed_{};
 };
