@@ -1,0 +1,63 @@
+#include "imu2music/imu/merge_sensors.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "error_text.hpp"
+
+using namespace imu2music;
+
+namespace {
+
+SensorTrack ramp(Quantity quantity, double start, double rate, std::int64_t n) {
+  SensorTrack track;
+  track.name = "part";
+  track.clock.start_s = start;
+  track.clock.rate_hz = rate;
+  Channel channel(quantity, n);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+    channel.axis(0)[i] = static_cast<float>(start + static_cast<double>(i) / rate);
+  track.channels = {channel};
+  return track;
+}
+
+}  // namespace
+
+TEST_CASE("the first track's times hold where all were recorded") {
+  const std::vector<SensorTrack> tracks = {ramp(Quantity::acceleration, 0, 50, 100),
+                                           ramp(Quantity::angular_velocity, 0.51, 200, 200)};
+  const SensorTrack merged = merge_sensors(tracks, "both", "f");
+  CHECK(merged.name == "both");
+  CHECK(merged.clock.rate_hz == doctest::Approx(50));
+  CHECK(merged.clock.start_s == doctest::Approx(0.52));
+  CHECK(merged.sample_count() == 50);
+  for (std::size_t i = 0; i < 50; ++i) {
+    const double t = merged.clock.time_s(static_cast<std::int64_t>(i));
+    CHECK(merged.channels[0].axis(0)[i] == doctest::Approx(t));
+    CHECK(merged.channels[1].axis(0)[i] == doctest::Approx(t));
+  }
+}
+
+TEST_CASE("clock resets are kept, tracks apart in time are refused") {
+  std::vector<SensorTrack> tracks = {ramp(Quantity::acceleration, 0, 50, 100),
+                                     ramp(Quantity::rotation, 0, 50, 100)};
+  tracks[1].clock.resets = {{25, 3.0}};
+  const SensorTrack merged = merge_sensors(tracks, "both", "f");
+  REQUIRE(merged.clock.resets.size() == 1);
+  CHECK(merged.clock.resets[0].sample == 25);
+  CHECK(merged.clock.resets[0].back_s == 3);
+  CHECK(merged.channels[0].samples == tracks[0].channels[0].samples);
+  tracks[1].clock.start_s = 100;
+  CHECK(test::is_line_with(test::error_text<InputError>([&] { merge_sensors(tracks, "both", "f"); }),
+                           {"f: ", "same time"}));
+}
+
+TEST_CASE("a recording is moved to begin at 0") {
+  Recording recording;
+  recording.sensors = {ramp(Quantity::acceleration, 3, 50, 10), ramp(Quantity::acceleration, 2.5, 50, 10)};
+  start_at_zero(recording);
+  CHECK(recording.sensors[0].clock.start_s == 0.5);
+  CHECK(recording.sensors[1].clock.start_s == 0);
+}
