@@ -161,6 +161,22 @@ class KeyValueCache {
   std::int64_t width() const { return heads_ * K_; }
   void clear() { length_ = 0; }
 
+  // Takes what another cache of the same layer holds, in place of its own; both go on by themselves. Throws
+  // ShapeError where that does not fit.
+  void copy_from(const KeyValueCache& other) {
+    detail::require(heads_ == other.heads_ && K_ == other.K_ && other.length_ <= capacity_, "key_value_cache",
+                    [&] {
+                      return std::to_string(other.length_) + " tokens of " + std::to_string(other.heads_) +
+                             " heads of " + std::to_string(other.K_) + " do not fit " +
+                             std::to_string(capacity_) + " of " + std::to_string(heads_) + " heads of " +
+                             std::to_string(K_);
+                    });
+    for (std::int64_t row = 0; row < width(); ++row)
+      std::copy_n(other.k_t_.data() + row * other.capacity_, other.length_, k_t_.data() + row * capacity_);
+    std::copy_n(other.v_.data(), other.length_ * width(), v_.data());
+    length_ = other.length_;
+  }
+
   // Takes `count` rows of keys and of values, D wide each, with row stride `stride`. Throws ShapeError where
   // they do not fit.
   void append(const T* k, const T* v, std::int64_t stride, std::int64_t count) {
