@@ -23,12 +23,12 @@
 // of the wanted rate next above its own (interpolate.hpp): by straight lines between neighbouring samples,
 // and by holding the sample before a gap of more than 2.5 usual intervals. What was held is told in
 // Recording::notes. A recording is refused where the grid would have more than 32 times its samples (and more
-// than a million): its gaps are then most of it.
+// than 20 000): its gaps are then most of it.
 //
 // Cost: 2W multiply-adds an output sample and axis; where f_in/f_out is a ratio of small integers, weights
 // are computed once a phase. Errors: Error for rates that are no positive numbers or give more than 2³¹
-// samples, or for a reduction by more than 10⁵; InputError for a recording that is mostly gaps or holds no
-// number in one of its quantities.
+// samples, or for a reduction by more than 10⁵; InputError for a recording that is mostly gaps, holds no
+// number in one of its quantities, or has less than a 32nd of the wanted rate.
 // Source: A. V. Oppenheim, R. W. Schafer,
 // Discrete-Time Signal Processing, 3rd ed., sections 4.6 and 7.5.3 (Kaiser).
 #pragma once
@@ -272,6 +272,9 @@ inline bool is_finite(const SensorTrack& sensor) {
   return true;
 }
 
+// A recording slower than this many times below the wanted rate has nothing to tell at it.
+inline constexpr double most_rise = 32;
+
 // The sensor on an even grid, at a multiple of `rate_hz` that its own rate does not exceed. What is held is
 // told in `notes`.
 inline SensorTrack on_even_grid(const SensorTrack& sensor, double rate_hz, const std::string& source,
@@ -287,7 +290,7 @@ inline SensorTrack on_even_grid(const SensorTrack& sensor, double rate_hz, const
   even.clock.rate_hz = rate_hz * std::max(1.0, std::ceil(native / rate_hz * (1 - 1e-9)));
   const double count = std::floor((times.back() - times.front()) * even.clock.rate_hz + 1e-6) + 1;
   const double n = static_cast<double>(times.size());
-  if (!(count <= std::max(32 * n * std::max(1.0, rate_hz / native), 1e6)))
+  if (!(count <= std::max(most_rise * n, 2e4)))
     throw InputError(
         source,
         "sensor " + sensor.name + " lasts " + number_text(std::round(times.back() - times.front())) +
@@ -327,6 +330,14 @@ inline Recording at_rate(const Recording& recording, double rate_hz) {
   resampled_count(1, rate_hz, rate_hz);
   Recording result = recording;
   for (SensorTrack& sensor : result.sensors) {
+    const double native = native_rate_hz(sensor.clock);
+    if (sensor.sample_count() > 0 &&
+        !(native * resample_detail::most_rise >= rate_hz && native <= 1e5 * rate_hz))
+      throw InputError(
+          recording.source,
+          "sensor " + sensor.name + " has " + number_text(native) + " samples a second, " +
+              number_text(rate_hz) + " are wanted",
+          "from a 32nd to 100000 times the wanted rate can be resampled; check the unit of its time column");
     if (sensor.sample_count() > 0 && (!sensor.clock.is_uniform() || !resample_detail::is_finite(sensor)))
       sensor = resample_detail::on_even_grid(sensor, rate_hz, recording.source, result.notes);
     if (sensor.clock.rate_hz == rate_hz) continue;
