@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "imu2music/models/weights.hpp"
 
@@ -136,4 +139,178 @@ TEST_CASE("what lies outside the recording, and sensors that are missing, are re
   } catch (const InputError& error) {
     CHECK(std::string(error.what()).find("myo2") != std::string::npos);
   }
+}
+
+TEST_CASE("a batch of windows gives the music of one by one, drawn, greedy or searched, on any threads") {
+  const auto model = init_model<float>(small_config(), 1);
+  const Recording motion = wave(40, 25);  // seven windows
+  ComposeOptions drawn, greedy, searched;
+  drawn.sampler = {.temperature = 1.2, .seed = 5, .top_k = 60, .top_p = 0.95, .repetition_penalty = 1.2};
+  drawn.prime = {{60, 64, 0, 0.5}};
+  greedy.sampler.greedy = true;
+  greedy.fill_windows = true;
+  searched.beam = BeamOptions{.width = 3};
+  searched.max_tokens = 12;
+  for (ComposeOptions* options : {&drawn, &greedy, &searched}) {
+    std::vector<std::vector<int>> events;
+    const auto run = [&](std::int64_t batch, int threads) {
+      Session<float> session(model, threads);
+      options->batch = batch;
+      std::vector<int> told;
+      options->on_event = [&](const ComposedEvent& event) {
+        told.push_back(static_cast<int>(event.window));
+        told.push_back(event.id);
+        told.push_back(event.primed);
+        told.push_back(event.closed ? event.closed->pitch : -1);
+        told.push_back(static_cast<int>(event.time_s * 1e6));
+      };
+      const Composition music = compose(session, motion, *options);
+      events.push_back(told);
+      return music;
+    };
+    const Composition one = run(1, 1);
+    REQUIRE(one.windows.size() == 7);
+    for (const auto& [batch, threads] : {std::pair{2, 1}, {2, 2}, {3, 2}, {7, 3}, {100, 4}, {1, 3}}) {
+      INFO("batch ", batch, " threads ", threads);
+      const Composition other = run(batch, threads);
+      CHECK(same(one.notes, other.notes));
+      REQUIRE(other.windows.size() == 7);
+      for (std::size_t w = 0; w < 7; ++w) {
+        CHECK(other.windows[w].ids == one.windows[w].ids);
+        CHECK(other.windows[w].score == one.windows[w].score);
+      }
+      CHECK(events.back() == events.front());
+    }
+  }
+}
+
+TEST_CASE("every event is told once, in order, and notes close as the decoder says") {
+  const auto model = init_model<float>(small_config(), 1);
+  Session<float> session(model);
+  ComposeOptions options;
+  options.fill_windows = true;
+  options.sampler.seed = 2;
+  std::vector<std::vector<int>> ids(2);
+  std::vector<Note> closed;
+  double previous = 0;
+  options.on_event = [&](const ComposedEvent& event) {
+    ids.at(static_cast<std::size_t>(event.window)).push_back(event.id);
+    CHECK(event.time_s >= previous);
+    CHECK(!event.primed);
+    previous = event.time_s >= 6 * (static_cast<double>(event.window) + 1) ? 0 : event.time_s;
+    if (event.closed) {
+      CHECK(EventVocabulary1::is_note_off(event.id));
+      closed.push_back(*event.closed);
+    }
+  };
+  const Composition music = compose(session, wave(12, 25), options);
+  CHECK(ids[0] == music.windows[0].ids);
+  CHECK(ids[1] == music.windows[1].ids);
+  std::vector<Note> expected;
+  for (int w = 0; w < 2; ++w) {
+    EventDecoder1 decoder;
+    for (int id : music.windows[static_cast<std::size_t>(w)].ids)
+      if (const Note* note = decoder.push(id))
+        expected.push_back({note->pitch, note->velocity, note->start + 6 * w, note->end + 6 * w});
+  }
+  CHECK(!closed.empty());
+  CHECK(same(closed, expected));
+}
+
+TEST_CASE("no note_off without a note, no PAD, no SOS; the rule of note_offs can be lifted") {
+  const auto model = init_model<float>(small_config(), 1);
+  Session<float> session(model);
+  int stray[2] = {0, 0};
+  for (bool rule : {true, false})
+    for (std::uint64_t seed = 0; seed < 4; ++seed) {
+      ComposeOptions options;
+      options.sampler.seed = seed;
+      options.note_off_needs_note_on = rule;
+      for (const ComposedWindow& window : compose(session, wave(18, 25), options).windows) {
+        EventDecoder1 decoder;
+        for (int id : window.ids) {
+          CHECK(id != EventVocabulary1::pad);
+          CHECK(id != EventVocabulary1::sos);
+          stray[rule] += EventVocabulary1::is_note_off(id) && !decoder.is_open(EventVocabulary1::pitch(id));
+          decoder.push(id);
+        }
+      }
+    }
+  CHECK(stray[true] == 0);
+  CHECK(stray[false] > 20);
+}
+
+TEST_CASE("a prime opens the first window and is heard in what follows") {
+  const auto model = init_model<float>(small_config(), 1);
+  Session<float> session(model);
+  ComposeOptions options;
+  options.fill_windows = true;
+  const Composition plain = compose(session, wave(12, 25), options);
+  options.prime = {{60, 64, 3, 3.5}, {64, 90, 3.5, 4}};
+  const auto prime = EventVocabulary1::encode(options.prime);
+  std::int64_t told = 0;
+  options.on_event = [&](const ComposedEvent& event) { told += event.primed; };
+  const Composition primed = compose(session, wave(12, 25), options);
+  REQUIRE(primed.windows[0].ids.size() > prime.size());
+  CHECK(std::equal(prime.begin(), prime.end(), primed.windows[0].ids.begin()));
+  CHECK(primed.windows[0].primed_events == static_cast<std::int64_t>(prime.size()));
+  CHECK(told == primed.windows[0].primed_events);
+  CHECK(primed.windows[1].primed_events == 0);
+  CHECK(primed.windows[1].ids == plain.windows[1].ids);
+  CHECK(primed.notes[0].pitch == 60);
+  CHECK(primed.notes[0].start == 0);  // vocabulary 1 drops the silence before it
+  // What comes next has been chosen with the prime before it.
+  CHECK(!std::equal(plain.windows[0].ids.begin(), plain.windows[0].ids.begin() + 8,
+                    primed.windows[0].ids.begin() + static_cast<std::ptrdiff_t>(prime.size())));
+  options.beam = BeamOptions{.width = 2};
+  const Composition searched = compose(session, wave(12, 25), options);
+  CHECK(std::equal(prime.begin(), prime.end(), searched.windows[0].ids.begin()));
+  CHECK(searched.windows[0].log_probability < 0);
+  // More than fits: as much as fits.
+  for (bool beam : {true, false}) {
+    if (!beam) options.beam.reset();
+    options.prime.clear();
+    for (int n = 0; n < 100; ++n) options.prime.push_back({40 + n % 30, 64, n * 0.1, n * 0.1 + 0.1});
+    const Composition full = compose(session, wave(12, 25), options);
+    CHECK(full.windows[0].primed_events == 64);
+    CHECK(full.windows[0].ids.size() == 64);
+    CHECK(full.windows[0].out_of_tokens);
+    options.prime = {{60, 64, 0, 20}};
+    const Composition over = compose(session, wave(12, 25), options);
+    CHECK(over.windows[0].primed_events < 20);
+    CHECK(over.windows[0].ids.size() == static_cast<std::size_t>(over.windows[0].primed_events));
+    CHECK(!over.windows[0].out_of_tokens);
+    CHECK(over.notes[0].end == 1);  // its note_off lies beyond the window: a note never closed
+  }
+}
+
+TEST_CASE("a beam one wide composes what greedy does, a wider one scores no worse window by window") {
+  const auto model = init_model<float>(small_config(), 1);
+  Session<float> session(model);
+  ComposeOptions greedy, beam;
+  greedy.sampler.greedy = true;
+  greedy.max_tokens = beam.max_tokens = 20;
+  beam.beam = BeamOptions{.width = 1};
+  const auto a = compose(session, wave(12, 25), greedy), b = compose(session, wave(12, 25), beam);
+  CHECK(same(a.notes, b.notes));
+  for (std::size_t w = 0; w < 2; ++w) CHECK(a.windows[w].ids == b.windows[w].ids);
+  beam.beam->width = 8;
+  const auto c = compose(session, wave(12, 25), beam);
+  for (std::size_t w = 0; w < 2; ++w) CHECK(c.windows[w].score >= b.windows[w].score);
+}
+
+TEST_CASE("decoding options out of range are refused") {
+  const auto model = init_model<float>(small_config(), 1);
+  Session<float> session(model);
+  const auto refused = [&](const auto& change) {
+    ComposeOptions options;
+    change(options);
+    CHECK_THROWS_AS(compose(session, wave(6, 25), options), InputError);
+  };
+  refused([](ComposeOptions& o) { o.batch = 0; });
+  refused([](ComposeOptions& o) { o.batch = 1025; });
+  refused([](ComposeOptions& o) { o.beam = BeamOptions{.width = 0}; });
+  refused([](ComposeOptions& o) { o.sampler.top_p = 0; });
+  refused([](ComposeOptions& o) { o.prime = {{110, 64, 0, 1}}; });
+  refused([](ComposeOptions& o) { o.prime = {{60, 64, 0, std::nan("")}}; });
 }

@@ -97,3 +97,37 @@ TEST_CASE("one model serves many threads, a session each") {
   for (auto& thread : threads) thread.join();
   for (const auto& other : tokens) CHECK(other == tokens[0]);
 }
+
+TEST_CASE("a copied session goes on as the first would, and each by itself") {
+  {
+    const ModelConfig config = small_config();
+    const auto model = init_model<float>(config, 9);
+    const auto input = test::random_tensor<float>({1, 2, 3, 150}, 1);
+    const auto run = [](Session<float>& session, std::initializer_list<std::int64_t> tokens) {
+      std::vector<float> all;
+      for (std::int64_t token : tokens) {
+        const auto logits = session.step(token);
+        all.insert(all.end(), logits.begin(), logits.end());
+      }
+      return all;
+    };
+    Session<float> alone(model), first(model), second(model);
+    alone.start_from_motion(input);
+    run(alone, {240, 5, 200});
+    const auto expected = run(alone, {7, 93, 1});
+    first.start_from_motion(input);
+    second.start_from_motion(test::random_tensor<float>({1, 2, 3, 150}, 2));
+    run(first, {240, 5, 200});
+    run(second, {240, 9, 9, 9, 9, 9, 9});
+    second.copy_from(first);
+    CHECK(second.position() == 3);
+    for (std::size_t v = 0; v < 243; ++v) CHECK(second.logits()[v] == first.logits()[v]);
+    run(first, {50, 51, 52});  // does not reach the copy
+    CHECK(run(second, {7, 93, 1}) == expected);
+    first.copy_from(first);
+    CHECK(first.position() == 6);
+    const auto other = init_model<float>(config, 9);
+    Session<float> stranger(other);
+    CHECK_THROWS_AS(stranger.copy_from(first), ShapeError);
+  }
+}

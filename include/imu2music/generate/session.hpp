@@ -23,9 +23,10 @@ class Session {
                    std::int64_t memory_length = ConvEncoder<T>::tokens)
       : model_(model),
         context_(threads),
+        memory_length_(memory_length),
         caches_(model.decoder.make_caches(memory_length)),
         logits_(Shape{model.config.vocabulary}) {
-    prepare(memory_length);
+    prepare();
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -60,6 +61,25 @@ class Session {
     return std::as_const(logits_).values();
   }
 
+  // Becomes as `other`, a session of the same model whose memory fits: what follows the same tokens has the
+  // same logits in both, and neither knows of the other from then on. Nothing is computed again and nothing
+  // is allocated. Throws ShapeError for another model or a memory that is too long.
+  void copy_from(const Session& other) {
+    if (this == &other) return;
+    detail::require(&model_ == &other.model_, "session",
+                    [] { return std::string("only a session of the same model can be copied"); });
+    for (std::size_t i = 0; i < caches_.size(); ++i) {
+      caches_[i].self.copy_from(other.caches_[i].self);
+      caches_[i].memory.copy_from(other.caches_[i].memory);
+    }
+    std::copy_n(other.logits_.data(), other.logits_.size(), logits_.data());
+    position_ = other.position_;
+    started_ = other.started_;
+  }
+
+  // Of the last step, [V]; valid until the next.
+  std::span<const T> logits() const { return logits_.values(); }
+  std::int64_t memory_length() const { return memory_length_; }  // the most that start() takes
   std::int64_t position() const { return position_; }  // tokens taken so far
   std::int64_t capacity() const { return model_.config.max_sequence; }
   const Imu2MusicModel<T>& model() const { return model_; }
@@ -68,8 +88,8 @@ class Session {
  private:
   // Runs once everything that a step can touch, so that the arena has its final size and every table is
   // chosen.
-  void prepare(std::int64_t memory_length) {
-    start(Tensor<T>({1, memory_length, model_.config.d_model}));
+  void prepare() {
+    start(Tensor<T>({1, memory_length_, model_.config.d_model}));
     step(0);
     started_ = false;
   }
@@ -77,6 +97,7 @@ class Session {
   const Imu2MusicModel<T>& model_;
   Context context_;
   Arena arena_;
+  std::int64_t memory_length_;
   std::vector<DecoderLayerCache<T>> caches_;
   Tensor<T> logits_;
   std::int64_t position_ = 0;
