@@ -59,4 +59,5 @@ void add_simulate_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_verify_command(CLI::App& program);
 void add_features_command(CLI::App& program);
+void add_inspect_command(CLI::App& program);
 void add_info_command(CLI::App& program);

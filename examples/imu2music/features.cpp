@@ -7,21 +7,23 @@
 
 #include "command.hpp"
 #include "imu2music/imu/reference_features.hpp"
-#include "imu2music/imu/repovizz_reader.hpp"
 #include "imu2music/imu/resample.hpp"
 #include "imu2music/io/safetensors.hpp"
+#include "recording_options.hpp"
 
 namespace {
 
 struct FeaturesOptions {
   CommonOptions common;
+  RecordingOptions recording_options;
   std::string recording, output;
   std::int64_t start_frame = 0;
 };
 
 void run_features(const FeaturesOptions& options) {
   using namespace imu2music;
-  const Recording motion = at_rate(read_repovizz(options.recording), reference_rate_hz);
+  const Recording motion =
+      at_rate(open_armbands(options.recording, options.recording_options), reference_rate_hz);
   const std::int64_t frames = reference_window_frames;
   std::vector<float> features(static_cast<std::size_t>(2 * 3 * frames));
   reference_features(motion, options.start_frame, frames, features);
@@ -51,10 +53,11 @@ void add_features_command(CLI::App& program) {
   auto options = std::make_shared<FeaturesOptions>();
   CLI::App* command =
       program.add_subcommand("features", "Write the reference features of 6 s of a recording");
-  command->add_option("RECORDING", options->recording, "A recording in the RepoVizz layout")->required();
+  command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")->required();
   command->add_option("--start-frame", options->start_frame, "First frame, at 25 Hz (default 0)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("-o,--output", options->output, "File to write (safetensors)")->required();
+  add_recording_options(*command, options->recording_options, true);
   add_common_options(*command, options->common);
   command->callback([options] { run_features(*options); });
 }

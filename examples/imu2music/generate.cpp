@@ -10,11 +10,11 @@
 
 #include "command.hpp"
 #include "imu2music/generate/compose.hpp"
-#include "imu2music/imu/repovizz_reader.hpp"
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "motion_score_svg.hpp"
+#include "recording_options.hpp"
 #include "sound.hpp"
 
 namespace {
@@ -23,6 +23,7 @@ using namespace imu2music;
 
 struct GenerateOptions {
   CommonOptions common;
+  RecordingOptions recording_options;
   std::string recording, output, weights, wav, svg;
   std::uint64_t seed = 0;
   double temperature = 1;
@@ -92,7 +93,7 @@ void run_generate(const GenerateOptions& options) {
   check_outputs(outputs);
   if (!options.wav.empty()) find_soundfont("");
   const Imu2MusicModel<float> model = load_model<float>(options.weights);
-  const Recording recording = read_repovizz(options.recording);
+  const Recording recording = open_armbands(options.recording, options.recording_options);
   const bool untrained = model.config.untrained;
   if (untrained)
     std::fprintf(
@@ -174,7 +175,7 @@ void run_generate(const GenerateOptions& options) {
 void add_generate_command(CLI::App& program) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = program.add_subcommand("generate", "Make music from a recording of motion");
-  command->add_option("RECORDING", options->recording, "A recording in the RepoVizz layout (folder)")
+  command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")
       ->required();
   command->add_option("-o,--output", options->output, "MIDI file to write")->required();
   command->add_option("--weights", options->weights, "Weights (safetensors) or a PyTorch checkpoint")
@@ -196,6 +197,7 @@ void add_generate_command(CLI::App& program) {
       ->add_option("--duration", options->duration_s,
                    "How much of the recording to use, s (default: to its end)")
       ->check(CLI::PositiveNumber);
+  add_recording_options(*command, options->recording_options, true);
   add_common_options(*command, options->common);
   command->callback([options] { run_generate(*options); });
 }

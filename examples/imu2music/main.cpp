@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   add_init_command(program);
   add_verify_command(program);
   add_features_command(program);
+  add_inspect_command(program);
   add_info_command(program);
   try {
     imu2music::active_isa();  // a forced instruction set that this processor lacks is told before any work

@@ -1,0 +1,335 @@
+// inspect: what a file or folder holds: weights, a recording, music.
+//
+// A folder that is a recording is told as one; of any other, every file in it and below it.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "imu2music/imu/diagnose.hpp"
+#include "imu2music/imu/read_recording.hpp"
+#include "imu2music/io/file_kind.hpp"
+#include "imu2music/io/weights_file.hpp"
+#include "imu2music/models/weights.hpp"
+#include "imu2music/music/midi_file.hpp"
+#include "recording_options.hpp"
+
+namespace {
+
+using namespace imu2music;
+using Json = nlohmann::ordered_json;
+
+struct InspectOptions {
+  CommonOptions common;
+  RecordingOptions recording;
+  std::string path;
+};
+
+// What was found in one file, in both forms.
+struct Report {
+  Json json;
+  std::string line;     // for the list of a folder
+  std::string details;  // further lines, each ended
+};
+
+std::string seconds(double value) { return number_text(std::round(value * 1000) / 1000) + " s"; }
+std::string hertz(double value) { return number_text(std::round(value * 100) / 100) + " Hz"; }
+std::string percent(double share) { return number_text(std::round(share * 1000) / 10) + " %"; }
+
+Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+Json findings_json(const std::vector<Finding>& findings) {
+  Json list = Json::array();
+  for (const Finding& finding : findings) {
+    Json entry = {{"sensor", finding.sensor}, {"time_s", finding.time_s}, {"length_s", finding.length_s}};
+    if (finding.quantity) entry["quantity"] = to_string(*finding.quantity);
+    if (finding.axis >= 0) {
+      entry["axis"] = std::string(1, "xyzw"[finding.axis]);
+      entry["value"] = finding.value;
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Report report_recording(const std::string& path, const Recording& recording) {
+  const Diagnosis diagnosis = diagnose(recording);
+  Report report;
+  Json sensors = Json::array();
+  Json units = Json::object();
+  for (std::size_t i = 0; i < diagnosis.sensors.size(); ++i) {
+    const SensorDiagnosis& sensor = diagnosis.sensors[i];
+    Json channels = Json::array();
+    std::string quantities;
+    for (const ChannelDiagnosis& channel : sensor.channels) {
+      const std::string quantity(to_string(channel.quantity)), unit(unit_of(channel.quantity));
+      channels.push_back({{"quantity", quantity},
+                          {"unit", unit},
+                          {"axes", axis_count(channel.quantity)},
+                          {"new_share", channel.new_share}});
+      units[quantity] = unit;
+      quantities += (quantities.empty() ? "" : ", ") + quantity + " (" + unit + ")";
+    }
+    sensors.push_back({{"name", sensor.name},
+                       {"rate_hz", sensor.rate_hz},
+                       {"channels", channels},
+                       {"samples", sensor.samples},
+                       {"start_s", recording.sensors[i].start_s()},
+                       {"duration_s", sensor.duration_s},
+                       {"usual_interval_s", sensor.usual_interval_s},
+                       {"uniform_clock", sensor.uniform_clock},
+                       {"new_share", sensor.new_share},
+                       {"gravity_m_s2", number_or_null(sensor.gravity_m_s2)},
+                       {"median_acceleration_m_s2", number_or_null(sensor.median_acceleration_m_s2)}});
+    report.details += "  " + sensor.name + ": " + std::to_string(sensor.samples) + " samples at " +
+                      hertz(sensor.rate_hz) + (sensor.uniform_clock ? "" : ", time stamps") + ", " +
+                      percent(sensor.new_share) + " new: " + quantities;
+    if (sensor.gravity_m_s2)
+      report.details += "; gravity " + number_text(std::round(*sensor.gravity_m_s2 * 100) / 100) + " m/s²";
+    else if (sensor.median_acceleration_m_s2)
+      report.details += "; never at rest, median acceleration " +
+                        number_text(std::round(*sensor.median_acceleration_m_s2 * 100) / 100) + " m/s²";
+    report.details += "\n";
+  }
+  Json doubts = Json::array();
+  for (const UnitDoubt& doubt : diagnosis.unit_doubts)
+    doubts.push_back(
+        {{"sensor", doubt.sensor}, {"quantity", to_string(doubt.quantity)}, {"reason", doubt.reason}});
+  const std::vector<std::string> sentences = describe(diagnosis);
+  report.json = {{"path", path},
+                 {"kind", "recording"},
+                 {"format", recording.format},
+                 {"duration_s", diagnosis.duration_s},
+                 {"sensors", sensors},
+                 {"units", units},
+                 {"gaps", findings_json(diagnosis.gaps)},
+                 {"resets", findings_json(diagnosis.clock_resets)},
+                 {"repeated", findings_json(diagnosis.holds)},
+                 {"saturation", findings_json(diagnosis.saturations)},
+                 {"missing", findings_json(diagnosis.missing)},
+                 {"unit_doubts", doubts},
+                 {"notes", recording.notes}};
+  report.line = "recording (" + recording.format + "), " + seconds(diagnosis.duration_s) + ", " +
+                std::to_string(diagnosis.sensors.size()) +
+                (diagnosis.sensors.size() == 1 ? " sensor" : " sensors");
+  if (!diagnosis.sensors.empty()) report.line += " at " + hertz(diagnosis.sensors.front().rate_hz);
+  for (const std::string& sentence : sentences) report.details += "  " + sentence + "\n";
+  for (const std::string& note : recording.notes) report.details += "  " + note + "\n";
+  return report;
+}
+
+Report report_weights(const std::string& path) {
+  const TensorFile file = read_weights(path);
+  Report report;
+  Json tensors = Json::array();
+  std::int64_t values = 0;
+  std::string table;
+  for (const TensorEntry& entry : file.entries()) {
+    Json shape = Json::array();
+    for (int axis = 0; axis < entry.shape.rank(); ++axis) shape.push_back(entry.shape[axis]);
+    tensors.push_back({{"name", entry.name}, {"dtype", name_of(entry.dtype)}, {"shape", shape}});
+    values += entry.shape.element_count();
+    const std::string quoted = in_quotes(entry.name);
+    table += "  " + quoted.substr(1, quoted.size() - 2) + "  " + name_of(entry.dtype) + " " +
+             entry.shape.to_string() + "\n";
+  }
+  Json config = nullptr;
+  std::string model, why;
+  try {
+    const std::optional<ModelConfig> stored = config_of(file);
+    const ModelConfig known = stored ? *stored : infer_config(file);
+    config = Json::parse(to_json(known));
+    model = config.value("model", "encoder_decoder");
+  } catch (const InputError& error) {
+    why = error.what();
+    if (why.rfind(path + ": ", 0) == 0) why.erase(0, path.size() + 2);
+  }
+  report.json = {{"path", path},
+                 {"kind", "weights"},
+                 {"model", model.empty() ? Json(nullptr) : Json(model)},
+                 {"config", config},
+                 {"values", values},
+                 {"tensors", tensors},
+                 {"metadata", file.metadata},
+                 {"ignored", file.ignored}};
+  if (!why.empty()) report.json["unknown_because"] = why;
+  report.line = "weights, " + (model.empty() ? "of no model known here" : "model " + model) + ", " +
+                std::to_string(file.entries().size()) + " tensors, " + std::to_string(values) + " values";
+  if (!config.is_null()) report.details += "  config: " + config.dump() + "\n";
+  if (!why.empty()) report.details += "  " + why + "\n";
+  for (const std::string& other : file.ignored) report.details += "  not read: " + other + "\n";
+  report.details += table;
+  return report;
+}
+
+Report report_midi(const std::string& path) {
+  const MidiFile file = read_midi_file(path);
+  Report report;
+  Json tracks = Json::array();
+  std::size_t notes = 0;
+  int low = 128, high = -1;
+  std::string table;
+  for (const MidiTrack& track : file.tracks) {
+    int track_low = 128, track_high = -1;
+    for (const Note& note : track.notes) {
+      track_low = std::min(track_low, static_cast<int>(note.pitch));
+      track_high = std::max(track_high, static_cast<int>(note.pitch));
+    }
+    low = std::min(low, track_low);
+    high = std::max(high, track_high);
+    notes += track.notes.size();
+    tracks.push_back({{"name", track.name},
+                      {"notes", track.notes.size()},
+                      {"range", track.notes.empty() ? Json(nullptr) : Json::array({track_low, track_high})},
+                      {"program", track.program < 0 ? Json(nullptr) : Json(track.program)},
+                      {"duration_s", track.end}});
+    if (!track.notes.empty()) {
+      const std::string quoted = in_quotes(track.name);
+      table += "  track " + std::to_string(tracks.size()) + " " + quoted + ": " +
+               std::to_string(track.notes.size()) + " notes, pitches " + std::to_string(track_low) + " to " +
+               std::to_string(track_high) + "\n";
+    }
+  }
+  Json tempo = Json::array();
+  for (const TempoChange& change : file.tempo_changes)
+    tempo.push_back({{"time_s", change.time}, {"bpm", change.bpm()}});
+  const double bpm = file.tempo_changes.empty() ? 120 : file.tempo_changes.front().bpm();
+  report.json = {{"path", path},
+                 {"kind", "midi"},
+                 {"format", file.format},
+                 {"duration_s", file.end()},
+                 {"notes", notes},
+                 {"range", notes == 0 ? Json(nullptr) : Json::array({low, high})},
+                 {"tempo_bpm", bpm},
+                 {"tempo_changes", tempo},
+                 {"tracks", tracks},
+                 {"pitch_bends", file.pitch_bends},
+                 {"pedal_changes", file.pedal_changes},
+                 {"controller_changes", file.controller_changes},
+                 {"unmatched_note_offs", file.unmatched_note_offs},
+                 {"unclosed_notes", file.unclosed_notes}};
+  report.line = "MIDI file of format " + std::to_string(file.format) + ", " + seconds(file.end()) + ", " +
+                std::to_string(file.tracks.size()) + (file.tracks.size() == 1 ? " track, " : " tracks, ") +
+                std::to_string(notes) + " notes" +
+                (notes == 0 ? "" : ", pitches " + std::to_string(low) + " to " + std::to_string(high)) +
+                ", " + number_text(std::round(bpm * 100) / 100) + " bpm" +
+                (file.tempo_changes.size() > 1
+                     ? " and " + std::to_string(file.tempo_changes.size() - 1) + " changes of tempo"
+                     : "");
+  report.details = table;
+  if (file.pitch_bends > 0)
+    report.details += "  " + std::to_string(file.pitch_bends) + " pitch bends, which are not used\n";
+  if (file.unmatched_note_offs > 0 || file.unclosed_notes > 0)
+    report.details += "  " + std::to_string(file.unmatched_note_offs) + " note_offs without a note, " +
+                      std::to_string(file.unclosed_notes) + " notes that never end\n";
+  return report;
+}
+
+// The first bytes tell what to try; what is none of these is text, or refused as weights are.
+Report report_file(const std::string& path, const ReadOptions& options) {
+  std::string start(4096, '\0');
+  {
+    std::ifstream stream(path, std::ios::binary);
+    stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+    start.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
+  }
+  if (start.starts_with("MThd")) return report_midi(path);
+  const bool binary = start.find('\0') != std::string::npos || start.starts_with("PK\x03\x04") ||
+                      start.starts_with("\x80") || start.starts_with("\x1f\x8b") || start.starts_with("\x89");
+  if (binary) return report_weights(path);
+  return report_recording(path, read_recording(path, options));
+}
+
+Report inspect_path(const std::string& path, const ReadOptions& options, int depth);
+
+// Everything in a folder that is no recording itself.
+Report report_folder(const std::string& path, const ReadOptions& options, int depth) {
+  const FolderEntries entries = list_entries(path);
+  Report report;
+  Json files = Json::array();
+  std::size_t unknown = 0;
+  const auto add = [&](const std::string& name) {
+    const std::string below = join_path(path, name);
+    try {
+      Report one = inspect_path(below, options, depth - 1);
+      report.details += name + ": " + one.line + "\n";
+      // Of files, what is wrong with them; not every tensor and track.
+      if (one.json["kind"] == "recording" || one.json["kind"] == "folder") {
+        std::size_t begin = 0;
+        while (begin < one.details.size()) {
+          const std::size_t end = one.details.find('\n', begin);
+          report.details += "  " + one.details.substr(begin, end - begin) + "\n";
+          begin = end + 1;
+        }
+      }
+      files.push_back(std::move(one.json));
+    } catch (const InputError& error) {
+      ++unknown;
+      std::string why = error.what();
+      if (why.rfind(below + ": ", 0) == 0) why.erase(0, below.size() + 2);
+      report.details += name + ": not known: " + why + "\n";
+      files.push_back({{"path", below}, {"kind", "unknown"}, {"reason", why}});
+    }
+  };
+  for (const std::string& name : entries.files) add(name);
+  if (depth > 0)
+    for (const std::string& name : entries.folders) add(name);
+  if (files.empty()) throw InputError(path, "holds no files", "name a recording, weights or a MIDI file");
+  report.line = "folder with " + std::to_string(files.size()) + (files.size() == 1 ? " entry" : " entries") +
+                (unknown > 0 ? ", " + std::to_string(unknown) + " of them not known" : "");
+  report.json = {{"path", path}, {"kind", "folder"}, {"files", std::move(files)}};
+  return report;
+}
+
+Report inspect_path(const std::string& path, const ReadOptions& options, int depth) {
+  if (!is_folder(path)) return report_file(path, options);
+  if (folder_kind(path) != FolderKind::other) {
+    try {
+      return report_recording(path, read_recording(path, options));
+    } catch (const InputError&) {
+      // A folder of several takes is told take by take.
+      std::vector<std::string> takes;
+      for (const std::string& name : list_entries(path).files)
+        if (const auto signal = parse_repovizz_file_name(name); signal && !signal->is_raw)
+          if (std::find(takes.begin(), takes.end(), signal->take) == takes.end())
+            takes.push_back(signal->take);
+      if (takes.size() < 2) throw;
+      Report report;
+      Json files = Json::array();
+      for (const std::string& take : takes) {
+        Report one = report_recording(join_path(path, take), read_recording(join_path(path, take), options));
+        report.details += take + ": " + one.line + "\n";
+        files.push_back(std::move(one.json));
+      }
+      report.line = "folder with " + std::to_string(takes.size()) + " takes";
+      report.json = {{"path", path}, {"kind", "folder"}, {"files", std::move(files)}};
+      return report;
+    }
+  }
+  return report_folder(path, options, depth);
+}
+
+void run_inspect(const InspectOptions& options) {
+  constexpr int deepest = 4;  // folders below the one named
+  const Report report = inspect_path(options.path, read_options(options.recording), deepest);
+  if (options.common.json)
+    print_json(report.json);
+  else
+    print_text(options.path + ": " + report.line + "\n" + report.details);
+}
+
+}  // namespace
+
+void add_inspect_command(CLI::App& program) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* command = program.add_subcommand("inspect", "Tell what a file or folder holds");
+  command->add_option("FILE", options->path, "Weights, a recording, a MIDI file, or a folder")->required();
+  add_recording_options(*command, options->recording, false);
+  add_common_options(*command, options->common);
+  command->callback([options] { run_inspect(*options); });
+}

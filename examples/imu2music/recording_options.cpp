@@ -1,0 +1,120 @@
+#include "recording_options.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "imu2music/imu/diagnose.hpp"
+#include "imu2music/imu/reference_features.hpp"
+#include "imu2music/imu/sensor_map.hpp"
+
+using namespace imu2music;
+
+void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors) {
+  if (map_sensors)
+    command.add_option("--sensors", options.sensors,
+                       "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both");
+  command.add_option("--units", options.units,
+                     "Units that a table does not name: acceleration=g|ms2, gyro=dps|rads, rotation=deg|rad, "
+                     "time=s|ms|us|ns, separated by commas");
+  command.add_option("--rate", options.rate_hz, "Samples a second of a recording without a clock")
+      ->check(CLI::Range(1e-3, 1e5));
+}
+
+ReadOptions read_options(const RecordingOptions& options) {
+  ReadOptions result;
+  result.units.rate_hz = options.rate_hz;
+  std::string_view rest = options.units;
+  while (!rest.empty()) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+    const std::size_t equals = part.find('=');
+    const std::string name(part.substr(0, equals)),
+        unit(equals == std::string_view::npos ? std::string_view{} : part.substr(equals + 1));
+    bool known = false;
+    if (name == "acceleration") {
+      known = csv_detail::unit_scale(Quantity::acceleration, unit).has_value();
+      result.units.acceleration = unit;
+    } else if (name == "gyro") {
+      known = csv_detail::unit_scale(Quantity::angular_velocity, unit).has_value();
+      result.units.angular_velocity = unit;
+    } else if (name == "rotation") {
+      known = csv_detail::unit_scale(Quantity::rotation, unit).has_value();
+      result.units.rotation = unit;
+    } else if (name == "time") {
+      known = csv_detail::time_scale(unit).has_value();
+      result.units.time = unit;
+    }
+    if (!known)
+      throw InputError("--units has " + in_quotes(part) +
+                       "; it should be like acceleration=g,gyro=dps,rotation=deg,time=ms");
+  }
+  return result;
+}
+
+namespace {
+
+void require_armbands(const Recording& recording, const RecordingOptions& options) {
+  std::string missing;
+  bool sensor_missing = false;
+  for (const std::string_view wanted : reference_sensors) {
+    const SensorTrack* sensor = recording.find_sensor(wanted);
+    if (sensor == nullptr) {
+      sensor_missing = true;
+      missing += (missing.empty() ? "" : ", ") + std::string("sensor ") + std::string(wanted);
+      continue;
+    }
+    for (const ReferenceQuantity& quantity : reference_quantities)
+      if (sensor->find(quantity.quantity) == nullptr)
+        missing += (missing.empty() ? "" : ", ") + std::string(to_string(quantity.quantity)) + " of " +
+                   std::string(wanted);
+  }
+  if (missing.empty()) return;
+  std::string has, complete;
+  std::size_t listed = 0;
+  for (const SensorTrack& sensor : recording.sensors) {
+    bool all = true;
+    for (const ReferenceQuantity& quantity : reference_quantities)
+      all = all && sensor.find(quantity.quantity) != nullptr;
+    if (all && complete.empty()) complete = sensor.name;
+    if (listed++ == 4) has += ", ...";
+    if (listed > 4) continue;
+    has += (has.empty() ? "" : ", ") + sensor.name + " (";
+    for (std::size_t i = 0; i < sensor.channels.size(); ++i)
+      has += (i == 0 ? "" : ", ") + std::string(to_string(sensor.channels[i].quantity));
+    has += ")";
+  }
+  std::string remedy = "these weights need rotation, angular velocity and acceleration of two armbands";
+  if (sensor_missing && !complete.empty())
+    remedy += "; map sensors to them: --sensors myo1=" + complete + ",myo2=" + complete;
+  else if (sensor_missing && options.sensors.empty())
+    remedy += ", and none of its sensors has them all";
+  throw InputError(recording.source, "lacks " + missing + "; it has " + (has.empty() ? "no sensors" : has),
+                   remedy);
+}
+
+}  // namespace
+
+Recording open_armbands(const std::string& path, const RecordingOptions& options) {
+  const ReadOptions how = read_options(options);
+  std::vector<SensorMapEntry> map;
+  if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
+  const Recording recording = read_recording(path, how);
+  Recording mapped = map.empty() ? recording : map_sensors(recording, map);
+  require_armbands(mapped, options);
+  // The sensors that will be used, each once: what is wrong with the others does not matter.
+  std::vector<SensorMapEntry> used;
+  const auto use = [&](const std::string& name) {
+    if (std::none_of(used.begin(), used.end(), [&](const SensorMapEntry& one) { return one.sensor == name; }))
+      used.push_back({name, name});
+  };
+  for (const SensorMapEntry& entry : map) use(entry.sensor);
+  if (map.empty())
+    for (const std::string_view name : reference_sensors) use(std::string(name));
+  const Diagnosis diagnosis = diagnose(map_sensors(recording, used));
+  for (const std::string& sentence : describe(diagnosis))
+    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), sentence.c_str());
+  return mapped;
+}

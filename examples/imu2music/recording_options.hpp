@@ -1,0 +1,28 @@
+// How the commands of the program read a recording: options for what a file does not tell, sensors by the
+// names that weights want, and what is wrong with the recording told on standard error.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <CLI/App.hpp>
+
+#include "imu2music/imu/read_recording.hpp"
+
+struct RecordingOptions {
+  std::string sensors, units;
+  double rate_hz = 0;
+};
+
+// Adds --units and --rate, and with `map_sensors` --sensors.
+void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors);
+
+// Throws InputError for units that are not as the option's help says.
+imu2music::ReadOptions read_options(const RecordingOptions& options);
+
+// The recording, its sensors mapped, for weights that want what the reference's features are computed from:
+// armbands myo1 and myo2, each with rotation, angular velocity and acceleration. Throws InputError, in one
+// line that says all that is missing and how to map sensors, where it has them not. What diagnose() finds in
+// the sensors that are used goes to standard error, a line each.
+imu2music::Recording open_armbands(const std::string& path, const RecordingOptions& options);
