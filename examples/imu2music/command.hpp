@@ -55,6 +55,7 @@ class Progress {
 };
 
 void add_init_command(CLI::App& program);
+void add_convert_command(CLI::App& program);
 void add_simulate_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_verify_command(CLI::App& program);

@@ -92,7 +92,10 @@ void run_generate(const GenerateOptions& options) {
                      " cannot be sampled at; use a number above 0, or --greedy");
   check_outputs(outputs);
   if (!options.wav.empty()) find_soundfont("");
-  const Imu2MusicModel<float> model = load_model<float>(options.weights);
+  const Model<float> model = load_model<float>(options.weights);
+  if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
+    throw InputError(options.weights, obstacle,
+                     "generate needs weights that take the motion of two armbands and write vocabulary 1");
   const Recording recording = open_armbands(options.recording, options.recording_options);
   const bool untrained = model.config.untrained;
   if (untrained)

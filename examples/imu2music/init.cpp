@@ -18,7 +18,7 @@ struct InitOptions {
 void run_init(const InitOptions& options) {
   using namespace imu2music;
   const ModelConfig config = parse_model_config(read_text_file(options.config), options.config);
-  Imu2MusicModel<float> model = init_model<float>(config, options.seed);
+  Model<float> model = init_model<float>(config, options.seed);
   save_model(model, options.output);
   std::int64_t parameters = 0, tensors = 0;
   const auto count = [&]<class Entry>(const std::string&, Entry& entry) {

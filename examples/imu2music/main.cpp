@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   add_generate_command(program);
   add_simulate_command(program);
   add_init_command(program);
+  add_convert_command(program);
   add_verify_command(program);
   add_features_command(program);
   add_inspect_command(program);

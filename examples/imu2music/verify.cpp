@@ -56,6 +56,16 @@ class Expected {
     return tensor;
   }
 
+  // As values(); a number that is not finite is bad input.
+  Tensor<float> finite_values(const std::string& name) const {
+    Tensor<float> tensor = values<float>(name);
+    for (float value : tensor.values())
+      if (!std::isfinite(value))
+        throw InputError(file_.path, "tensor " + name + " holds a value that is not finite",
+                         "it must be finite to be computed with");
+    return tensor;
+  }
+
   void require(bool fits, const std::string& name, const std::string& wanted) const {
     if (!fits)
       throw InputError(file_.path, "tensor " + name + " is " + file_.find(name)->shape.to_string(),
@@ -116,17 +126,25 @@ Tensor<float> sequence_first(const Tensor<float>& x) {
   return y;
 }
 
-Row compare_greedy(const Expected& expected, const Imu2MusicModel<float>& model, const Tensor<float>& input,
-                   int threads) {
+// `input` is undefined for weights without an encoder, `control` where there is none.
+Row compare_greedy(const Expected& expected, const Model<float>& model, const Tensor<float>& input,
+                   const Tensor<float>& control, int threads) {
   const std::string name = "greedy_tokens";
   const Tensor<std::int64_t> wanted = expected.tokens(name, model.config.vocabulary);
   expected.require(wanted.rank() == 2 && wanted.dim(0) == 1 && wanted.dim(1) <= model.config.max_sequence,
                    name, "(1, at most " + std::to_string(model.config.max_sequence) + ")");
-  Session<float> session(model, threads);
-  session.start_from_motion(input.slice(0, 1));
+  Context context(threads);
+  Tensor<float> memory;
+  if (input.defined()) memory = model.encode_memory(context, model.encode_motion(context, input.slice(0, 1)));
+  Session<float> session(model, threads, memory.defined() ? memory.dim(1) : 0);
+  session.set_control(control);
+  session.start(memory);
   Sampler<float> sampler(model.config.vocabulary, {.greedy = true});
   Row row{name};
-  std::int64_t token = EventVocabulary1::sos, differing = 0, first = -1;
+  // The first id is given, not chosen: SOS, or what a model without SOS was started with.
+  const bool has_sos = model.config.vocabulary == EventVocabulary1::size;
+  std::int64_t token = has_sos || wanted.size() == 0 ? EventVocabulary1::sos : wanted[0];
+  std::int64_t differing = 0, first = -1;
   for (std::int64_t t = 0; t < wanted.size(); ++t) {
     if (t > 0) token = sampler.choose(session.context(), session.step(token).data(), nullptr);
     if (token != wanted[t] && differing++ == 0) first = t;
@@ -141,7 +159,7 @@ Row compare_greedy(const Expected& expected, const Imu2MusicModel<float>& model,
 }
 
 std::vector<Row> verify_model(const VerifyOptions& options) {
-  const Imu2MusicModel<float> model = load_model<float>(options.subject);
+  const Model<float> model = load_model<float>(options.subject);
   const Expected expected(options.expected);
   Context context(thread_count(options.common));
   std::vector<Row> rows;
@@ -151,42 +169,55 @@ std::vector<Row> verify_model(const VerifyOptions& options) {
                                       : absent(name, lacking));
   };
 
-  if (!expected.has("input")) {
+  if (model.has_memory() && !expected.has("input")) {
     for (const char* name :
          {"input", "encoder_features", "memory", "logits_eval", "loss_eval", "greedy_tokens"})
       rows.push_back(absent(name, expected.has(name) ? "there is no input to compute it from" : lacking));
     return rows;
   }
-  const Tensor<float> input = expected.values<float>("input");
-  expected.require(input.rank() == 4 && input.dim(0) >= 1 && input.shape() == Shape{input.dim(0), 2, 3, 150},
-                   "input", "(B, 2, 3, 150)");
-  for (float value : input.values())
-    if (!std::isfinite(value))
-      throw InputError(options.expected, "tensor input holds a value that is not finite",
-                       "motion must be finite");
-  rows.push_back({.name = "input", .note = input.shape().to_string()});
-
-  const Tensor<float> features = model.encode_motion(context, input);
-  check("encoder_features", sequence_first(features));
-  const Tensor<float> memory = model.encode_memory(context, features);
-  check("memory", sequence_first(memory));
+  Tensor<float> input, memory;
+  if (model.has_memory()) {
+    input = expected.finite_values("input");
+    expected.require(model.takes(input.shape()), "input", model.input_wanted());
+    rows.push_back({.name = "input", .note = input.shape().to_string()});
+    const Tensor<float> features = model.encode_motion(context, input);
+    check("encoder_features", sequence_first(features));
+    if (features.dim(1) > model.config.memory_positions && model.config.encoder_layers > 0)
+      throw InputError(options.expected,
+                       "tensor input gives " + std::to_string(features.dim(1)) + " memory tokens",
+                       "these weights have " + std::to_string(model.config.memory_positions) + " positions");
+    memory = model.encode_memory(context, features);
+    check("memory", sequence_first(memory));
+  } else {
+    for (const char* name : {"input", "encoder_features", "memory"})
+      rows.push_back(absent(name, "these weights write music without motion"));
+  }
+  Tensor<float> control, control_generate;
+  if (model.config.control) {
+    if (expected.has("control")) control = expected.finite_values("control");
+    if (expected.has("control_generate")) control_generate = expected.finite_values("control_generate");
+  }
   if (expected.has("tokens_in")) {
     const Tensor<std::int64_t> tokens = expected.tokens("tokens_in", model.config.vocabulary);
-    expected.require(
-        tokens.rank() == 2 && tokens.dim(0) == input.dim(0) && tokens.dim(1) >= 1 &&
-            tokens.dim(1) <= model.config.max_sequence,
-        "tokens_in",
-        "(" + std::to_string(input.dim(0)) + ", 1 to " + std::to_string(model.config.max_sequence) + ")");
-    const Tensor<float> logits = model.logits(context, memory, tokens);
+    const std::int64_t B = model.has_memory() ? input.dim(0) : tokens.rank() == 2 ? tokens.dim(0) : 1;
+    expected.require(tokens.rank() == 2 && tokens.dim(0) == B && B >= 1 && tokens.dim(1) >= 1 &&
+                         tokens.dim(1) <= model.config.max_sequence,
+                     "tokens_in",
+                     "(" + std::to_string(B) + ", 1 to " + std::to_string(model.config.max_sequence) + ")");
+    if (control.defined()) {
+      const Shape wanted{B, tokens.dim(1), ControlInput<float>::classes};
+      expected.require(control.shape() == wanted, "control", wanted.to_string());
+    }
+    const Tensor<float> logits = model.logits(context, memory, tokens, control);
     check("logits_eval", logits);
     if (expected.has("loss_eval") && expected.has("tokens_out")) {
       const Tensor<std::int64_t> targets = expected.tokens("tokens_out", model.config.vocabulary);
       expected.require(targets.shape() == tokens.shape(), "tokens_out", tokens.shape().to_string());
       if (std::all_of(targets.values().begin(), targets.values().end(),
-                      [](std::int64_t id) { return id == EventVocabulary1::pad; }))
+                      [&](std::int64_t id) { return id == model.pad(); }))
         throw InputError(options.expected, "tensor tokens_out is padding only",
                          "a loss needs at least one target");
-      const auto loss = static_cast<float>(cross_entropy(context, logits, targets, EventVocabulary1::pad));
+      const auto loss = static_cast<float>(cross_entropy(context, logits, targets, model.pad()));
       check("loss_eval", Tensor<float>::from(std::span<const float>(&loss, 1), {1}));
     } else {
       rows.push_back(absent("loss_eval", expected.has("loss_eval") ? "there are no tokens_out" : lacking));
@@ -195,8 +226,11 @@ std::vector<Row> verify_model(const VerifyOptions& options) {
     for (const char* name : {"logits_eval", "loss_eval"})
       rows.push_back(absent(name, expected.has(name) ? "there are no tokens_in" : lacking));
   }
+  if (control_generate.defined())
+    expected.require(control_generate.shape() == Shape{ControlInput<float>::classes}, "control_generate",
+                     "(12)");
   rows.push_back(expected.has("greedy_tokens")
-                     ? compare_greedy(expected, model, input, thread_count(options.common))
+                     ? compare_greedy(expected, model, input, control_generate, thread_count(options.common))
                      : absent("greedy_tokens", lacking));
   return rows;
 }

@@ -2,9 +2,12 @@
 #pragma once
 
 #include "imu2music/core/version.hpp"
+#include "imu2music/generate/beam.hpp"
 #include "imu2music/generate/compose.hpp"
+#include "imu2music/generate/event_grammar.hpp"
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
+#include "imu2music/generate/session_beam.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/reference_features.hpp"
 #include "imu2music/imu/repovizz_reader.hpp"
@@ -13,8 +16,9 @@
 #include "imu2music/imu/virtual_violinist.hpp"
 #include "imu2music/io/safetensors.hpp"
 #include "imu2music/io/torch_checkpoint.hpp"
-#include "imu2music/models/imu2music_model.hpp"
+#include "imu2music/models/model.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
+#include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "imu2music/music/note.hpp"

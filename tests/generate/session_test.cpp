@@ -99,8 +99,10 @@ TEST_CASE("one model serves many threads, a session each") {
 }
 
 TEST_CASE("a copied session goes on as the first would, and each by itself") {
-  {
-    const ModelConfig config = small_config();
+  for (const char* kind : {"encoder_decoder", "lstm_seq2seq"}) {
+    INFO(kind);
+    ModelConfig config = small_config();
+    config.model = kind;
     const auto model = init_model<float>(config, 9);
     const auto input = test::random_tensor<float>({1, 2, 3, 150}, 1);
     const auto run = [](Session<float>& session, std::initializer_list<std::int64_t> tokens) {

@@ -36,10 +36,11 @@ TEST_CASE("every key is read and written, on one line in a fixed order") {
   config.max_sequence = 9;
   config.memory_positions = 27;
   config.vocabulary = 390;
-  config.untrained = true;
-  CHECK(to_json(config) ==
-        R"({"encoder":"conv","d_model":48,"heads":6,"encoder_layers":0,"decoder_layers":5,"feed_forward":7,)"
-        R"("max_sequence":9,"memory_positions":27,"vocabulary":390,"untrained":true})");
+  config.control = config.untrained = true;
+  CHECK(
+      to_json(config) ==
+      R"({"model":"encoder_decoder","encoder":"conv","d_model":48,"heads":6,"encoder_layers":0,"decoder_layers":5,"feed_forward":7,)"
+      R"("max_sequence":9,"memory_positions":27,"vocabulary":390,"control":true,"untrained":true})");
   CHECK(parse(to_json(config)) == config);
   CHECK(parse(to_json(ModelConfig{})) == ModelConfig{});
   CHECK_FALSE(config == ModelConfig{});
@@ -71,6 +72,42 @@ TEST_CASE("wrong types and sizes say what would be right") {
   CHECK(fault_of(R"({"d_model": 100})") ==
         "c.json: d_model 100 cannot be divided among 8 heads; choose a number of heads that divides d_model");
   CHECK(contains(fault_of(R"({"d_model": 4})"), "cannot be divided among 8 heads"));
+}
+
+TEST_CASE("an encoder's own keys are read and written with it, and refused with another") {
+  ModelConfig pose;
+  pose.encoder = "pose";
+  pose.layout = "hands";
+  pose.pose_layers = 4;
+  CHECK(contains(to_json(pose), R"("untrained":false,"layout":"hands","pose_layers":4})"));
+  CHECK(parse(to_json(pose)) == pose);
+  ModelConfig temporal;
+  temporal.encoder = "temporal";
+  temporal.channels = 7;
+  temporal.rate_hz = 100;
+  CHECK(parse(to_json(temporal)) == temporal);
+  CHECK(fault_of(R"({"layout": "hands"})") ==
+        "c.json: layout is given for the encoder 'conv'; it belongs to the encoder 'pose'");
+  CHECK(contains(fault_of(R"({"encoder": "pose", "rows": 9})"), "belongs to the encoder 'conv_transformer'"));
+  CHECK(
+      contains(fault_of(R"({"encoder": "pose", "layout": "feet"})"), "there is 'body25', 'hands', 'body65'"));
+  CHECK(contains(fault_of(R"({"encoder": "temporal", "rate_hz": 60})"), "25, 50, 100 or 200"));
+}
+
+TEST_CASE("model and encoder must fit together, and change the defaults") {
+  const ModelConfig alone = parse(R"({"model": "music_transformer"})");
+  CHECK(alone.encoder == "none");
+  CHECK(alone.encoder_layers == 0);
+  CHECK(alone.vocabulary == 390);
+  CHECK(parse(to_json(alone)) == alone);
+  CHECK(contains(fault_of(R"({"model": "music_transformer", "encoder": "conv"})"), "the encoder 'none'"));
+  CHECK(contains(fault_of(R"({"model": "music_transformer", "encoder_layers": 2})"), "decoder_layers"));
+  CHECK(contains(fault_of(R"({"encoder": "none"})"), "an encoder is needed"));
+  CHECK(contains(fault_of(R"({"model": "lstm_seq2seq", "control": true})"), "only an encoder_decoder"));
+  CHECK(contains(fault_of(R"({"model": "lstm"})"), "there is 'encoder_decoder'"));
+  CHECK(parse(R"({"encoder": "conv_transformer"})").memory_positions == 1350);
+  CHECK(contains(fault_of(R"({"encoder": "conv_transformer", "rows": 2, "memory_positions": 299})"),
+                 "300 tokens"));
 }
 
 TEST_CASE("what is no JSON object") {

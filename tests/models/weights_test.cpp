@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -132,25 +133,127 @@ TEST_CASE("weights of integers, and files of another model, are refused") {
   const float value = 1;
   const TensorEntry other{"fc.weight", Dtype::f32, {1}, reinterpret_cast<const std::byte*>(&value), 4};
   write_safetensors(path, std::span<const TensorEntry>(&other, 1), {});
-  CHECK(holds(error_of(path), "imu_net.individual_net1.0.weight"));
+  CHECK(holds(error_of(path), "its 1 tensors are those of no model known here"));
 }
 
-TEST_CASE("the reference checkpoints load, and their architecture is inferred") {
+TEST_CASE("the reference checkpoints load, their architecture is inferred, and nothing is lost in a file") {
   struct Case {
     const char* name;
-    int d_model, heads, max_sequence;
+    const char* config;  // what differs from the default
   };
-  for (const Case& c : {Case{"imu-conv-d32", 32, 4, 24}, Case{"imu-conv-d128", 128, 8, 128}}) {
+  test::ScratchFolder scratch;
+  for (const Case& c :
+       {Case{"imu-conv-d32", R"({"d_model":32,"heads":4,"max_sequence":24})"}, Case{"imu-conv-d128", R"({})"},
+        Case{"imu-fc-d32", R"({"encoder":"fully_connected","d_model":32,"heads":4,"max_sequence":24})"},
+        Case{"imu-lstm-d32", R"({"model":"lstm_seq2seq","d_model":32,"heads":1,"max_sequence":24})"},
+        Case{"imu-convtransformer-d16",
+             R"({"encoder":"conv_transformer","d_model":16,"heads":4,"encoder_layers":1,"decoder_layers":1,)"
+             R"("max_sequence":24,"rows":2,"memory_positions":300})"},
+        Case{"foley-body25-d32", R"({"encoder":"pose","d_model":32,"heads":4,"encoder_layers":0,)"
+                                 R"("max_sequence":24,"pose_layers":5})"},
+        Case{"foley-hands-d16", R"({"encoder":"pose","d_model":16,"heads":4,"encoder_layers":0,)"
+                                R"("decoder_layers":1,"max_sequence":24,"layout":"hands","pose_layers":2})"},
+        Case{"foley-no-control-d16",
+             R"({"encoder":"pose","d_model":16,"heads":4,"encoder_layers":0,)"
+             R"("decoder_layers":1,"max_sequence":24,"control":true,"pose_layers":2})"},
+        Case{"foley-control-d16", R"({"encoder":"pose","d_model":16,"heads":4,"encoder_layers":0,)"
+                                  R"("decoder_layers":1,"max_sequence":24,"control":true,"pose_layers":2})"},
+        Case{"music-transformer-d32",
+             R"({"model":"music_transformer","d_model":32,"heads":4,"max_sequence":48})"}}) {
     const std::string path = test::shared_file(std::string("golden/") + c.name + "/checkpoint.pth.tar");
     if (path.empty()) continue;
-    const auto model = load_model<float>(path);
-    CHECK(model.config.d_model == c.d_model);
-    CHECK(model.config.heads == c.heads);
-    CHECK(model.config.max_sequence == c.max_sequence);
-    CHECK(model.config.encoder_layers == 2);
-    CHECK(model.config.decoder_layers == 2);
-    CHECK(model.config.feed_forward == 2 * c.d_model);
-    CHECK(model.config.memory_positions == 150);
-    CHECK_FALSE(model.config.untrained);
+    CAPTURE(c.name);
+    auto model = load_model<float>(path);
+    CHECK(to_json(model.config) == to_json(parse_model_config(c.config, c.name)));
+
+    save_model(model, scratch / "w.safetensors");
+    const TensorFile from = read_weights(path), to = read_weights(scratch / "w.safetensors");
+    CHECK(from.entries().size() == to.entries().size());
+    for (const TensorEntry& entry : from.entries()) {
+      const TensorEntry* copy = to.find(entry.name);
+      REQUIRE(copy != nullptr);
+      CHECK(copy->shape == entry.shape);
+      CHECK(copy->dtype == entry.dtype);
+      CHECK(std::memcmp(copy->data, entry.data, static_cast<std::size_t>(entry.byte_count)) == 0);
+    }
+    CHECK(load_model<float>(scratch / "w.safetensors").config == model.config);
+  }
+}
+
+TEST_CASE("every kind of model is inferred from what it saves, and damage to its config's tensors is told") {
+  test::ScratchFolder scratch;
+  const std::string path = scratch / "w.safetensors";
+  for (
+      const char* text :
+      {R"({"d_model":16,"heads":2,"max_sequence":8})",
+       R"({"encoder":"fully_connected","d_model":16,"heads":2,"max_sequence":8})",
+       R"({"encoder":"frequency","d_model":16,"heads":2,"max_sequence":8})",
+       R"({"encoder":"conv_transformer","d_model":16,"heads":2,"max_sequence":8,"rows":3})",
+       R"({"encoder":"pose","layout":"body65","pose_layers":3,"d_model":16,"heads":2,"max_sequence":8})",
+       R"({"encoder":"pose","d_model":16,"heads":2,"max_sequence":8,"control":true,"pose_layers":1})",
+       R"({"encoder":"temporal","channels":6,"width":8,"kernel":3,"blocks":3,"rate_hz":100,"d_model":16,"heads":2,"max_sequence":8})",
+       R"({"model":"lstm_seq2seq","encoder":"fully_connected","d_model":16,"heads":1,"max_sequence":8})",
+       R"({"model":"music_transformer","d_model":16,"heads":2,"max_sequence":8})"}) {
+    CAPTURE(text);
+    const ModelConfig wanted = parse_model_config(text, "c");
+    auto model = init_model<float>(wanted, 1);
+    save_model(model, path);
+    Weights weights(path);
+    weights.metadata.clear();
+    weights.write(path);
+    CHECK(to_json(infer_config(read_safetensors(path))) == to_json(wanted));
+    load_model<float>(path);
+    // Each tensor in turn is lost: refused, in one message that names the file.
+    for (std::size_t i = 0; i < weights.entries.size(); i += 7) {
+      Weights fewer(path);
+      fewer.entries.erase(fewer.entries.begin() + static_cast<std::ptrdiff_t>(i));
+      fewer.bytes.erase(fewer.bytes.begin() + static_cast<std::ptrdiff_t>(i));
+      const std::string lost = weights.entries[i].name;
+      if (lost.find("num_batches") != std::string::npos || lost.find(".pe") != std::string::npos ||
+          lost == "pose_net.A" || lost.find("pos_table") != std::string::npos)
+        continue;
+      fewer.write(scratch / "fewer.safetensors");
+      INFO(lost << ": " << error_of(scratch / "fewer.safetensors"));
+      CHECK(holds(error_of(scratch / "fewer.safetensors"), "fewer.safetensors: "));
+    }
+  }
+}
+
+TEST_CASE(
+    "tables that follow from a formula may be missing, and one axis of pos_table is the file's choice") {
+  test::ScratchFolder scratch;
+  const std::string path = scratch / "w.safetensors";
+  auto model = init_model<float>(
+      parse_model_config(
+          R"({"encoder":"conv_transformer","d_model":16,"heads":2,"max_sequence":8,"rows":2,"decoder_layers":1})",
+          "c"),
+      1);
+  save_model(model, path);
+  const auto table_of = [](const Model<float>& m) {
+    return std::get<ConvTransformerEncoder<float>>(m.motion_net).pos_table.value;
+  };
+  const auto table = table_of(model);
+  CHECK(table[0] == 0);                                     // sin(0)
+  CHECK(table[16 * 50] == doctest::Approx(std::cos(1.0)));  // segment 1, channel 0
+  CHECK(table[(2 * 16 + 3) * 50] == doctest::Approx(std::sin(2 / std::pow(1e4, 2.0 / 16))));
+  Weights weights(path);
+  const std::size_t at = weights.index("imu_net.pos_embedding.pos_table");
+  weights.bytes[at].insert(weights.bytes[at].end(), 2 * weights.bytes[at].size(), std::byte{0});
+  weights.entries[at].shape = Shape{6, 3, 16, 2, 25};
+  weights.entries[at].byte_count = static_cast<std::int64_t>(weights.bytes[at].size());
+  weights.write(scratch / "wide.safetensors");
+  CHECK(table_of(load_model<float>(scratch / "wide.safetensors")).shape() == Shape{6, 3, 16, 2, 25});
+  weights.entries[at].shape = Shape{3, 6, 16, 2, 25};
+  weights.write(scratch / "wrong.safetensors");
+  CHECK(holds(error_of(scratch / "wrong.safetensors"), "pos_table is (3, 6, 16, 2, 25) instead of"));
+
+  for (const std::size_t i : {weights.index("positional_encoding.pe"), at}) {
+    Weights fewer(path);
+    fewer.entries.erase(fewer.entries.begin() + static_cast<std::ptrdiff_t>(i));
+    fewer.bytes.erase(fewer.bytes.begin() + static_cast<std::ptrdiff_t>(i));
+    fewer.write(scratch / "fewer.safetensors");
+    const auto loaded = load_model<float>(scratch / "fewer.safetensors");
+    CHECK(loaded.positions.value[8 * 16 - 1] == model.positions.value[8 * 16 - 1]);
+    CHECK(table_of(loaded)[4 * 16 * 50] == table[4 * 16 * 50]);
   }
 }

@@ -161,16 +161,32 @@ ComposedWindow search_window(SessionBeam<T>& beam, const BeamOptions& options, s
   return window;
 }
 
+// Why weights of this config cannot compose for a recording of two armbands; empty where they can.
+inline std::string composing_obstacle(const ModelConfig& config) {
+  if (config.encoder == "none") return "writes music without motion";
+  if (config.encoder == "pose") return "takes keypoints of a body or of hands, which a recording lacks";
+  if (config.encoder == "temporal")
+    return "takes standardised channels, which are not prepared from recordings";
+  if (config.encoder == "conv_transformer" && config.rows != 9)
+    return "takes " + std::to_string(config.rows) + " rows a sensor, where a recording gives 9 axes";
+  if (config.vocabulary != EventVocabulary1::size)
+    return "writes a vocabulary of " + std::to_string(config.vocabulary) + " ids";
+  return {};
+}
+
+// The rows a sensor that the model takes: all nine axes, or three features.
+inline std::int64_t motion_rows(const ModelConfig& config) {
+  return config.encoder == "fully_connected" || config.encoder == "conv_transformer" ? 9 : 3;
+}
+
 // Music for the recording, whose armbands are brought to 25 Hz first. Throws InputError where the recording
-// lacks what the model wants, start and duration lie outside it or an option is out of range, ShapeError
-// where the vocabulary is not vocabulary 1.
+// lacks what the model wants, start and duration lie outside it or an option is out of range, Error where
+// composing_obstacle() finds one.
 template <class T>
 Composition compose(Session<T>& session, const Recording& recording, const ComposeOptions& options) {
   const auto& config = session.model().config;
-  detail::require(config.vocabulary == EventVocabulary1::size, "compose", [&] {
-    return "a vocabulary of " + std::to_string(config.vocabulary) + " is not vocabulary 1 with its " +
-           std::to_string(EventVocabulary1::size) + " ids";
-  });
+  if (const std::string obstacle = composing_obstacle(config); !obstacle.empty())
+    throw Error("[compose] this model " + obstacle);
   const Recording motion = at_rate(recording, reference_rate_hz);
   const std::int64_t frames = reference_frame_count(motion);
   const double length_s = static_cast<double>(frames) / reference_rate_hz;
@@ -216,6 +232,7 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
     std::unique_ptr<SessionBeam<T>> beam;
     ComposedWindow window;
   };
+  const std::int64_t rows = motion_rows(config);
   const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on};
   std::vector<Lane> lanes;
   const auto batch = static_cast<std::size_t>(std::min(options.batch, windows));
@@ -228,8 +245,8 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
                      used,
                      Sampler<T>(config.vocabulary, options.sampler),
                      WindowState(window_s, grammar),
-                     std::vector<float>(static_cast<std::size_t>(2 * 3 * window)),
-                     Tensor<T>(Shape{1, 2, 3, window}),
+                     std::vector<float>(static_cast<std::size_t>(2 * rows * window)),
+                     Tensor<T>(Shape{1, 2, rows, window}),
                      nullptr,
                      {}});
     if (options.beam) lanes.back().beam = std::make_unique<SessionBeam<T>>(used, options.beam->width);
@@ -251,7 +268,10 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
   };
   const auto decode = [&](Lane& lane, std::int64_t w) {
     const std::int64_t begin = w * window;
-    reference_features(motion, first + begin, window, lane.features, WindowEnd::hold_last);
+    if (rows == 9)
+      reference_axes(motion, first + begin, window, lane.features, WindowEnd::hold_last);
+    else
+      reference_features(motion, first + begin, window, lane.features, WindowEnd::hold_last);
     std::copy(lane.features.begin(), lane.features.end(), lane.input.data());
     lane.session.start_from_motion(lane.input);
     lane.sampler.start(static_cast<std::uint64_t>(w));

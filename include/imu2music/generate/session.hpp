@@ -11,51 +11,58 @@
 #include <vector>
 
 #include "imu2music/core/context.hpp"
-#include "imu2music/models/imu2music_model.hpp"
+#include "imu2music/models/model.hpp"
 
 namespace imu2music::inline v0 {
 
 template <class T = float>
 class Session {
  public:
-  // The model must outlive the session. memory_length: the most memory tokens that start() will bring.
-  explicit Session(const Imu2MusicModel<T>& model, int threads = 1,
-                   std::int64_t memory_length = ConvEncoder<T>::tokens)
+  // The model must outlive the session. memory_length: the most memory tokens that start() will bring; 0: as
+  // many as the model's encoder gives.
+  explicit Session(const Model<T>& model, int threads = 1, std::int64_t memory_length = 0)
       : model_(model),
         context_(threads),
-        memory_length_(memory_length),
-        caches_(model.decoder.make_caches(memory_length)),
+        memory_length_(memory_length > 0 ? memory_length : model.memory_length()),
+        state_(model.make_state(memory_length_)),
         logits_(Shape{model.config.vocabulary}) {
     prepare();
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Encodes a window of motion, [1, 2, 3, 150], and starts a sequence over it.
+  // Encodes a window of motion of the shape that the model takes, batch 1, and starts a sequence over it.
   void start_from_motion(const Tensor<T>& input) {
     ArenaScope scope(context_, arena_);
     start(model_.encode_memory(context_, model_.encode_motion(context_, input)));
   }
 
-  // Starts a sequence over a memory, [1, S, D].
-  void start(const Tensor<T>& memory) {
-    detail::require(memory.rank() == 3 && memory.dim(0) == 1 && memory.dim(2) == model_.config.d_model,
+  // Starts a sequence over a memory, [1, S, D]; undefined for a music_transformer.
+  void start(const Tensor<T>& memory = {}) {
+    detail::require(!model_.has_memory()
+                        ? !memory.defined()
+                        : memory.rank() == 3 && memory.dim(0) == 1 && memory.dim(2) == model_.config.d_model,
                     "session", [&] {
+                      if (!model_.has_memory()) return std::string("a music_transformer takes no memory");
                       return "the memory must be (1, S, " + std::to_string(model_.config.d_model) +
                              "), not " + memory.shape().to_string();
                     });
     ArenaScope scope(context_, arena_);
-    model_.decoder.remember(context_, memory, caches_);
+    model_.remember(context_, memory, state_);
     position_ = 0;
     started_ = true;
   }
+
+  // The histograms of pitch classes that steer what follows: [12], alike at every position; [L, 12], one
+  // each; undefined: none. Stays until it is set again. Throws ShapeError where the model takes none.
+  void set_control(const Tensor<T>& histogram) { state_.control = model_.control_rows(histogram); }
 
   // Takes the next token; the logits, [V], stay valid until the next call. Throws Error before a start,
   // ShapeError for a token outside the vocabulary or past max_sequence.
   std::span<const T> step(std::int64_t token) {
     if (!started_) throw Error("[session] a step without a memory; call start() first");
     ArenaScope scope(context_, arena_);
-    const Tensor<T> logits = model_.step(context_, token, position_, caches_);
+    const Tensor<T> logits = model_.step(context_, token, position_, state_);
     std::copy_n(logits.data(), logits_.size(), logits_.data());
     ++position_;
     return std::as_const(logits_).values();
@@ -68,11 +75,20 @@ class Session {
     if (this == &other) return;
     detail::require(&model_ == &other.model_, "session",
                     [] { return std::string("only a session of the same model can be copied"); });
-    for (std::size_t i = 0; i < caches_.size(); ++i) {
-      caches_[i].self.copy_from(other.caches_[i].self);
-      caches_[i].memory.copy_from(other.caches_[i].memory);
+    const auto copy = [](const Tensor<T>& from, Tensor<T>& to) {
+      std::copy_n(from.data(), from.size(), to.data());
+    };
+    for (std::size_t i = 0; i < state_.layers.size(); ++i) {
+      state_.layers[i].self.copy_from(other.state_.layers[i].self);
+      state_.layers[i].memory.copy_from(other.state_.layers[i].memory);
     }
-    std::copy_n(other.logits_.data(), other.logits_.size(), logits_.data());
+    for (std::size_t i = 0; i < state_.lstm.lstm.h.size(); ++i) {
+      copy(other.state_.lstm.lstm.h[i], state_.lstm.lstm.h[i]);
+      copy(other.state_.lstm.lstm.c[i], state_.lstm.lstm.c[i]);
+    }
+    if (state_.lstm.y.defined()) copy(other.state_.lstm.y, state_.lstm.y);
+    state_.control = other.state_.control;
+    copy(other.logits_, logits_);
     position_ = other.position_;
     started_ = other.started_;
   }
@@ -80,25 +96,25 @@ class Session {
   // Of the last step, [V]; valid until the next.
   std::span<const T> logits() const { return logits_.values(); }
   std::int64_t memory_length() const { return memory_length_; }  // the most that start() takes
-  std::int64_t position() const { return position_; }  // tokens taken so far
+  std::int64_t position() const { return position_; }            // tokens taken so far
   std::int64_t capacity() const { return model_.config.max_sequence; }
-  const Imu2MusicModel<T>& model() const { return model_; }
+  const Model<T>& model() const { return model_; }
   Context& context() { return context_; }
 
  private:
   // Runs once everything that a step can touch, so that the arena has its final size and every table is
   // chosen.
   void prepare() {
-    start(Tensor<T>({1, memory_length_, model_.config.d_model}));
+    start(model_.has_memory() ? Tensor<T>({1, memory_length_, model_.config.d_model}) : Tensor<T>());
     step(0);
     started_ = false;
   }
 
-  const Imu2MusicModel<T>& model_;
+  const Model<T>& model_;
   Context context_;
   Arena arena_;
   std::int64_t memory_length_;
-  std::vector<DecoderLayerCache<T>> caches_;
+  DecodingState<T> state_;
   Tensor<T> logits_;
   std::int64_t position_ = 0;
   bool started_ = false;

@@ -1,16 +1,29 @@
-// A model's sizes as JSON: what `init` reads, and what safetensors carry under "imu2music.config".
+// What a model is and how large, as JSON: what `init` reads, and what safetensors carry under
+// "imu2music.config".
 //
-//   {"encoder":"conv","d_model":128,"heads":8,"encoder_layers":2,"decoder_layers":2,"feed_forward":256,
-//    "max_sequence":128,"memory_positions":150,"vocabulary":243,"untrained":false}
+//   {"model":"encoder_decoder","encoder":"conv","d_model":128,"heads":8,"encoder_layers":2,
+//    "decoder_layers":2,"feed_forward":256,"max_sequence":128,"memory_positions":150,"vocabulary":243,
+//    "control":false,"untrained":false}
 //
-// Every key may be left out; feed_forward is then twice d_model, the others as above. Errors: InputError that
-// names the key and what would be right; nothing unknown is passed over in silence.
+// model    "encoder_decoder": an encoder of motion, a transformer encoder, a music transformer decoder;
+//          "lstm_seq2seq": LSTMs in place of the transformers; "music_transformer": the decoder alone
+// encoder  "conv", "fully_connected", "frequency", "conv_transformer", "pose", "temporal"; "none" with
+//          music_transformer and only there
+//
+// Some encoders have keys of their own: conv_transformer "rows"; pose "layout" ("body25", "hands", "body65")
+// and "pose_layers"; temporal "channels", "width", "kernel", "blocks", "rate_hz". docs/models.md tells what
+// each means.
+//
+// Every key may be left out. feed_forward is then twice d_model, memory_positions all tokens of the encoder
+// where that has more than 150, vocabulary 390 for music_transformer; the others are as in ModelConfig.
+// Errors: InputError that names the key and what would be right; nothing unknown is passed over in silence.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,16 +37,29 @@
 namespace imu2music::inline v0 {
 
 struct ModelConfig {
+  std::string model = "encoder_decoder";
   std::string encoder = "conv";
   int d_model = 128;  // D
   int heads = 8;      // H
   int encoder_layers = 2;
-  int decoder_layers = 2;
+  int decoder_layers = 2;      // all layers of a music_transformer
   int feed_forward = 256;      // F
   int max_sequence = 128;      // L: the longest sequence of tokens
-  int memory_positions = 150;  // L of the encoder: the rows of its Er
-  int vocabulary = 243;        // V
+  int memory_positions = 150;  // L of the encoder: the rows of its Er, the most memory tokens
+  int vocabulary = 243;        // V; the last id is PAD
+  bool control = false;        // whether pitch-class histograms steer the decoder
   bool untrained = false;      // the weights are as initialised
+
+  int rows = 9;  // conv_transformer: rows of its input
+
+  std::string layout = "body25";  // pose: the skeleton
+  int pose_layers = 10;           // pose: how many of its ten blocks
+
+  int channels = 18;  // temporal: inputs a frame, all sensors together
+  int width = 64;     // temporal: channels of its convolutions
+  int kernel = 5;     // temporal: their length
+  int blocks = 6;     // temporal: how many residual blocks
+  int rate_hz = 50;   // temporal: frames a second
 
   bool operator==(const ModelConfig&) const = default;
 };
@@ -42,11 +68,28 @@ constexpr const char* config_metadata_key = "imu2music.config";
 
 namespace config_detail {
 
+// A key; `encoder` is the one encoder that has it, or empty: every model has.
 struct SizeField {
   std::string_view key;
   int ModelConfig::*member;
   int least, most;
+  std::string_view encoder = {};
 };
+struct NameField {
+  std::string_view key;
+  std::string ModelConfig::*member;
+  std::span<const std::string_view> known;
+  std::string_view encoder = {};
+};
+struct FlagField {
+  std::string_view key;
+  bool ModelConfig::*member;
+};
+
+constexpr std::string_view models[] = {"encoder_decoder", "lstm_seq2seq", "music_transformer"};
+constexpr std::string_view encoders[] = {"conv", "fully_connected", "frequency", "conv_transformer",
+                                         "pose", "temporal",        "none"};
+constexpr std::string_view layouts[] = {"body25", "hands", "body65"};
 
 constexpr std::array sizes = {SizeField{"d_model", &ModelConfig::d_model, 1, 16384},
                               SizeField{"heads", &ModelConfig::heads, 1, 1024},
@@ -55,13 +98,35 @@ constexpr std::array sizes = {SizeField{"d_model", &ModelConfig::d_model, 1, 163
                               SizeField{"feed_forward", &ModelConfig::feed_forward, 1, 65536},
                               SizeField{"max_sequence", &ModelConfig::max_sequence, 1, 65536},
                               SizeField{"memory_positions", &ModelConfig::memory_positions, 1, 65536},
-                              SizeField{"vocabulary", &ModelConfig::vocabulary, 2, 65536}};
+                              SizeField{"vocabulary", &ModelConfig::vocabulary, 2, 65536},
+                              SizeField{"rows", &ModelConfig::rows, 1, 256, "conv_transformer"},
+                              SizeField{"pose_layers", &ModelConfig::pose_layers, 1, 10, "pose"},
+                              SizeField{"channels", &ModelConfig::channels, 1, 4096, "temporal"},
+                              SizeField{"width", &ModelConfig::width, 1, 4096, "temporal"},
+                              SizeField{"kernel", &ModelConfig::kernel, 1, 64, "temporal"},
+                              SizeField{"blocks", &ModelConfig::blocks, 1, 16, "temporal"},
+                              SizeField{"rate_hz", &ModelConfig::rate_hz, 25, 200, "temporal"}};
+constexpr std::array names = {NameField{"model", &ModelConfig::model, models},
+                              NameField{"encoder", &ModelConfig::encoder, encoders},
+                              NameField{"layout", &ModelConfig::layout, layouts, "pose"}};
+constexpr std::array flags = {FlagField{"control", &ModelConfig::control},
+                              FlagField{"untrained", &ModelConfig::untrained}};
 
-constexpr std::string_view keys[] = {"encoder",        "d_model",      "heads",        "encoder_layers",
-                                     "decoder_layers", "feed_forward", "max_sequence", "memory_positions",
-                                     "vocabulary",     "untrained"};
+// In this order, for of two names as near to a misspelt one the first is proposed.
+constexpr std::string_view keys[] = {"encoder",      "d_model",        "model",
+                                     "heads",        "encoder_layers", "decoder_layers",
+                                     "feed_forward", "max_sequence",   "memory_positions",
+                                     "vocabulary",   "control",        "untrained",
+                                     "rows",         "layout",         "pose_layers",
+                                     "channels",     "width",          "kernel",
+                                     "blocks",       "rate_hz"};
 
-constexpr std::string_view encoders[] = {"conv"};
+template <class Fields>
+constexpr auto find_field(const Fields& fields, std::string_view key) {
+  const auto* found = std::find_if(fields.data(), fields.data() + fields.size(),
+                                   [&](const auto& field) { return field.key == key; });
+  return found == fields.data() + fields.size() ? nullptr : found;
+}
 
 // Takes the object's values in as read_json() meets them.
 class ConfigReader {
@@ -70,20 +135,28 @@ class ConfigReader {
 
   ModelConfig result() const {
     ModelConfig config = config_;
-    if (!given(&ModelConfig::feed_forward)) config.feed_forward = 2 * config.d_model;
+    const bool alone = config.model == "music_transformer";
+    if (alone && !given("encoder")) config.encoder = "none";
+    if (alone && !given("encoder_layers")) config.encoder_layers = 0;
+    if (alone && !given("vocabulary")) config.vocabulary = 390;
+    if (!given("feed_forward")) config.feed_forward = 2 * config.d_model;
+    if (!given("memory_positions") && config.encoder == "conv_transformer")
+      config.memory_positions = std::max(config.memory_positions, config.rows * 150);
     if (config.d_model % config.heads != 0)
       throw InputError(path_,
                        "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
                            std::to_string(config.heads) + " heads",
                        "choose a number of heads that divides d_model");
+    check_fit(config);
     return config;
   }
 
   // The events of read_json().
   void null() { refuse("null"); }
   void boolean(bool value) {
-    if (key_ != "untrained") refuse(value ? "true" : "false");
-    config_.untrained = value;
+    const FlagField* field = find_field(flags, key_);
+    if (field == nullptr) refuse(value ? "true" : "false");
+    config_.*field->member = value;
   }
   void integer(std::int64_t value) { set_size(value, std::to_string(value)); }
   void unsigned_integer(std::uint64_t value) {
@@ -91,9 +164,10 @@ class ConfigReader {
   }
   void number(std::string_view text) { refuse(std::string(text.substr(0, 40))); }
   void string(const std::string& text) {
-    if (key_ != "encoder" || std::find(std::begin(encoders), std::end(encoders), text) == std::end(encoders))
+    const NameField* field = find_field(names, key_);
+    if (field == nullptr || std::find(field->known.begin(), field->known.end(), text) == field->known.end())
       refuse(in_quotes(text));
-    config_.encoder = text;
+    config_.*field->member = text;
   }
   void start_object() {
     if (open_) refuse("an object");
@@ -114,21 +188,47 @@ class ConfigReader {
   void end_array() {}
 
  private:
-  static const SizeField* field_of(std::string_view key) {
-    for (const SizeField& field : sizes)
-      if (field.key == key) return &field;
-    return nullptr;
-  }
-
-  bool given(int ModelConfig::*member) const {
+  bool given(std::string_view key) const {
     for (std::size_t i = 0; i < std::size(keys); ++i)
-      if (const SizeField* field = field_of(keys[i]); field != nullptr && field->member == member)
-        return seen_[i];
+      if (keys[i] == key) return seen_[i];
     return false;
   }
 
+  // That model, encoder and the keys given belong together.
+  void check_fit(const ModelConfig& config) const {
+    const bool alone = config.model == "music_transformer";
+    if (alone != (config.encoder == "none"))
+      throw InputError(path_, "the model '" + config.model + "' with the encoder '" + config.encoder + "'",
+                       alone ? "a music_transformer has the encoder 'none'" : "an encoder is needed");
+    if (alone && config.encoder_layers != 0)
+      throw InputError(path_,
+                       "a music_transformer with encoder_layers " + std::to_string(config.encoder_layers),
+                       "its layers are counted by decoder_layers, and encoder_layers is 0");
+    if (config.control && config.model != "encoder_decoder")
+      throw InputError(path_, "control is true for the model '" + config.model + "'",
+                       "only an encoder_decoder can be controlled");
+    if (config.model == "lstm_seq2seq" && config.encoder_layers != config.decoder_layers)
+      throw InputError(path_,
+                       "an lstm_seq2seq with " + std::to_string(config.encoder_layers) +
+                           " encoder_layers and " + std::to_string(config.decoder_layers) + " decoder_layers",
+                       "the decoder starts from the encoder's state, so both need as many");
+    const auto check_owner = [&](const auto& field) {
+      if (!field.encoder.empty() && config.encoder != field.encoder && given(field.key))
+        throw InputError(path_, std::string(field.key) + " is given for the encoder '" + config.encoder + "'",
+                         "it belongs to the encoder '" + std::string(field.encoder) + "'");
+    };
+    for (const SizeField& field : sizes) check_owner(field);
+    for (const NameField& field : names) check_owner(field);
+    if (config.rate_hz != 25 && config.rate_hz != 50 && config.rate_hz != 100 && config.rate_hz != 200)
+      throw InputError(path_, "rate_hz is " + std::to_string(config.rate_hz), "it is 25, 50, 100 or 200");
+    if (config.encoder == "conv_transformer" && config.memory_positions < config.rows * 150)
+      throw InputError(path_, "memory_positions is " + std::to_string(config.memory_positions),
+                       "the encoder's " + std::to_string(config.rows) + " rows give " +
+                           std::to_string(config.rows * 150) + " tokens: use as many or more");
+  }
+
   void set_size(std::int64_t value, const std::string& shown) {
-    const SizeField* field = field_of(key_);
+    const SizeField* field = find_field(sizes, key_);
     if (field == nullptr || value < field->least || value > field->most) refuse(shown);
     config_.*field->member = static_cast<int>(value);
   }
@@ -137,15 +237,17 @@ class ConfigReader {
     if (!open_)
       throw InputError(path_, "is JSON, but no object",
                        "a model's config looks like {\"encoder\": \"conv\", \"d_model\": 128}");
-    if (key_ == "untrained") throw InputError(path_, "untrained is " + shown, "true or false is right");
-    if (const SizeField* field = field_of(key_))
+    if (find_field(flags, key_) != nullptr)
+      throw InputError(path_, key_ + " is " + shown, "true or false is right");
+    if (const SizeField* field = find_field(sizes, key_))
       throw InputError(path_, key_ + " is " + shown,
                        "a whole number from " + std::to_string(field->least) + " to " +
                            std::to_string(field->most) + " is right");
     std::string known;
-    for (const std::string_view name : encoders)
-      known += std::string(known.empty() ? "'" : ", '").append(name) + "'";
-    throw InputError(path_, "the encoder " + shown + " is not known", "there is " + known);
+    if (const NameField* field = find_field(names, key_))
+      for (const std::string_view name : field->known)
+        known += std::string(known.empty() ? "'" : ", '").append(name) + "'";
+    throw InputError(path_, "the " + key_ + " " + shown + " is not known", "there is " + known);
   }
 
   std::string path_;
@@ -170,12 +272,24 @@ inline ModelConfig read_model_config(const std::string& path) {
   return parse_model_config(read_text_file(path, 1 << 20), path);
 }
 
-// One line, keys always all and in the same order.
+// One line, the keys always in the same order: all those that every model has, then the encoder's own.
 inline std::string to_json(const ModelConfig& config) {
-  std::string text = "{\"encoder\":" + json_quoted(config.encoder).value_or("\"\"");
-  for (const config_detail::SizeField& field : config_detail::sizes)
-    text += ",\"" + std::string(field.key) + "\":" + std::to_string(config.*field.member);
-  return text + ",\"untrained\":" + (config.untrained ? "true}" : "false}");
+  std::string text = "{";
+  const auto add = [&](std::string_view key, const std::string& value) {
+    text += (text.size() == 1 ? "\"" : ",\"") + std::string(key) + "\":" + value;
+  };
+  for (const bool own : {false, true}) {
+    for (const config_detail::NameField& field : config_detail::names)
+      if (own ? field.encoder == config.encoder : field.encoder.empty())
+        add(field.key, json_quoted(config.*field.member).value_or("\"\""));
+    for (const config_detail::SizeField& field : config_detail::sizes)
+      if (own ? field.encoder == config.encoder : field.encoder.empty())
+        add(field.key, std::to_string(config.*field.member));
+    if (own) break;
+    for (const config_detail::FlagField& field : config_detail::flags)
+      add(field.key, config.*field.member ? "true" : "false");
+  }
+  return text + "}";
 }
 
 // The config that a weight file carries, if it does.

@@ -23,7 +23,7 @@
 #include "imu2music/io/safetensors.hpp"
 #include "imu2music/io/tensor_file.hpp"
 #include "imu2music/io/weights_file.hpp"
-#include "imu2music/models/imu2music_model.hpp"
+#include "imu2music/models/model.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -64,17 +64,21 @@ class ParameterLoader {
     names_.push_back(name);
     const TensorEntry* entry = file_->find(name);
     if (entry == nullptr) {
-      if (!parameter.optional) faults_.add(name + " " + parameter.shape.to_string() + " is missing");
+      if (parameter.formula == nullptr)
+        faults_.add(name + " " + parameter.shape.to_string() + " is missing");
+      else
+        computed_.push_back(&parameter);
       return;
     }
     if (!is_floating(entry->dtype)) {
       faults_.add(name + " holds " + name_of(entry->dtype) + " instead of floating-point numbers");
       return;
     }
-    if (!(entry->shape == parameter.shape)) {
+    if (!fits(entry->shape, parameter)) {
       faults_.add(name + " is " + entry->shape.to_string() + " instead of " + parameter.shape.to_string());
       return;
     }
+    parameter.shape = entry->shape;
     parameter.value = values_of(*entry);
     for (T value : std::as_const(parameter.value).values())
       if (!std::isfinite(value)) {
@@ -99,9 +103,17 @@ class ParameterLoader {
       if (!std::binary_search(names_.begin(), names_.end(), entry.name))
         faults_.add(entry.name + " " + entry.shape.to_string() + " is unexpected");
     faults_.throw_if_any(file_->path);
+    for (Parameter<T>* parameter : computed_) parameter->value = parameter->formula(parameter->shape);
   }
 
  private:
+  static bool fits(const Shape& shape, const Parameter<T>& parameter) {
+    if (shape.rank() != parameter.shape.rank()) return false;
+    for (int axis = 0; axis < shape.rank(); ++axis)
+      if (axis == parameter.free_axis ? shape[axis] < 1 : shape[axis] != parameter.shape[axis]) return false;
+    return true;
+  }
+
   // The stored bytes themselves where they are of type T and aligned to it; a converted copy otherwise.
   Tensor<T> values_of(const TensorEntry& entry) const {
     if (entry.dtype == DtypeOf<T>::value && reinterpret_cast<std::uintptr_t>(entry.data) % alignof(T) == 0)
@@ -113,10 +125,11 @@ class ParameterLoader {
 
   std::shared_ptr<const TensorFile> file_;
   std::vector<std::string> names_;
+  std::vector<Parameter<T>*> computed_;  // lacking, and following from a formula
   TensorFaults faults_;
 };
 
-// How many layers "prefix<i>." a file has.
+// How many layers "prefix<i>" a file has.
 inline int count_layers(const TensorFile& file, const std::string& prefix) {
   int count = 0;
   for (const TensorEntry& entry : file.entries()) {
@@ -130,53 +143,148 @@ inline int count_layers(const TensorFile& file, const std::string& prefix) {
   return count;
 }
 
+// Reads a config off the names and shapes of a file's tensors.
+class ConfigInference {
+ public:
+  explicit ConfigInference(const TensorFile& file) : file_(file) {}
+
+  ModelConfig result() {
+    choose_model();
+    const Shape embedding = shape_of("embedding.weight", 2);
+    config_.vocabulary = narrow(embedding[0]);
+    config_.d_model = narrow(embedding[1]);
+    config_.control = has("concat_fc.0.weight");
+    if (config_.model == "lstm_seq2seq")
+      read_lstm();
+    else
+      read_transformer();
+    read_encoder();
+    return config_;
+  }
+
+ private:
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+
+  // By a tensor that each kind has and no other.
+  void choose_model() {
+    for (const auto& [name, encoder] : {std::pair{"imu_net.individual_net1.0.weight", "conv"},
+                                        {"imu_net.conv.weight", "fully_connected"},
+                                        {"imu_net.generator.conv1.weight", "conv_transformer"},
+                                        {"pose_net.data_bn.weight", "pose"},
+                                        {"imu_net.stem.weight", "temporal"}})
+      if (has(name)) {
+        config_.encoder = encoder;
+        config_.model = has("transformer.encoder.lstm.weight_ih_l0") ? "lstm_seq2seq" : "encoder_decoder";
+        return;
+      }
+    if (!has("embedding.weight") || !has(encoder_layers + "0.self_attn.Er"))
+      throw InputError(
+          file_.path,
+          "its " + std::to_string(file_.entries().size()) + " tensors are those of no model known here",
+          "an encoder (imu_net.individual_net1.*, imu_net.conv.*, imu_net.generator.*, imu_net.stem.* "
+          "or pose_net.*) with transformer.*, or embedding.weight with transformer.encoder.* alone, "
+          "is wanted");
+    config_.model = "music_transformer";
+    config_.encoder = "none";
+  }
+
+  void read_transformer() {
+    const bool alone = config_.model == "music_transformer";
+    const std::string layers = alone ? encoder_layers : decoder_layers;
+    const Shape Er = shape_of(layers + "0.self_attn.Er", 2);
+    config_.max_sequence = narrow(Er[0]);
+    config_.decoder_layers = count_layers(file_, layers);
+    config_.encoder_layers = alone ? 0 : count_layers(file_, encoder_layers);
+    config_.feed_forward = narrow(shape_of(layers + "0.linear1.weight", 2)[0]);
+    if (config_.encoder_layers > 0)
+      config_.memory_positions = narrow(shape_of(encoder_layers + "0.self_attn.Er", 2)[0]);
+    if (config_.d_model % Er[1] != 0)
+      throw InputError(file_.path,
+                       "its width " + std::to_string(config_.d_model) + " is no multiple of the head width " +
+                           std::to_string(Er[1]) + " of " + layers + "0.self_attn.Er",
+                       "the two tensors belong to different models");
+    config_.heads = narrow(config_.d_model / Er[1]);
+  }
+
+  void read_lstm() {
+    config_.max_sequence = narrow(shape_of("positional_encoding.pe", 3)[0]);
+    config_.encoder_layers = count_layers(file_, "transformer.encoder.lstm.weight_ih_l");
+    config_.decoder_layers = count_layers(file_, "transformer.decoder.lstm.weight_ih_l");
+    config_.heads = 1;
+    config_.feed_forward = 2 * config_.d_model;
+    if (config_.encoder_layers != config_.decoder_layers)
+      throw InputError(file_.path,
+                       "has " + std::to_string(config_.encoder_layers) + " LSTM layers in the encoder and " +
+                           std::to_string(config_.decoder_layers) + " in the decoder",
+                       "the decoder starts from the encoder's state, so both need as many");
+  }
+
+  void read_encoder() {
+    if (config_.encoder == "conv") {
+      if (shape_of("imu_net.fcn.weight", 2)[1] == FrequencyEncoder<float>::token_width)
+        config_.encoder = "frequency";
+    } else if (config_.encoder == "conv_transformer") {
+      config_.rows = narrow(shape_of("imu_net.Encoder.layers.0.0.fn.norm.weight", 3)[1]);
+      config_.memory_positions = std::max(config_.memory_positions, narrow(config_.rows * 150));
+    } else if (config_.encoder == "pose") {
+      const std::int64_t values = shape_of("pose_net.data_bn.weight", 1)[0];
+      const Shape importance = shape_of("pose_net.edge_importance.0", 3);
+      config_.layout = layout_of(importance[1]);
+      if (config_.layout.empty() || skeleton_graph(config_.layout).channels * importance[1] != values)
+        throw InputError(file_.path,
+                         "its skeleton has " + std::to_string(importance[1]) + " nodes and " +
+                             std::to_string(values) + " values",
+                         "body25 (25 nodes, 75 values), hands (42, 84) and body65 (65, 195) are known");
+      config_.pose_layers =
+          std::min(PoseEncoder<float>::most_layers, count_layers(file_, "pose_net.st_gcn_networks."));
+    } else if (config_.encoder == "temporal") {
+      const Shape stem = shape_of("imu_net.stem.weight", 3);
+      config_.width = narrow(stem[0]), config_.channels = narrow(stem[1]), config_.kernel = narrow(stem[2]);
+      config_.blocks = count_layers(file_, "imu_net.blocks.");
+      const int halvings = count_layers(file_, "imu_net.halvings.");
+      if (halvings < 1 || halvings > 4 || config_.blocks < 1 || config_.blocks > 16)
+        throw InputError(file_.path,
+                         "its temporal encoder has " + std::to_string(halvings) + " halvings and " +
+                             std::to_string(config_.blocks) + " blocks",
+                         "1 to 4 halvings and 1 to 16 blocks are right");
+      config_.rate_hz = 25 << (halvings - 1);
+    }
+  }
+
+  Shape shape_of(const std::string& name, int rank) const {
+    const TensorEntry* entry = file_.find(name);
+    if (entry == nullptr || entry->shape.rank() != rank || entry->shape.element_count() == 0)
+      throw InputError(file_.path,
+                       entry == nullptr ? "has no tensor " + name
+                                        : "its tensor " + name + " has the shape " + entry->shape.to_string(),
+                       "its other tensors are those of a " + config_.model +
+                           (config_.encoder == "none" ? "" : " with the encoder " + config_.encoder));
+    return entry->shape;
+  }
+
+  int narrow(std::int64_t size) const {
+    if (size > 1 << 20)
+      throw InputError(file_.path, "one of its tensors has an axis of " + std::to_string(size),
+                       "sizes up to 2^20 are supported");
+    return static_cast<int>(size);
+  }
+
+  const std::string encoder_layers = "transformer.encoder.layers.",
+                    decoder_layers = "transformer.decoder.layers.";
+  const TensorFile& file_;
+  ModelConfig config_;
+};
+
 }  // namespace detail
 
 // The config that a file's names and shapes imply. Throws InputError where they are those of no model known
 // here.
-inline ModelConfig infer_config(const TensorFile& file) {
-  const auto shape_of = [&](const std::string& name, int rank) {
-    const TensorEntry* entry = file.find(name);
-    if (entry == nullptr || entry->shape.rank() != rank || entry->shape.element_count() == 0)
-      throw InputError(file.path,
-                       entry == nullptr ? "has no tensor " + name
-                                        : "its tensor " + name + " has the shape " + entry->shape.to_string(),
-                       "weights of an IMU2Music model with the convolutional encoder are wanted: imu_net.*, "
-                       "transformer.encoder.*, transformer.decoder.*");
-    return entry->shape;
-  };
-  const auto narrow = [&](std::int64_t size) {
-    if (size > 1 << 20)
-      throw InputError(file.path, "one of its tensors has an axis of " + std::to_string(size),
-                       "sizes up to 2^20 are supported");
-    return static_cast<int>(size);
-  };
-  const std::string decoder = "transformer.decoder.layers.", encoder = "transformer.encoder.layers.";
-  shape_of("imu_net.individual_net1.0.weight", 4);
-  const Shape embedding = shape_of("embedding.weight", 2);
-  const Shape Er = shape_of(decoder + "0.self_attn.Er", 2);
-  ModelConfig config;
-  config.encoder = "conv";
-  config.vocabulary = narrow(embedding[0]);
-  config.d_model = narrow(embedding[1]);
-  config.max_sequence = narrow(Er[0]);
-  config.decoder_layers = detail::count_layers(file, decoder);
-  config.encoder_layers = detail::count_layers(file, encoder);
-  config.feed_forward = narrow(shape_of(decoder + "0.linear1.weight", 2)[0]);
-  if (config.encoder_layers > 0) config.memory_positions = narrow(shape_of(encoder + "0.self_attn.Er", 2)[0]);
-  if (config.d_model % Er[1] != 0)
-    throw InputError(file.path,
-                     "its width " + std::to_string(config.d_model) + " is no multiple of the head width " +
-                         std::to_string(Er[1]) + " of " + decoder + "0.self_attn.Er",
-                     "the two tensors belong to different models");
-  config.heads = narrow(config.d_model / Er[1]);
-  return config;
-}
+inline ModelConfig infer_config(const TensorFile& file) { return detail::ConfigInference(file).result(); }
 
 template <class T = float>
-Imu2MusicModel<T> load_model(std::shared_ptr<const TensorFile> file) {
+Model<T> load_model(std::shared_ptr<const TensorFile> file) {
   const std::optional<ModelConfig> stored = config_of(*file);
-  Imu2MusicModel<T> model(stored ? *stored : infer_config(*file));
+  Model<T> model(stored ? *stored : infer_config(*file));
   detail::ParameterLoader<T> loader(file);
   model.visit(loader);
   loader.finish();
@@ -184,19 +292,19 @@ Imu2MusicModel<T> load_model(std::shared_ptr<const TensorFile> file) {
 }
 
 template <class T = float>
-Imu2MusicModel<T> load_model(const std::string& path) {
+Model<T> load_model(const std::string& path) {
   return load_model<T>(std::make_shared<const TensorFile>(read_weights(path)));
 }
 
 // An untrained model. Parameters depend on config and seed alone.
 template <class T = float>
-Imu2MusicModel<T> init_model(ModelConfig config, std::uint64_t seed) {
+Model<T> init_model(ModelConfig config, std::uint64_t seed) {
   config.untrained = true;
-  Imu2MusicModel<T> model(config);
+  Model<T> model(config);
   std::uint64_t stream = 0;
   const auto initialise = [&]<class Entry>(const std::string&, Entry& entry) {
     if constexpr (std::is_same_v<Entry, Parameter<T>>) {
-      if (!entry.optional) entry.initialize(Philox(seed, stream));
+      entry.initialize(Philox(seed, stream));
       ++stream;
     }
   };
@@ -206,7 +314,7 @@ Imu2MusicModel<T> init_model(ModelConfig config, std::uint64_t seed) {
 
 // Writes every tensor under its state_dict name. Throws InputError where the file cannot be written.
 template <class T>
-void save_model(Imu2MusicModel<T>& model, const std::string& path) {
+void save_model(Model<T>& model, const std::string& path) {
   std::vector<TensorEntry> entries;
   const auto collect = [&]<class Entry>(const std::string& name, Entry& entry) {
     if constexpr (std::is_same_v<Entry, Parameter<T>>)

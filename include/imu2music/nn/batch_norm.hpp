@@ -6,6 +6,7 @@
 
 #include "imu2music/core/context.hpp"
 #include "imu2music/nn/module.hpp"
+#include "imu2music/ops/batch_norm.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -32,6 +33,15 @@ struct BatchNorm {
       result[channels + c] = static_cast<T>(double(bias.value[c]) - double(running_mean.value[c]) * scale);
     }
     return result;
+  }
+
+  // x: [B, channels, ...].
+  template <class V>
+  V forward(Context& context, const V& x, Activation activation = Activation::none) const {
+    const Tensor<T> map = affine(context);
+    const std::int64_t channels = weight.shape[0];
+    return batch_norm(context, x, map.slice(0, 1).reshape({channels}), map.slice(1, 1).reshape({channels}),
+                      activation);
   }
 
   template <class Visitor>

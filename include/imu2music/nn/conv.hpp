@@ -1,8 +1,9 @@
-// Two-dimensional convolution.
+// One- and two-dimensional convolution.
 #pragma once
 
 #include "imu2music/nn/batch_norm.hpp"
 #include "imu2music/nn/module.hpp"
+#include "imu2music/ops/conv1d.hpp"
 #include "imu2music/ops/conv2d.hpp"
 
 namespace imu2music::inline v0 {
@@ -19,15 +20,58 @@ struct Conv2d {
         bias({outputs}, Initializer::fan_in(inputs * kernel_h * kernel_w)),
         options(conv_options) {}
 
+  template <class V>
+  V forward(Context& context, const V& x) const {
+    return conv2d(context, x, weight.value, bias.value, Tensor<T>(), Tensor<T>(), options);
+  }
   // activation(norm(conv(x))), the norm with its running statistics.
   template <class V>
-  V forward(Context& context, const V& x, const BatchNorm<T>& norm, Activation activation) const {
+  V forward(Context& context, const V& x, const BatchNorm<T>& norm, Activation activation,
+            double slope = 0) const {
     Conv2dOptions fused = options;
     fused.activation = activation;
+    fused.slope = slope;
     const Tensor<T> affine = norm.affine(context);
     const std::int64_t channels = weight.shape[0];
     return conv2d(context, x, weight.value, bias.value, affine.slice(0, 1).reshape({channels}),
                   affine.slice(1, 1).reshape({channels}), fused);
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    visitor(prefix + "weight", weight);
+    visitor(prefix + "bias", bias);
+  }
+};
+
+// Causal: pads (kernel - 1) dilation zeros on the left.
+template <class T>
+struct Conv1d {
+  Parameter<T> weight, bias;
+  Conv1dOptions options;
+
+  Conv1d() = default;
+  Conv1d(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, std::int64_t dilation,
+         std::int64_t stride)
+      : weight({outputs, inputs, kernel}, Initializer::fan_in(inputs * kernel)),
+        bias({outputs}, Initializer::fan_in(inputs * kernel)),
+        options{.stride = stride, .dilation = dilation, .pad_left = (kernel - 1) * dilation} {}
+
+  // How many inputs, the newest included, one output looks at.
+  std::int64_t reach() const { return options.pad_left + 1; }
+
+  template <class V>
+  V forward(Context& context, const V& x, Activation activation = Activation::none) const {
+    Conv1dOptions fused = options;
+    fused.activation = activation;
+    return conv1d(context, x, weight.value, bias.value, fused);
+  }
+  // The one output that looks at x: [1, C, reach()].
+  Tensor<T> step(Context& context, const Tensor<T>& x, Activation activation = Activation::none) const {
+    Conv1dOptions fused = options;
+    fused.activation = activation;
+    fused.pad_left = 0;
+    return conv1d(context, x, weight.value, bias.value, fused);
   }
 
   template <class Visitor>

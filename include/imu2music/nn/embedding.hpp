@@ -22,6 +22,12 @@ Tensor<T> sinusoidal_positions(std::int64_t length, std::int64_t D) {
   return positions;
 }
 
+// The same as a parameter's formula; shape: [L, 1, D].
+template <class T>
+Tensor<T> sinusoidal_table(const Shape& shape) {
+  return sinusoidal_positions<T>(shape[0], shape[2]).reshape(shape);
+}
+
 template <class T>
 struct Embedding {
   Parameter<T> weight;

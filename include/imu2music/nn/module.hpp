@@ -38,8 +38,9 @@ template <class T>
 struct Parameter {
   Shape shape;
   Initializer initializer;
-  bool trainable = true;  // false: a buffer, such as a running mean
-  bool optional = false;  // true: a file may lack it, and the value is then what the module computes
+  bool trainable = true;                         // false: a buffer, such as a running mean
+  Tensor<T> (*formula)(const Shape&) = nullptr;  // where given, a file may lack it: its value follows from it
+  int free_axis = -1;                            // an axis whose size is the file's choice; -1: none
   Tensor<T> value;
 
   Parameter() = default;
@@ -52,6 +53,10 @@ struct Parameter {
 
   // A fresh value; `random` is this parameter's own stream.
   void initialize(Philox random) {
+    if (formula != nullptr) {
+      value = formula(shape);
+      return;
+    }
     value = Tensor<T>::uninitialised(shape);
     for (T& element : value.values()) {
       double x = initializer.scale;

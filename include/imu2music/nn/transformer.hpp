@@ -34,11 +34,15 @@ struct TransformerEncoderLayer {
         norm1(sizes.D),
         norm2(sizes.D) {}
 
+  // x: [B, T, D]; causal: no token looks at a later one.
   template <class V>
-  V forward(Context& context, const V& x) const {
-    const V attended = norm1.forward(context, self_attn.forward(context, x, false), x);
-    const V hidden = linear1.forward(context, attended, Activation::relu);
-    return norm2.forward(context, linear2.forward(context, hidden), attended);
+  V forward(Context& context, const V& x, bool causal) const {
+    return feed_forward(context, norm1.forward(context, self_attn.forward(context, x, causal), x));
+  }
+
+  // One more token of a causal sequence, x: [1, D].
+  Tensor<T> step(Context& context, const Tensor<T>& x, KeyValueCache<T>& cache) const {
+    return feed_forward(context, norm1.forward(context, self_attn.step(context, x, cache), x));
   }
 
   template <class Visitor>
@@ -49,8 +53,23 @@ struct TransformerEncoderLayer {
     norm1.visit(visitor, prefix + "norm1.");
     norm2.visit(visitor, prefix + "norm2.");
   }
+
+ private:
+  template <class V>
+  V feed_forward(Context& context, const V& x) const {
+    const V hidden = linear1.forward(context, x, Activation::relu);
+    return norm2.forward(context, linear2.forward(context, hidden), x);
+  }
 };
 
+// What one layer keeps of one sequence; `memory` only where the layer looks at one.
+template <class T>
+struct DecoderLayerCache {
+  KeyValueCache<T> self;
+  KeyValueCache<T> memory;
+};
+
+// Unmasked it is an encoder; causal, with steps, a decoder without memory.
 template <class T>
 struct TransformerEncoder {
   std::vector<TransformerEncoderLayer<T>> layers;
@@ -61,8 +80,22 @@ struct TransformerEncoder {
       : layers(static_cast<std::size_t>(layer_count), TransformerEncoderLayer<T>(sizes)), norm(sizes.D) {}
 
   template <class V>
-  V forward(Context& context, V x) const {
-    for (const auto& layer : layers) x = layer.forward(context, x);
+  V forward(Context& context, V x, bool causal = false) const {
+    for (const auto& layer : layers) x = layer.forward(context, x, causal);
+    return norm.forward(context, x);
+  }
+
+  // Caches for one causal sequence.
+  std::vector<DecoderLayerCache<T>> make_caches() const {
+    std::vector<DecoderLayerCache<T>> caches;
+    for (const auto& layer : layers)
+      caches.push_back({KeyValueCache<T>(layer.self_attn.heads, layer.self_attn.Er.value), {}});
+    return caches;
+  }
+
+  // One more token of a causal sequence, x: [1, D].
+  Tensor<T> step(Context& context, Tensor<T> x, std::vector<DecoderLayerCache<T>>& caches) const {
+    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, caches[i].self);
     return norm.forward(context, x);
   }
 
@@ -72,13 +105,6 @@ struct TransformerEncoder {
       layers[i].visit(visitor, prefix + "layers." + std::to_string(i) + ".");
     norm.visit(visitor, prefix + "norm.");
   }
-};
-
-// What one decoder layer keeps of one sequence.
-template <class T>
-struct DecoderLayerCache {
-  KeyValueCache<T> self;
-  KeyValueCache<T> memory;
 };
 
 template <class T>

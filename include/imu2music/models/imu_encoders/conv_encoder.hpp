@@ -7,7 +7,8 @@
 //
 // Evaluation mode: batch norms use their running statistics and are folded into the convolutions; no dropout.
 // The 27 tokens are convolution channels and have no time axis (a property of the published model, kept for
-// its weights). Source: github kiototeko/IMU2Music, the default IMU network.
+// its weights). `frames` is 150 but for the frequency encoder, which runs these layers on spectra. Source:
+// github kiototeko/IMU2Music, the default IMU network.
 #pragma once
 
 #include <cstdint>
@@ -44,14 +45,22 @@ struct ConvEncoderBranch {
 
 template <class T>
 struct ConvEncoder {
-  static constexpr std::int64_t sensors = 2, features = 3, frames = 150, tokens = 27;
-  static constexpr std::int64_t branch_width = 9 * 146, token_width = 655;
+  static constexpr std::int64_t sensors = 2, features = 3, tokens = 27;
 
+  std::int64_t frames = 150;
   ConvEncoderBranch<T> individual_net1, individual_net2, combined_net;
   Linear<T> fcn;
 
+  // A branch's kernels take 4 frames away and leave 9 channels; the combined net takes 1, strides by 2 over
+  // 3, and takes 1 more.
+  static constexpr std::int64_t branch_width(std::int64_t frames) { return 9 * (frames - 4); }
+  static constexpr std::int64_t token_width(std::int64_t frames) {
+    return (branch_width(frames) - 1 - 3) / 2 + 1 - 1;
+  }
+
   ConvEncoder() = default;
-  explicit ConvEncoder(std::int64_t D) : fcn(token_width, D) {
+  explicit ConvEncoder(std::int64_t D, std::int64_t frame_count = 150)
+      : frames(frame_count), fcn(token_width(frame_count), D) {
     for (ConvEncoderBranch<T>* branch : {&individual_net1, &individual_net2}) {
       branch->conv[0] = Conv2d<T>(1, 3, 3, 2);
       branch->conv[1] = Conv2d<T>(3, 6, 1, 3);
@@ -64,26 +73,29 @@ struct ConvEncoder {
       for (int i = 0; i < 3; ++i) branch->norm[i] = BatchNorm<T>(branch->conv[i].weight.shape[0]);
   }
 
-  // input: [B, 2, 3, 150] → [B, 27, D].
+  bool takes(const Shape& input) const {
+    return input.rank() == 4 && input[0] >= 1 && input == Shape{input[0], sensors, features, frames};
+  }
+  std::string wanted() const {
+    return "(B, 2, 3, " + std::to_string(frames) + "): sensors, features, frames";
+  }
+
+  // input: [B, 2, 3, frames] → [B, 27, D].
   Tensor<T> forward(Context& context, const Tensor<T>& input) const {
-    detail::require(input.rank() == 4 && input.shape() == Shape{input.dim(0), sensors, features, frames},
-                    "conv_encoder", [&] {
-                      return "the input must be (B, 2, 3, 150): sensors, features, frames; not " +
-                             input.shape().to_string();
-                    });
-    const std::int64_t B = input.dim(0), plane = features * frames;
-    Tensor<T> stacked = context.allocate<T>({B, 1, sensors, branch_width});
+    detail::require(takes(input.shape()), "conv_encoder",
+                    [&] { return "the input must be " + wanted() + "; not " + input.shape().to_string(); });
+    const std::int64_t B = input.dim(0), plane = features * frames, wide = branch_width(frames);
+    Tensor<T> stacked = context.allocate<T>({B, 1, sensors, wide});
     for (std::int64_t sensor = 0; sensor < sensors; ++sensor) {
       Tensor<T> one = context.allocate<T>({B, 1, features, frames});
       for (std::int64_t b = 0; b < B; ++b)
         std::copy_n(input.data() + (b * sensors + sensor) * plane, plane, one.data() + b * plane);
       const Tensor<T> branch = (sensor == 0 ? individual_net1 : individual_net2).forward(context, one);
       for (std::int64_t b = 0; b < B; ++b)
-        std::copy_n(branch.data() + b * branch_width, branch_width,
-                    stacked.data() + (b * sensors + sensor) * branch_width);
+        std::copy_n(branch.data() + b * wide, wide, stacked.data() + (b * sensors + sensor) * wide);
     }
     const Tensor<T> combined = combined_net.forward(context, stacked);  // [B, 27, 1, 655]
-    return fcn.forward(context, combined.reshape({B, tokens, token_width}));
+    return fcn.forward(context, combined.reshape({B, tokens, token_width(frames)}));
   }
 
   template <class Visitor>

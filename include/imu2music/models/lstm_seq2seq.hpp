@@ -1,0 +1,70 @@
+// The LSTM sequence-to-sequence model that stands in place of the transformer.
+//
+//   encoder   an LSTM over the S tokens of the motion
+//   decoder   starts from the encoder's last state and the last token; y_t = Linear(LSTM(y_{t-1})), y_{-1}
+//   the
+//             last token; y_t goes to the output projection
+//
+// It never sees the music written so far: what comes out at step t depends on the motion and t alone, and so
+// does greedy music. A property of the reference. Evaluation mode. Source: github kiototeko/IMU2Music.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/nn/linear.hpp"
+#include "imu2music/nn/lstm.hpp"
+
+namespace imu2music::inline v0 {
+
+template <class T>
+struct LstmSeq2Seq {
+  Lstm<T> encoder, decoder;
+  Linear<T> linear;
+
+  LstmSeq2Seq(std::int64_t D, int encoder_layers, int decoder_layers)
+      : encoder(D, D, encoder_layers), decoder(D, D, decoder_layers), linear(D, D) {
+    if (encoder_layers != decoder_layers || decoder_layers < 1)
+      throw Error("[lstm_seq2seq] the decoder starts from the encoder's state, so both need as many layers");
+  }
+
+  // What the decoder carries from step to step, for B sequences.
+  struct State {
+    LstmState<T> lstm;
+    Tensor<T> y;  // [B, D], the decoder's last output
+  };
+
+  State make_state(std::int64_t B) const { return {decoder.make_state(B), Tensor<T>({B, decoder.hidden})}; }
+
+  // Starts over tokens [B, S, D], S >= 1.
+  void remember(Context& context, const Tensor<T>& tokens, State& state) const {
+    const std::int64_t B = tokens.dim(0), S = tokens.dim(1), D = tokens.dim(2);
+    detail::require(S >= 1 && state.y.shape() == Shape{B, D}, "lstm_seq2seq", [&] {
+      return "the tokens must be (" + std::to_string(state.y.dim(0)) + ", S, " +
+             std::to_string(state.y.dim(1)) + "), not " + tokens.shape().to_string();
+    });
+    state.lstm.clear();
+    for (std::int64_t s = 0; s < S; ++s) {
+      for (std::int64_t b = 0; b < B; ++b)
+        std::copy_n(tokens.data() + (b * S + s) * D, D, state.y.data() + b * D);
+      encoder.step(context, state.y, state.lstm);
+    }
+  }
+
+  // The next output, [B, D].
+  Tensor<T> step(Context& context, State& state) const {
+    const Tensor<T> y = linear.forward(context, decoder.step(context, state.y, state.lstm));
+    std::copy_n(y.data(), y.size(), state.y.data());
+    return state.y;
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    encoder.visit(visitor, prefix + "encoder.lstm.");
+    decoder.visit(visitor, prefix + "decoder.lstm.");
+    linear.visit(visitor, prefix + "decoder.linear.");
+  }
+};
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,272 @@
+// Any of the models: an encoder of motion, what writes music from it, and the layers around them, as a config
+// says (io/model_config.hpp; docs/models.md lists them all).
+//
+//   input → encode_motion → [B, S, D] → encode_memory → memory [B, S, D]
+//   tokens [B, T], memory → logits [B, T, V]
+//
+// The input's shape is the encoder's: input_wanted() tells it. A music_transformer has neither input nor
+// memory; its memory is an undefined tensor.
+//
+// A Model is const once made and holds no state of any run: many threads can use one, each with its own
+// Context and DecodingState.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/io/model_config.hpp"
+#include "imu2music/models/imu_encoders/conv_encoder.hpp"
+#include "imu2music/models/imu_encoders/conv_transformer_encoder.hpp"
+#include "imu2music/models/imu_encoders/frequency_encoder.hpp"
+#include "imu2music/models/imu_encoders/fully_connected_encoder.hpp"
+#include "imu2music/models/imu_encoders/temporal_encoder.hpp"
+#include "imu2music/models/lstm_seq2seq.hpp"
+#include "imu2music/models/music_transformer.hpp"
+#include "imu2music/models/pose_encoder.hpp"
+#include "imu2music/nn/embedding.hpp"
+#include "imu2music/nn/linear.hpp"
+
+namespace imu2music::inline v0 {
+
+// What one sequence carries from step to step; Model::make_state() makes it.
+template <class T>
+struct DecodingState {
+  std::vector<DecoderLayerCache<T>> layers;  // of a transformer
+  typename LstmSeq2Seq<T>::State lstm;       // of an LSTM
+  Tensor<T> control;                         // [L, 12], histograms by position, or undefined: none
+};
+
+template <class T>
+class Model {
+ public:
+  using Encoder = std::variant<std::monostate, ConvEncoder<T>, FullyConnectedEncoder<T>, FrequencyEncoder<T>,
+                               ConvTransformerEncoder<T>, PoseEncoder<T>, TemporalEncoder<T>>;
+  using Writer = std::variant<MusicTransformer<T>, DecoderOnly<T>, LstmSeq2Seq<T>>;
+
+  ModelConfig config;
+  Embedding<T> embedding;
+  std::optional<ControlInput<T>> control_input;
+  Encoder motion_net;
+  Parameter<T> positions;  // [L, 1, D], state_dict name positional_encoding.pe
+  Writer writer;
+  Linear<T> Wout;
+
+  // The structure, with parameters still undefined: see models/weights.hpp for init_model and load_model.
+  explicit Model(const ModelConfig& model_config)
+      : config(model_config),
+        embedding(config.vocabulary, config.d_model),
+        motion_net(make_encoder(config)),
+        writer(make_writer(config)),
+        Wout(config.d_model, config.vocabulary) {
+    if (config.control) control_input.emplace(config.d_model, config.max_sequence);
+    positions = Parameter<T>::buffer({config.max_sequence, 1, config.d_model}, 0);
+    positions.formula = &sinusoidal_table<T>;
+  }
+
+  std::int64_t pad() const { return config.vocabulary - 1; }
+  bool has_memory() const { return !std::holds_alternative<std::monostate>(motion_net); }
+
+  // The most memory tokens that the encoder gives for its usual input.
+  std::int64_t memory_length() const {
+    return std::visit(
+        [&]<class Net>(const Net& net) -> std::int64_t {
+          if constexpr (std::is_same_v<Net, std::monostate>)
+            return 0;
+          else if constexpr (std::is_same_v<Net, PoseEncoder<T>> || std::is_same_v<Net, TemporalEncoder<T>>)
+            return config.memory_positions;
+          else if constexpr (std::is_same_v<Net, ConvTransformerEncoder<T>>)
+            return net.tokens();
+          else
+            return Net::tokens;
+        },
+        motion_net);
+  }
+
+  // Whether an input of this shape can be encoded, and in words which can.
+  bool takes(const Shape& input) const {
+    return std::visit(
+        [&]<class Net>(const Net& net) {
+          if constexpr (std::is_same_v<Net, std::monostate>)
+            return false;
+          else
+            return net.takes(input);
+        },
+        motion_net);
+  }
+  std::string input_wanted() const {
+    return std::visit(
+        []<class Net>(const Net& net) -> std::string {
+          if constexpr (std::is_same_v<Net, std::monostate>)
+            return "none: these weights write music without motion";
+          else
+            return net.wanted();
+        },
+        motion_net);
+  }
+
+  // input → the motion network's tokens, [B, S, D]. Throws ShapeError for an input that it does not take,
+  // Error where the model has no motion network.
+  Tensor<T> encode_motion(Context& context, const Tensor<T>& input) const {
+    return std::visit(
+        [&]<class Net>(const Net& net) -> Tensor<T> {
+          if constexpr (std::is_same_v<Net, std::monostate>)
+            throw Error("[model] a music_transformer has no encoder of motion");
+          else
+            return net.forward(context, input);
+        },
+        motion_net);
+  }
+
+  // The motion network's tokens → what the music is written from, [B, S, D].
+  Tensor<T> encode_memory(Context& context, const Tensor<T>& features) const {
+    if (const auto* transformer = std::get_if<MusicTransformer<T>>(&writer))
+      return transformer->encoder.forward(context, features);
+    return features;
+  }
+
+  // tokens: [B, T], T <= max_sequence; memory: [B, S, D]; control: [B, T, 12] or undefined → [B, T, V]. PAD
+  // is ignored as a key where there is a memory.
+  Tensor<T> logits(Context& context, const Tensor<T>& memory, const Tensor<std::int64_t>& tokens,
+                   const Tensor<T>& control = {}) const {
+    check_control(control);
+    detail::require(memory.defined() == has_memory(), "model", [&] {
+      return std::string(has_memory() ? "a memory is wanted" : "a music_transformer takes no memory");
+    });
+    if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
+      return lstm_logits(context, *lstm, memory, tokens);
+    Tensor<T> x = embedding.forward(context, tokens, position_rows());
+    if (control_input) x = control_input->forward(context, x, control);
+    if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
+      return Wout.forward(context, alone->layers.forward(context, x, true));
+    Tensor<std::uint8_t> key_masked = context.allocate<std::uint8_t>(tokens.shape());
+    for (std::int64_t n = 0; n < tokens.size(); ++n) key_masked[n] = tokens[n] == pad();
+    return Wout.forward(
+        context, std::get<MusicTransformer<T>>(writer).decoder.forward(context, x, memory, key_masked));
+  }
+
+  // Room for one sequence over a memory of at most `memory_length` tokens.
+  DecodingState<T> make_state(std::int64_t memory_length) const {
+    DecodingState<T> state;
+    if (const auto* transformer = std::get_if<MusicTransformer<T>>(&writer))
+      state.layers = transformer->decoder.make_caches(memory_length);
+    else if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
+      state.layers = alone->layers.make_caches();
+    else
+      state.lstm = std::get<LstmSeq2Seq<T>>(writer).make_state(1);
+    return state;
+  }
+
+  // Starts a sequence over one memory, [1, S, D]; undefined for a music_transformer.
+  void remember(Context& context, const Tensor<T>& memory, DecodingState<T>& state) const {
+    if (const auto* transformer = std::get_if<MusicTransformer<T>>(&writer))
+      transformer->decoder.remember(context, memory, state.layers);
+    else if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
+      lstm->remember(context, memory, state.lstm);
+    else
+      for (DecoderLayerCache<T>& layer : state.layers) layer.self.clear();
+  }
+
+  // The logits, [1, V], after one more token at position `position`, the state holding the ones before it.
+  Tensor<T> step(Context& context, std::int64_t token, std::int64_t position, DecodingState<T>& state) const {
+    const Tensor<std::int64_t> ids = Tensor<std::int64_t>::view(&token, {1, 1});
+    Tensor<T> x = embedding.forward(context, ids, position_rows(), position);
+    if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
+      return Wout.forward(context, lstm->step(context, state.lstm));
+    if (control_input)
+      x = control_input->forward(
+          context, x,
+          state.control.defined() ? state.control.slice(position, 1).reshape({1, 1, 12}) : Tensor<T>(),
+          position);
+    x = x.reshape({1, config.d_model});
+    if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
+      return Wout.forward(context, alone->layers.step(context, x, state.layers));
+    return Wout.forward(context,
+                        std::get<MusicTransformer<T>>(writer).decoder.step(context, x, state.layers));
+  }
+
+  // The control of a sequence, for DecodingState::control. histogram: [12], alike at every position but the
+  // first, which gets zeros; [L, 12], one each; undefined: none. Throws ShapeError.
+  Tensor<T> control_rows(const Tensor<T>& histogram) const {
+    check_control(histogram);
+    if (!histogram.defined()) return {};
+    if (histogram.shape() == Shape{ControlInput<T>::classes}) return control_input->repeated(histogram);
+    detail::require(histogram.shape() == Shape{config.max_sequence, ControlInput<T>::classes}, "control",
+                    [&] {
+                      return "a histogram must be (12) or (" + std::to_string(config.max_sequence) +
+                             ", 12), not " + histogram.shape().to_string();
+                    });
+    return histogram;
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor) {
+    visitor("embedding.weight", embedding.weight);
+    if (control_input) control_input->visit(visitor);
+    const std::string prefix = config.encoder == "pose" ? "pose_net." : "imu_net.";
+    std::visit(
+        [&]<class Net>(Net& net) {
+          if constexpr (!std::is_same_v<Net, std::monostate>) net.visit(visitor, prefix);
+        },
+        motion_net);
+    visitor("positional_encoding.pe", positions);
+    std::visit([&](auto& part) { part.visit(visitor, "transformer."); }, writer);
+    Wout.visit(visitor, "Wout.");
+  }
+
+ private:
+  static Encoder make_encoder(const ModelConfig& config) {
+    const std::int64_t D = config.d_model;
+    if (config.encoder == "conv") return ConvEncoder<T>(D);
+    if (config.encoder == "fully_connected") return FullyConnectedEncoder<T>(D);
+    if (config.encoder == "frequency") return FrequencyEncoder<T>(D);
+    if (config.encoder == "conv_transformer")
+      return ConvTransformerEncoder<T>(D, config.heads, config.decoder_layers, config.rows);
+    if (config.encoder == "pose") return PoseEncoder<T>(D, config.layout, config.pose_layers);
+    if (config.encoder == "temporal") {
+      int halvings = 0;
+      while ((25 << halvings) < 2 * config.rate_hz) ++halvings;
+      return TemporalEncoder<T>(D, {config.channels, config.width, config.kernel, config.blocks, halvings});
+    }
+    if (config.encoder == "none") return std::monostate{};
+    throw Error("[model] there is no encoder " + config.encoder);
+  }
+
+  static Writer make_writer(const ModelConfig& config) {
+    const TransformerSizes sizes{config.d_model, config.heads, config.feed_forward, config.max_sequence};
+    if (config.model == "encoder_decoder")
+      return MusicTransformer<T>(sizes, config.encoder_layers, config.memory_positions,
+                                 config.decoder_layers);
+    if (config.model == "music_transformer") return DecoderOnly<T>(sizes, config.decoder_layers);
+    if (config.model == "lstm_seq2seq")
+      return LstmSeq2Seq<T>(config.d_model, config.encoder_layers, config.decoder_layers);
+    throw Error("[model] there is no model " + config.model);
+  }
+
+  void check_control(const Tensor<T>& control) const {
+    detail::require(!control.defined() || control_input.has_value(), "model",
+                    [] { return std::string("these weights take no control"); });
+  }
+
+  Tensor<T> lstm_logits(Context& context, const LstmSeq2Seq<T>& lstm, const Tensor<T>& memory,
+                        const Tensor<std::int64_t>& tokens) const {
+    const std::int64_t B = tokens.dim(0), length = tokens.dim(1), V = config.vocabulary;
+    auto state = lstm.make_state(B);
+    lstm.remember(context, memory, state);
+    Tensor<T> result = context.allocate<T>({B, length, V});
+    for (std::int64_t t = 0; t < length; ++t) {
+      const Tensor<T> row = Wout.forward(context, lstm.step(context, state));
+      for (std::int64_t b = 0; b < B; ++b)
+        std::copy_n(row.data() + b * V, V, result.data() + (b * length + t) * V);
+    }
+    return result;
+  }
+
+  Tensor<T> position_rows() const { return positions.value.reshape({config.max_sequence, config.d_model}); }
+};
+
+}  // namespace imu2music::inline v0

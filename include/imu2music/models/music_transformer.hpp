@@ -1,0 +1,106 @@
+// The two transformers that write music.
+//
+//   MusicTransformer      an encoder over the motion's tokens and a decoder that looks at them; state_dict
+//                         transformer.encoder.*, transformer.decoder.* (IMU2Music, Foley Music)
+//   DecoderOnly           causal layers without a memory; the state_dict calls them transformer.encoder.*
+//                         (Music Transformer, Huang et al. 2018, arXiv:1809.04281; gwinndr's implementation).
+//                         PAD is not masked as a key.
+//   ControlInput          pitch-class histograms joined to the tokens (Foley Music)
+//
+// Evaluation mode.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/nn/embedding.hpp"
+#include "imu2music/nn/linear.hpp"
+#include "imu2music/nn/transformer.hpp"
+
+namespace imu2music::inline v0 {
+
+template <class T>
+struct MusicTransformer {
+  TransformerEncoder<T> encoder;
+  TransformerDecoder<T> decoder;
+
+  // `memory_positions`, `max_sequence`: L of the two stacks.
+  MusicTransformer(const TransformerSizes& sizes, int encoder_layers, std::int64_t memory_positions,
+                   int decoder_layers)
+      : encoder({sizes.D, sizes.H, sizes.F, memory_positions}, encoder_layers),
+        decoder(sizes, decoder_layers) {}
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    encoder.visit(visitor, prefix + "encoder.");
+    decoder.visit(visitor, prefix + "decoder.");
+  }
+};
+
+template <class T>
+struct DecoderOnly {
+  TransformerEncoder<T> layers;
+
+  DecoderOnly(const TransformerSizes& sizes, int layer_count) : layers(sizes, layer_count) {}
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    layers.visit(visitor, prefix + "encoder.");
+  }
+};
+
+// After token positions are added: LeakyReLU .1 of Linear(D + 13 → D) of [token (D), flag (1), c (12)]. With
+// control the flag is 0 and c the histogram of pitch classes at that token; without, the flag is 1 and c is
+// 0. c has sinusoidal positions of its own added, with control or without.
+template <class T>
+struct ControlInput {
+  static constexpr std::int64_t classes = 12;
+
+  Linear<T> concat_fc;
+  Parameter<T> positions;  // [L, 1, 12]
+
+  ControlInput() = default;
+  ControlInput(std::int64_t D, std::int64_t L) : concat_fc(D + 1 + classes, D) {
+    positions = Parameter<T>::buffer({L, 1, classes}, 0);
+    positions.formula = &sinusoidal_table<T>;
+  }
+
+  // x: [B, T, D], tokens first_position..; control: [B, T, 12] or undefined.
+  Tensor<T> forward(Context& context, const Tensor<T>& x, const Tensor<T>& control,
+                    std::int64_t first_position = 0) const {
+    const std::int64_t B = x.dim(0), length = x.dim(1), D = x.dim(2), wide = D + 1 + classes;
+    detail::require(!control.defined() || control.shape() == Shape{B, length, classes}, "control", [&] {
+      return "the histograms must be (" + std::to_string(B) + ", " + std::to_string(length) + ", 12), not " +
+             control.shape().to_string();
+    });
+    Tensor<T> joined = context.allocate<T>({B, length, wide});
+    for (std::int64_t n = 0; n < B * length; ++n) {
+      T* row = joined.data() + n * wide;
+      std::copy_n(x.data() + n * D, D, row);
+      row[D] = control.defined() ? T(0) : T(1);
+      const T* position = positions.value.data() + (first_position + n % length) * classes;
+      for (std::int64_t c = 0; c < classes; ++c)
+        row[D + 1 + c] = position[c] + (control.defined() ? control[n * classes + c] : T(0));
+    }
+    return linear(context, joined, concat_fc.weight.value, concat_fc.bias.value, Activation::leaky_relu,
+                  T(0.1));
+  }
+
+  // One histogram, [12], for a whole sequence: repeated over L positions, the first of which gets zeros.
+  Tensor<T> repeated(const Tensor<T>& histogram) const {
+    Tensor<T> rows({positions.shape[0], classes});
+    for (std::int64_t t = 1; t < rows.dim(0); ++t)
+      std::copy_n(histogram.data(), classes, rows.data() + t * classes);
+    return rows;
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor) {
+    concat_fc.visit(visitor, "concat_fc.0.");
+    visitor("control_positional_encoding.pe", positions);
+  }
+};
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,76 @@
+// A stack of LSTM layers, named as PyTorch's nn.LSTM names them: weight_ih_l<i> [4 H, D], weight_hh_l<i> [4
+// H, H], bias_ih_l<i>, bias_hh_l<i> [4 H], the gates in the order input, forget, candidate, output. Every
+// layer is H = D wide after the first.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "imu2music/nn/module.hpp"
+#include "imu2music/ops/lstm.hpp"
+
+namespace imu2music::inline v0 {
+
+// Outputs and cells of every layer, [B, H] each.
+template <class T>
+struct LstmState {
+  std::vector<Tensor<T>> h, c;
+
+  LstmState() = default;
+  LstmState(std::size_t layers, std::int64_t B, std::int64_t H) {
+    for (std::size_t i = 0; i < layers; ++i) {
+      h.emplace_back(Shape{B, H});
+      c.emplace_back(Shape{B, H});
+    }
+  }
+  void clear() {
+    for (auto* part : {&h, &c})
+      for (Tensor<T>& tensor : *part) std::fill_n(tensor.data(), tensor.size(), T(0));
+  }
+};
+
+template <class T>
+struct Lstm {
+  struct Layer {
+    Parameter<T> weight_ih, weight_hh, bias_ih, bias_hh;
+  };
+  std::vector<Layer> layers;
+  std::int64_t hidden = 0;  // H
+
+  Lstm() = default;
+  Lstm(std::int64_t D, std::int64_t H, int layer_count) : hidden(H) {
+    const Initializer initializer = Initializer::fan_in(H);
+    for (int i = 0; i < layer_count; ++i)
+      layers.push_back({{{4 * H, i == 0 ? D : H}, initializer},
+                        {{4 * H, H}, initializer},
+                        {{4 * H}, initializer},
+                        {{4 * H}, initializer}});
+  }
+
+  LstmState<T> make_state(std::int64_t B) const { return LstmState<T>(layers.size(), B, hidden); }
+
+  // One step of every layer, x: [B, D]; the result is the last layer's output, [B, H], kept in the state.
+  Tensor<T> step(Context& context, Tensor<T> x, LstmState<T>& state) const {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const Layer& layer = layers[i];
+      lstm_step(context, x, layer.weight_ih.value, layer.weight_hh.value, layer.bias_ih.value,
+                layer.bias_hh.value, state.h[i], state.c[i]);
+      x = state.h[i];
+    }
+    return x;
+  }
+
+  template <class Visitor>
+  void visit(Visitor& visitor, const std::string& prefix) {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const std::string suffix = "_l" + std::to_string(i);
+      visitor(prefix + "weight_ih" + suffix, layers[i].weight_ih);
+      visitor(prefix + "weight_hh" + suffix, layers[i].weight_hh);
+      visitor(prefix + "bias_ih" + suffix, layers[i].bias_ih);
+      visitor(prefix + "bias_hh" + suffix, layers[i].bias_hh);
+    }
+  }
+};
+
+}  // namespace imu2music::inline v0

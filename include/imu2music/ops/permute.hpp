@@ -1,0 +1,53 @@
+// The axes of a tensor in another order: result axis i is axis order[i] of x. A copy; computes nothing.
+//
+// x: at most six axes; order: each axis once. Throws ShapeError.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <span>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/core/tensor.hpp"
+#include "imu2music/ops/check.hpp"
+
+namespace imu2music::inline v0 {
+
+template <class T>
+Tensor<T> permute(Context& context, const Tensor<T>& x, std::initializer_list<int> order) {
+  std::array<std::int64_t, Shape::max_rank> strides{}, steps{}, index{};
+  bool once = static_cast<int>(order.size()) == x.rank();
+  std::array<bool, Shape::max_rank> seen{};
+  std::int64_t stride = 1;
+  for (int axis = x.rank() - 1; axis >= 0; --axis) {
+    strides[static_cast<std::size_t>(axis)] = stride;
+    stride *= x.dim(axis);
+  }
+  Shape shape;
+  int rank = 0;
+  for (int axis : order) {
+    once = once && axis >= 0 && axis < x.rank() && !seen[static_cast<std::size_t>(axis)];
+    detail::require(once, "permute",
+                    [&] { return "the order must name each axis of " + x.shape().to_string() + " once"; });
+    seen[static_cast<std::size_t>(axis)] = true;
+    steps[static_cast<std::size_t>(rank++)] = strides[static_cast<std::size_t>(axis)];
+    shape.push_back(x.dim(axis));
+  }
+  detail::require(once, "permute",
+                  [&] { return "the order must name each axis of " + x.shape().to_string() + " once"; });
+  Tensor<T> y = context.allocate<T>(shape);
+  std::int64_t from = 0;
+  for (std::int64_t to = 0; to < y.size(); ++to) {
+    y[to] = x[from];
+    for (int axis = rank - 1; axis >= 0; --axis) {
+      const auto a = static_cast<std::size_t>(axis);
+      from += steps[a];
+      if (++index[a] < shape[axis]) break;
+      from -= steps[a] * shape[axis];
+      index[a] = 0;
+    }
+  }
+  return y;
+}
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,5 @@
+// Every CPU column of the residual sum.
+#pragma once
+
+#include "add_scalar.hpp"
+#include "dispatch.hpp"

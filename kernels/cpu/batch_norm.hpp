@@ -1,0 +1,5 @@
+// Every CPU column of batch normalisation.
+#pragma once
+
+#include "batch_norm_scalar.hpp"
+#include "dispatch.hpp"

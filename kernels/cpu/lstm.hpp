@@ -1,0 +1,5 @@
+// Every CPU column of the LSTM step.
+#pragma once
+
+#include "dispatch.hpp"
+#include "lstm_scalar.hpp"

@@ -1,0 +1,5 @@
+// Every CPU column of the softmax-weighted mean.
+#pragma once
+
+#include "dispatch.hpp"
+#include "softmax_pool_scalar.hpp"
