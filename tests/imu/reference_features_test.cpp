@@ -146,3 +146,27 @@ TEST_CASE("an output of the wrong size is a mistake of the caller") {
   CHECK_THROWS_AS(reference_features(recording, 0, -1, out), ShapeError);
   CHECK_NOTHROW(reference_features(recording, 0, 1, out));
 }
+
+TEST_CASE(
+    "axes come sensor by sensor: rotation, gyro in degrees/s, acceleration, x, y, z each, not normalised") {
+  Recording recording = two_armbands(4);
+  for (std::size_t s = 0; s < 2; ++s)
+    for (Channel& channel : recording.sensors[s].channels)
+      for (int axis = 0; axis < 3; ++axis)
+        for (std::size_t i = 0; i < 4; ++i)
+          channel.axis(axis)[i] = static_cast<float>(1000 * s) + static_cast<float>(100 * axis) +
+                                  static_cast<float>(i) +
+                                  (channel.quantity == Quantity::rotation ? 0.5f : 0.0f);
+  std::vector<float> out(2 * 9 * 5);
+  reference_axes(recording, 1, 5, out, WindowEnd::hold_last);
+  for (std::size_t s = 0; s < 2; ++s)
+    for (std::size_t row = 0; row < 9; ++row)
+      for (std::size_t frame = 0; frame < 5; ++frame) {
+        const double plain = 1000.0 * static_cast<double>(s) + 100.0 * static_cast<double>(row % 3) +
+                             static_cast<double>(std::min<std::size_t>(frame + 1, 3));
+        const double wanted = row < 3 ? plain + 0.5 : row < 6 ? plain / radians_per_degree : plain;
+        CHECK(out[(s * 9 + row) * 5 + frame] == doctest::Approx(wanted));
+      }
+  CHECK_THROWS_AS(reference_axes(recording, 0, 5, out), InputError);
+  CHECK_THROWS_AS(reference_axes(recording, 0, 4, std::span<float>(out).first(71)), ShapeError);
+}
