@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "imu2music/imu/diagnose.hpp"
+#include "imu2music/imu/merge_sensors.hpp"
 #include "imu2music/imu/reference_features.hpp"
+#include "imu2music/imu/resample.hpp"
 #include "imu2music/imu/sensor_map.hpp"
 
 using namespace imu2music;
@@ -113,8 +115,19 @@ Recording open_armbands(const std::string& path, const RecordingOptions& options
   for (const SensorMapEntry& entry : map) use(entry.sensor);
   if (map.empty())
     for (const std::string_view name : reference_sensors) use(std::string(name));
+  // Time stamps and missing values go here, once for all that is made of the recording.
+  const std::size_t notes = mapped.notes.size();
+  bool even = true;
+  for (const SensorTrack& sensor : mapped.sensors)
+    even = even && sensor.clock.is_uniform() && sensor.start_s() == mapped.sensors.front().start_s();
+  if (!even) {
+    mapped = at_rate(mapped, reference_rate_hz);
+    start_together(mapped);
+  }
   const Diagnosis diagnosis = diagnose(map_sensors(recording, used));
   for (const std::string& sentence : describe(diagnosis))
     std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), sentence.c_str());
+  for (std::size_t i = notes; i < mapped.notes.size(); ++i)
+    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), mapped.notes[i].c_str());
   return mapped;
 }

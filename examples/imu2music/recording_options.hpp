@@ -24,5 +24,6 @@ imu2music::ReadOptions read_options(const RecordingOptions& options);
 // The recording, its sensors mapped, for weights that want what the reference's features are computed from:
 // armbands myo1 and myo2, each with rotation, angular velocity and acceleration. Throws InputError, in one
 // line that says all that is missing and how to map sensors, where it has them not. What diagnose() finds in
-// the sensors that are used goes to standard error, a line each.
+// the sensors that are used goes to standard error, a line each. Where a sensor has time stamps, or they
+// begin at different times, all come back at 25 Hz, from where all have begun.
 imu2music::Recording open_armbands(const std::string& path, const RecordingOptions& options);

@@ -61,3 +61,19 @@ TEST_CASE("a recording is moved to begin at 0") {
   CHECK(recording.sensors[0].clock.start_s == 0.5);
   CHECK(recording.sensors[1].clock.start_s == 0);
 }
+
+TEST_CASE("sensors that began at different times are cut to begin together") {
+  Recording recording;
+  recording.source = "take";
+  recording.sensors = {ramp(Quantity::acceleration, 0, 25, 50), ramp(Quantity::rotation, 0.401, 25, 50)};
+  start_together(recording);
+  CHECK(recording.sensors[0].sample_count() == 40);
+  CHECK(recording.sensors[1].sample_count() == 50);
+  CHECK(recording.sensors[0].clock.start_s == doctest::Approx(0.4));
+  CHECK(recording.sensors[0].channels[0].axis(0)[0] == doctest::Approx(0.4));
+  recording.sensors[1].clock.start_s = 9;
+  CHECK(test::is_line_with(test::error_text<InputError>([&] { start_together(recording); }),
+                           {"take", "ends before all others"}));
+  recording.sensors[1].clock.rate_hz = 50;
+  CHECK_THROWS_AS(start_together(recording), ShapeError);
+}

@@ -215,7 +215,9 @@ TEST_CASE("generate and features take a table of two armbands, gaps told") {
   INFO(music.error);
   CHECK(music.status == 0);
   CHECK(music.error.find("myo1: 1 gap, 0.52 s at 3.98 s") != std::string::npos);
+  CHECK(music.error.find("was held through 1 gap, 0.52 s in all") != std::string::npos);
   CHECK(std::filesystem::exists(scratch / "out.mid"));
+  CHECK(test::read_file(scratch / "out.svg").find("myo1, rotation") != std::string::npos);
   const test::CommandResult features =
       program("features " + quoted(scratch / "take.csv") + " -o " + quoted(scratch / "features.safetensors"));
   CHECK(features.status == 0);

@@ -9,7 +9,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -54,6 +56,31 @@ inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std:
       merged.clock.resets.push_back({static_cast<std::int64_t>(place), reset.back_s});
     }
   return merged;
+}
+
+// Cuts what comes before all sensors have begun, to the nearest sample, so that sample i of every sensor is
+// of one time. Throws ShapeError unless all have one uniform rate, InputError where one ends before another
+// begins.
+inline void start_together(Recording& recording) {
+  const std::optional<double> rate = recording.common_rate_hz();
+  if (!rate) throw ShapeError("[start_together] " + recording.source + ": its sensors have no common rate");
+  double begin = recording.sensors.front().start_s();
+  for (const SensorTrack& sensor : recording.sensors) begin = std::max(begin, sensor.start_s());
+  for (SensorTrack& sensor : recording.sensors) {
+    const double early = std::round((begin - sensor.start_s()) * *rate);
+    if (!(early < static_cast<double>(sensor.sample_count())))
+      throw InputError(recording.source, "sensor " + sensor.name + " ends before all others have begun",
+                       "the sensors of a recording should overlap in time");
+    const auto cut = static_cast<std::int64_t>(early);
+    if (cut <= 0) continue;
+    for (Channel& channel : sensor.channels) {
+      Channel rest(channel.quantity, channel.sample_count() - cut);
+      for (int axis = 0; axis < axis_count(channel.quantity); ++axis)
+        std::copy(channel.axis(axis).begin() + cut, channel.axis(axis).end(), rest.axis(axis).begin());
+      channel = std::move(rest);
+    }
+    sensor.clock.start_s += static_cast<double>(cut) / *rate;
+  }
 }
 
 // Moves the recording's time axis so that its first sample is at 0.
