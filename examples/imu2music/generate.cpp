@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "command.hpp"
@@ -28,21 +29,53 @@ struct GenerateOptions {
   std::uint64_t seed = 0;
   double temperature = 1;
   bool greedy = false;
+  std::int64_t top_k = 0;
+  double top_p = 1, min_p = 0, repetition_penalty = 1;
+  std::int64_t beam = 0;  // 0: draw
+  std::string prime;
+  std::int64_t batch = 0;  // 0: as many as threads
   std::int64_t max_tokens = 0;
   int instrument = 40;
   double start_s = 0, duration_s = 0;
 };
+
+SamplerOptions sampler_options(const GenerateOptions& options) {
+  SamplerOptions sampler;
+  sampler.greedy = options.greedy;
+  sampler.temperature = options.temperature;
+  sampler.seed = options.seed;
+  sampler.top_k = options.top_k;
+  sampler.top_p = options.top_p;
+  sampler.min_p = options.min_p;
+  sampler.repetition_penalty = options.repetition_penalty;
+  return sampler;
+}
+
+// How the events were chosen, in words.
+std::string choice(const GenerateOptions& options) {
+  if (options.beam > 0) return "beam " + std::to_string(options.beam);
+  return options.greedy ? "greedy" : "seed " + std::to_string(options.seed);
+}
+
+// The notes that the music begins with.
+std::vector<Note> read_prime(const std::string& path) {
+  if (path.empty()) return {};
+  std::vector<Note> notes = read_midi_file(path).all_notes();
+  if (EventVocabulary1::encode(notes).empty())
+    throw InputError(path, "holds no note from A0 to C8",
+                     "music begins with notes of the pitches 21 to 108, or without --prime");
+  return notes;
+}
 
 // The motion above the music, both on the recording's time axis.
 std::string picture(const Recording& recording, const Composition& music, const GenerateOptions& options,
                     bool untrained) {
   MotionScore score;
   score.title = "Music from motion: " + std::filesystem::path(recording.source).filename().string();
-  score.subtitle = std::to_string(music.notes.size()) + " notes, " +
-                   (options.greedy ? "greedy"
-                                   : "seed " + std::to_string(options.seed) + ", temperature " +
-                                         number_text(options.temperature)) +
-                   (untrained ? "; untrained weights: the music does not follow the motion" : "");
+  score.subtitle =
+      std::to_string(music.notes.size()) + " notes, " + choice(options) +
+      (options.greedy || options.beam > 0 ? "" : ", temperature " + number_text(options.temperature)) +
+      (untrained ? "; untrained weights: the music does not follow the motion" : "");
   for (const SensorTrack& sensor : recording.sensors)
     for (const Channel& channel : sensor.channels) {
       if (axis_count(channel.quantity) != 3 || !sensor.clock.is_uniform()) continue;
@@ -87,11 +120,10 @@ void run_generate(const GenerateOptions& options) {
   std::vector<std::string> outputs = {options.output};
   for (const std::string& path : {options.wav, options.svg})
     if (!path.empty()) outputs.push_back(path);
-  if (!options.greedy && !(options.temperature > 0 && std::isfinite(options.temperature)))
-    throw InputError("a temperature of " + number_text(options.temperature) +
-                     " cannot be sampled at; use a number above 0, or --greedy");
+  check_sampler_options(sampler_options(options));
   check_outputs(outputs);
   if (!options.wav.empty()) find_soundfont("");
+  std::vector<Note> prime = read_prime(options.prime);
   const Model<float> model = load_model<float>(options.weights);
   if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
     throw InputError(options.weights, obstacle,
@@ -106,7 +138,10 @@ void run_generate(const GenerateOptions& options) {
         options.weights.c_str());
 
   ComposeOptions compose_options;
-  compose_options.sampler = {options.greedy, options.temperature, options.seed};
+  compose_options.sampler = sampler_options(options);
+  if (options.beam > 0) compose_options.beam = BeamOptions{.width = options.beam};
+  compose_options.prime = std::move(prime);
+  compose_options.batch = options.batch > 0 ? options.batch : std::min(thread_count(options.common), 1024);
   compose_options.max_tokens = options.max_tokens;
   compose_options.fill_windows = untrained;
   compose_options.start_s = options.start_s;
@@ -141,6 +176,7 @@ void run_generate(const GenerateOptions& options) {
     for (const ComposedWindow& window : music.windows)
       windows.push_back({{"start_s", window.start_s},
                          {"tokens", window.ids.size()},
+                         {"primed_tokens", window.primed_events},
                          {"notes", window.notes},
                          {"out_of_tokens", window.out_of_tokens}});
     print_json({{"recording", options.recording},
@@ -149,6 +185,11 @@ void run_generate(const GenerateOptions& options) {
                 {"seed", options.seed},
                 {"greedy", options.greedy},
                 {"temperature", options.temperature},
+                {"top_k", options.top_k},
+                {"top_p", options.top_p},
+                {"min_p", options.min_p},
+                {"repetition_penalty", options.repetition_penalty},
+                {"beam", options.beam},
                 {"start_s", music.start_s},
                 {"duration_s", music.duration_s},
                 {"held_frames", music.held_frames},
@@ -163,7 +204,7 @@ void run_generate(const GenerateOptions& options) {
   text += ": " + std::to_string(music.notes.size()) + " notes from " + figure(music.duration_s) +
           " s of motion in " + std::to_string(music.windows.size()) +
           (music.windows.size() == 1 ? " window" : " windows") + ", " + std::to_string(tokens) + " tokens" +
-          (options.greedy ? ", greedy" : ", seed " + std::to_string(options.seed)) + "\n";
+          ", " + choice(options) + "\n";
   if (out_of_tokens > 0)
     text +=
         std::to_string(out_of_tokens) + " of the windows used all their tokens before their 6 s were over\n";
@@ -178,8 +219,7 @@ void run_generate(const GenerateOptions& options) {
 void add_generate_command(CLI::App& program) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = program.add_subcommand("generate", "Make music from a recording of motion");
-  command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")
-      ->required();
+  command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")->required();
   command->add_option("-o,--output", options->output, "MIDI file to write")->required();
   command->add_option("--weights", options->weights, "Weights (safetensors) or a PyTorch checkpoint")
       ->required();
@@ -189,6 +229,25 @@ void add_generate_command(CLI::App& program) {
   command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
       ->check(CLI::PositiveNumber);
   command->add_flag("--greedy", options->greedy, "Always take the likeliest event");
+  command->add_option("--top-k", options->top_k, "Draw from the K likeliest events only")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--top-p", options->top_p,
+                      "Draw from the fewest events that together have the probability P, 0 < P <= 1");
+  command->add_option("--min-p", options->min_p,
+                      "Draw from events at least P times as likely as the likeliest, 0 to 1");
+  command->add_option("--repetition-penalty", options->repetition_penalty,
+                      "Above 1: make each of the last 32 events less likely (default 1: off)");
+  CLI::Option* beam =
+      command->add_option("--beam", options->beam, "Search with a beam so wide instead of drawing, 1 to 1024")
+          ->check(CLI::Range(1, 1024));
+  for (const char* drawing :
+       {"--greedy", "--temperature", "--seed", "--top-k", "--top-p", "--min-p", "--repetition-penalty"})
+    beam->excludes(drawing);
+  command->add_option("--prime", options->prime, "MIDI file whose notes open the first window");
+  command
+      ->add_option("--batch", options->batch,
+                   "Windows decoded side by side, 1 to 1024 (default: one a thread); the music is the same")
+      ->check(CLI::Range(1, 1024));
   command->add_option("--max-tokens", options->max_tokens, "At most so many events a window of 6 s")
       ->check(CLI::PositiveNumber);
   command

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "imu2music/music/midi_file.hpp"
@@ -68,6 +69,71 @@ TEST_CASE("start, duration, greedy and max-tokens are followed") {
   REQUIRE(part["windows"].size() == 2);
   for (const auto& window : part["windows"]) CHECK(window["tokens"].get<int>() <= 9);
   for (const auto& note : imu2music::read_midi_file(scratch / "p.mid").all_notes()) CHECK(note.end <= 8.001);
+}
+
+TEST_CASE("narrowed sampling, beam, prime and batch are followed") {
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);
+  const auto run = [&](const std::string& name, const std::string& options) {
+    const auto result = program("generate " + quoted(recording) + " --weights " + quoted(weights) +
+                                " --duration 14 --json -o " + quoted(scratch / name) + " " + options);
+    INFO(result.error);
+    REQUIRE(result.status == 0);
+    return nlohmann::json::parse(result.output);
+  };
+  const std::string narrow = "--seed 3 --top-k 30 --top-p 0.9 --min-p 0.01 --repetition-penalty 1.2 ";
+  const auto json = run("narrow.mid", narrow + "--batch 1 --threads 1");
+  CHECK(json["top_k"] == 30);
+  CHECK(json["top_p"] == 0.9);
+  CHECK(json["min_p"] == 0.01);
+  CHECK(json["repetition_penalty"] == 1.2);
+  CHECK(json["beam"] == 0);
+  const std::string music = test::read_file(scratch / "narrow.mid");
+  for (const char* batch : {"--batch 2 --threads 2", "--batch 3 --threads 2", "--batch 50", ""}) {
+    run("batch.mid", narrow + batch);
+    CHECK(test::read_file(scratch / "batch.mid") == music);
+  }
+  run("plain.mid", "--seed 3");
+  CHECK(test::read_file(scratch / "plain.mid") != music);
+
+  // --top-k 1 and a beam one wide are greedy.
+  run("greedy.mid", "--greedy");
+  const std::string greedy = test::read_file(scratch / "greedy.mid");
+  run("one.mid", "--top-k 1");
+  CHECK(test::read_file(scratch / "one.mid") == greedy);
+  run("beam.mid", "--beam 1");
+  CHECK(test::read_file(scratch / "beam.mid") == greedy);
+  const auto beam = run("beam.mid", "--beam 3 --max-tokens 12");
+  CHECK(beam["beam"] == 3);
+  CHECK(beam["windows"].size() == 3);
+
+  imu2music::write_midi_file(scratch / "prime.mid",
+                             std::vector<imu2music::Note>{{72, 64, 0, 0.5}, {76, 64, 0.5, 1}}, {});
+  const auto primed = run("primed.mid", "--prime " + quoted(scratch / "prime.mid"));
+  CHECK(primed["windows"][0]["primed_tokens"].get<int>() > 6);
+  CHECK(primed["windows"][1]["primed_tokens"] == 0);
+  const auto notes = imu2music::read_midi_file(scratch / "primed.mid").all_notes();
+  CHECK(std::any_of(notes.begin(), notes.end(),
+                    [](const imu2music::Note& note) { return note.pitch == 72 && note.start < 0.01; }));
+}
+
+TEST_CASE("decoding options out of range, or that do not go together, are refused in one line") {
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);
+  const std::string base = "generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
+                           quoted(scratch / "x.mid") + " ";
+  test::check_refused(program(base + "--top-p 0"), {"top-p"});
+  test::check_refused(program(base + "--top-p 1.5"), {"top-p"});
+  test::check_refused(program(base + "--min-p -0.1"), {"min-p"});
+  test::check_refused(program(base + "--repetition-penalty 0"), {"repetition penalty"});
+  test::check_refused(program(base + "--top-k 0"), {"--top-k"});
+  test::check_refused(program(base + "--batch 0"), {"--batch"});
+  test::check_refused(program(base + "--beam 0"), {"--beam"});
+  test::check_refused(program(base + "--beam 4 --temperature 2"), {"--beam", "--temperature"});
+  test::check_refused(program(base + "--prime " + quoted(scratch / "none.mid")), {"none.mid"});
+  imu2music::write_midi_file(scratch / "low.mid", std::vector<imu2music::Note>{{12, 64, 0, 1}}, {});
+  test::check_refused(program(base + "--prime " + quoted(scratch / "low.mid")), {"low.mid", "A0"});
+  CHECK(!std::filesystem::exists(scratch / "x.mid"));
 }
 
 TEST_CASE("init and simulate make the same bytes from the same seed") {
