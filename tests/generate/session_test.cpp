@@ -44,7 +44,7 @@ TEST_CASE("cached decoding equals full recomputation, token for token and bit fo
       for (std::int64_t v = 0; v < 243; ++v) CHECK(stepped[v] == logits[t * 243 + v]);
       const std::int64_t next = cached.choose(session.context(), stepped.data(), nullptr);
       CHECK(next == full.choose(context, logits.data() + t * 243, nullptr));
-      tokens[t + 1] = next == EventVocabulary1::pad ? 0 : next;  // the full computation masks PAD as a key
+      tokens[t + 1] = t == 7 || t == 20 ? EventVocabulary1::pad : next;  // PAD is no key for what follows
     }
     CHECK(session.position() == 32);
   }

@@ -185,8 +185,8 @@ class Model {
     x = x.reshape({1, config.d_model});
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
       return Wout.forward(context, alone->layers.step(context, x, state.layers));
-    return Wout.forward(context,
-                        std::get<MusicTransformer<T>>(writer).decoder.step(context, x, state.layers));
+    const auto& decoder = std::get<MusicTransformer<T>>(writer).decoder;
+    return Wout.forward(context, decoder.step(context, x, state.layers, token == pad()));
   }
 
   // The control of a sequence, for DecodingState::control. histogram: [12], alike at every position but the

@@ -33,11 +33,12 @@ struct RelativeSelfAttention {
                             relative_self_attention(context, qkv, Er.value, heads, causal, key_masked));
   }
 
-  // One more token of one sequence, x: [1, D], against the cache, which takes it up.
-  Tensor<T> step(Context& context, const Tensor<T>& x, KeyValueCache<T>& cache) const {
+  // One more token of one sequence, x: [1, D], against the cache, which takes it up; as a masked key if it is
+  // padding.
+  Tensor<T> step(Context& context, const Tensor<T>& x, KeyValueCache<T>& cache, bool padding = false) const {
     const std::int64_t D = x.dim(-1);
     const Tensor<T> qkv = linear(context, x, in_proj_weight.value, in_proj_bias.value);
-    cache.append(qkv.data() + D, qkv.data() + 2 * D, 3 * D, 1);
+    cache.append(qkv.data() + D, qkv.data() + 2 * D, 3 * D, 1, padding);
     Tensor<T> attended = context.allocate<T>(x.shape());
     cache.attend(context, qkv.data(), attended.data());
     return out_proj.forward(context, attended);

@@ -15,7 +15,7 @@ Tensor<T> sinusoidal_positions(std::int64_t length, std::int64_t D) {
   Tensor<T> positions = Tensor<T>::uninitialised({length, D});
   for (std::int64_t t = 0; t < length; ++t)
     for (std::int64_t c = 0; c < D; ++c) {
-      const double rate = std::pow(10000.0, -static_cast<double>(c / 2 * 2) / static_cast<double>(D));
+      const double rate = std::pow(10000.0, -static_cast<double>(c - c % 2) / static_cast<double>(D));
       const double angle = static_cast<double>(t) * rate;
       positions[t * D + c] = static_cast<T>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
     }

@@ -131,8 +131,8 @@ struct TransformerDecoderLayer {
     return feed_forward(context, informed);
   }
 
-  Tensor<T> step(Context& context, const Tensor<T>& x, DecoderLayerCache<T>& cache) const {
-    const Tensor<T> attended = norm1.forward(context, self_attn.step(context, x, cache.self), x);
+  Tensor<T> step(Context& context, const Tensor<T>& x, DecoderLayerCache<T>& cache, bool padding) const {
+    const Tensor<T> attended = norm1.forward(context, self_attn.step(context, x, cache.self, padding), x);
     const Tensor<T> informed =
         norm2.forward(context, multihead_attn.step(context, attended, cache.memory), attended);
     return feed_forward(context, informed);
@@ -191,9 +191,10 @@ struct TransformerDecoder {
     }
   }
 
-  // One more token, x: [1, D].
-  Tensor<T> step(Context& context, Tensor<T> x, std::vector<DecoderLayerCache<T>>& caches) const {
-    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, caches[i]);
+  // One more token, x: [1, D]; if it is padding, no later one looks at it.
+  Tensor<T> step(Context& context, Tensor<T> x, std::vector<DecoderLayerCache<T>>& caches,
+                 bool padding = false) const {
+    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, caches[i], padding);
     return norm.forward(context, x);
   }
 

@@ -144,6 +144,7 @@ class KeyValueCache {
       : heads_(heads), K_(Er.dim(1)), capacity_(Er.dim(0)) {
     k_t_ = Tensor<T>({heads_, K_, capacity_});
     v_ = Tensor<T>({capacity_, heads_ * K_});
+    masked_ = Tensor<std::uint8_t>({capacity_});
     er_t_ = Tensor<T>({K_, capacity_});
     detail::transpose(Er.data(), K_, capacity_, K_, er_t_.data(), capacity_);
   }
@@ -152,6 +153,7 @@ class KeyValueCache {
   KeyValueCache(std::int64_t heads, std::int64_t K, std::int64_t capacity)
       : k_t_(Shape{heads, K, capacity}),
         v_(Shape{capacity, heads * K}),
+        masked_(Shape{capacity}),
         heads_(heads),
         K_(K),
         capacity_(capacity) {}
@@ -159,7 +161,10 @@ class KeyValueCache {
   std::int64_t length() const { return length_; }
   std::int64_t capacity() const { return capacity_; }
   std::int64_t width() const { return heads_ * K_; }
-  void clear() { length_ = 0; }
+  void clear() {
+    length_ = 0;
+    any_masked_ = false;
+  }
 
   // Takes what another cache of the same layer holds, in place of its own; both go on by themselves. Throws
   // ShapeError where that does not fit.
@@ -174,12 +179,14 @@ class KeyValueCache {
     for (std::int64_t row = 0; row < width(); ++row)
       std::copy_n(other.k_t_.data() + row * other.capacity_, other.length_, k_t_.data() + row * capacity_);
     std::copy_n(other.v_.data(), other.length_ * width(), v_.data());
+    std::copy_n(other.masked_.data(), other.length_, masked_.data());
     length_ = other.length_;
+    any_masked_ = other.any_masked_;
   }
 
-  // Takes `count` rows of keys and of values, D wide each, with row stride `stride`. Throws ShapeError where
-  // they do not fit.
-  void append(const T* k, const T* v, std::int64_t stride, std::int64_t count) {
+  // Takes `count` rows of keys and of values, D wide each, with row stride `stride`; `masked`: they are
+  // padding, at which no query may look. Throws ShapeError where they do not fit.
+  void append(const T* k, const T* v, std::int64_t stride, std::int64_t count, bool masked = false) {
     detail::require(length_ + count <= capacity_, "key_value_cache", [&] {
       return std::to_string(length_ + count) + " tokens do not fit the capacity of " +
              std::to_string(capacity_);
@@ -188,7 +195,9 @@ class KeyValueCache {
     for (std::int64_t h = 0; h < heads_; ++h)
       detail::transpose(k + h * K_, stride, count, K_, k_t_.data() + h * K_ * capacity_ + length_, capacity_);
     for (std::int64_t t = 0; t < count; ++t) std::copy_n(v + t * stride, D, v_.data() + (length_ + t) * D);
+    std::fill_n(masked_.data() + length_, count, static_cast<std::uint8_t>(masked));
     length_ += count;
+    any_masked_ = any_masked_ || masked;
   }
 
   // Attention of one query row q: [D] at the newest position over everything held; out: [D].
@@ -199,6 +208,7 @@ class KeyValueCache {
     shared.S = length_;
     shared.K = K_;
     shared.scale = T(1) / std::sqrt(static_cast<T>(K_));
+    if (any_masked_) shared.key_masked = masked_.data();
     if (er_t_.defined()) {
       shared.er_t = er_t_.data();
       shared.er_stride = shared.L = capacity_;
@@ -223,7 +233,9 @@ class KeyValueCache {
   Tensor<T> k_t_;   // [H, K, capacity]
   Tensor<T> v_;     // [capacity, D]
   Tensor<T> er_t_;  // [K, L]; undefined for cross-attention
+  Tensor<std::uint8_t> masked_;  // [capacity]: padding
   std::int64_t heads_ = 0, K_ = 0, capacity_ = 0, length_ = 0;
+  bool any_masked_ = false;
 };
 
 }  // namespace imu2music::inline v0
