@@ -56,7 +56,7 @@ inline void check_sampler_options(const SamplerOptions& options) {
     throw InputError(what + "; " + remedy);
   };
   if (!options.greedy && !(options.temperature > 0 && std::isfinite(options.temperature)))
-    refuse("temperature " + std::to_string(options.temperature) + " cannot be sampled at",
+    refuse("a temperature of " + std::to_string(options.temperature) + " cannot be sampled at",
            "use a number above 0, or greedy");
   if (options.top_k < 0)
     refuse("top-k " + std::to_string(options.top_k) + " is negative", "use 1 or more, or 0 for every id");
