@@ -149,3 +149,11 @@ TEST_CASE("a music_transformer has no memory and no motion") {
   CHECK_THROWS_AS(alone.encode_motion(context, Tensor<float>({1, 2, 3, 150})), Error);
   CHECK_THROWS_AS(alone.logits(context, Tensor<float>({1, 5, 24}), Tensor<std::int64_t>({1, 4})), ShapeError);
 }
+
+TEST_CASE("padding is the last id, but in vocabulary 2 that of vocabulary 1") {
+  for (auto [vocabulary, pad] : {std::pair{243, 242}, {390, 389}, {332, 242}}) {
+    ModelConfig config;
+    config.vocabulary = vocabulary;
+    CHECK(Model<float>(config).pad() == pad);
+  }
+}

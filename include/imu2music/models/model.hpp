@@ -28,6 +28,7 @@
 #include "imu2music/models/lstm_seq2seq.hpp"
 #include "imu2music/models/music_transformer.hpp"
 #include "imu2music/models/pose_encoder.hpp"
+#include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/nn/embedding.hpp"
 #include "imu2music/nn/linear.hpp"
 
@@ -68,7 +69,10 @@ class Model {
     positions.formula = &sinusoidal_table<T>;
   }
 
-  std::int64_t pad() const { return config.vocabulary - 1; }
+  // The id of padding: the last one, except that vocabulary 2 appends its own ids to vocabulary 1.
+  std::int64_t pad() const {
+    return config.vocabulary == EventVocabulary2::size ? EventVocabulary2::pad : config.vocabulary - 1;
+  }
   bool has_memory() const { return !std::holds_alternative<std::monostate>(motion_net); }
 
   // The most memory tokens that the encoder gives for its usual input.
