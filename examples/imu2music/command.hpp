@@ -3,10 +3,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -22,12 +24,24 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 
 int thread_count(const CommonOptions& options);
 
+// What an option may be, said in words: a whole number in a range, a number above 0, a number of at least 0.
+// All of them finite, and none cut to fit.
+CLI::Validator whole_number(std::int64_t least, std::int64_t most = std::numeric_limits<std::int64_t>::max());
+CLI::Validator seed_number();
+CLI::Validator positive_number();
+CLI::Validator non_negative_number();
+
 // A command did its work and the answer is no (a verification that failed): exit status 1. The message is one
 // line.
 class CommandFailure : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// Refuses, before any work is done, outputs that could not be written, that would overwrite one another or
+// standard output's report, or that are one of the inputs (a folder stands for the files in it). Empty names
+// are passed over.
+void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs);
 
 // Prints one JSON object on standard output. Throws SystemError where it cannot be written.
 void print_json(const nlohmann::ordered_json& object);

@@ -13,6 +13,7 @@ struct ConvertOptions {
 
 void run_convert(const ConvertOptions& options) {
   using namespace imu2music;
+  check_outputs({options.output}, {options.checkpoint});
   Model<float> model = load_model<float>(options.checkpoint);
   save_model(model, options.output);
   std::int64_t parameters = 0, tensors = 0;

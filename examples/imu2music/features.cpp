@@ -22,6 +22,7 @@ struct FeaturesOptions {
 
 void run_features(const FeaturesOptions& options) {
   using namespace imu2music;
+  check_outputs({options.output}, {options.recording});
   const Recording motion =
       at_rate(open_armbands(options.recording, options.recording_options), reference_rate_hz);
   const std::int64_t frames = reference_window_frames;
@@ -55,7 +56,7 @@ void add_features_command(CLI::App& program) {
       program.add_subcommand("features", "Write the reference features of 6 s of a recording");
   command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")->required();
   command->add_option("--start-frame", options->start_frame, "First frame, at 25 Hz (default 0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0));
   command->add_option("-o,--output", options->output, "File to write (safetensors)")->required();
   add_recording_options(*command, options->recording_options, true);
   add_common_options(*command, options->common);

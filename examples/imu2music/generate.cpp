@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -105,23 +107,12 @@ std::string picture(const Recording& recording, const Composition& music, const 
   return motion_score_svg(score);
 }
 
-// Refuses, before any work is done, outputs that could not be written or would overwrite one another.
-void check_outputs(const std::vector<std::string>& paths) {
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j)
-      if (std::filesystem::path(paths[i]).lexically_normal() ==
-          std::filesystem::path(paths[j]).lexically_normal())
-        throw InputError(paths[i], "is named for two outputs", "give each output a file of its own");
-    const AtomicFile probe(paths[i]);
-  }
-}
-
 void run_generate(const GenerateOptions& options) {
   std::vector<std::string> outputs = {options.output};
   for (const std::string& path : {options.wav, options.svg})
     if (!path.empty()) outputs.push_back(path);
   check_sampler_options(sampler_options(options));
-  check_outputs(outputs);
+  check_outputs(outputs, {options.weights, options.recording, options.prime});
   if (!options.wav.empty()) find_soundfont("");
   std::vector<Note> prime = read_prime(options.prime);
   const Model<float> model = load_model<float>(options.weights);
@@ -149,22 +140,36 @@ void run_generate(const GenerateOptions& options) {
   Progress progress("window");
   compose_options.on_window = [&](std::int64_t done, std::int64_t of) { progress.update(done, of); };
   Session<float> session(model, thread_count(options.common));
-  const Composition music = compose(session, recording, compose_options);
+  const Composition music = [&] {
+    try {
+      return compose(session, recording, compose_options);
+    } catch (const Error& error) {
+      if (typeid(error) != typeid(Error)) throw;  // the others say whose fault it is
+      throw InputError(options.weights, std::string("its results are no numbers (") + error.what() + ")",
+                       "the weights are damaged or were never fit to use");
+    }
+  }();
 
   MidiWriteOptions midi;
   midi.program = options.instrument;
-  write_midi_file(options.output, music.notes, midi);
+  // Everything is written before anything appears under its name.
+  AtomicFile midi_file(options.output);
+  midi_file.write(midi_bytes(music.notes, midi));
+  midi_file.flush();
+  std::optional<AtomicFile> svg_file;
+  if (!options.svg.empty()) {
+    svg_file.emplace(options.svg);
+    svg_file->write(picture(recording, music, options, untrained));
+    svg_file->flush();
+  }
   if (!options.wav.empty()) {
     SoundOptions sound;
     sound.program = options.instrument;
     sound.min_length_s = music.duration_s;
     render_wav(options.wav, music.notes, sound);
   }
-  if (!options.svg.empty()) {
-    AtomicFile file(options.svg);
-    file.write(picture(recording, music, options, untrained));
-    file.commit();
-  }
+  midi_file.commit();
+  if (svg_file) svg_file->commit();
 
   std::int64_t tokens = 0, out_of_tokens = 0;
   for (const ComposedWindow& window : music.windows) {
@@ -225,12 +230,12 @@ void add_generate_command(CLI::App& program) {
       ->required();
   command->add_option("--wav", options->wav, "Also write the sound, 16-bit PCM WAV");
   command->add_option("--svg", options->svg, "Also draw the motion above a piano roll");
-  command->add_option("--seed", options->seed, "Seed of the sampling (default 0)");
+  command->add_option("--seed", options->seed, "Seed of the sampling (default 0)")->check(seed_number());
   command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command->add_flag("--greedy", options->greedy, "Always take the likeliest event");
   command->add_option("--top-k", options->top_k, "Draw from the K likeliest events only")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   command->add_option("--top-p", options->top_p,
                       "Draw from the fewest events that together have the probability P, 0 < P <= 1");
   command->add_option("--min-p", options->min_p,
@@ -239,7 +244,7 @@ void add_generate_command(CLI::App& program) {
                       "Above 1: make each of the last 32 events less likely (default 1: off)");
   CLI::Option* beam =
       command->add_option("--beam", options->beam, "Search with a beam so wide instead of drawing, 1 to 1024")
-          ->check(CLI::Range(1, 1024));
+          ->check(whole_number(1, 1024));
   for (const char* drawing :
        {"--greedy", "--temperature", "--seed", "--top-k", "--top-p", "--min-p", "--repetition-penalty"})
     beam->excludes(drawing);
@@ -247,18 +252,18 @@ void add_generate_command(CLI::App& program) {
   command
       ->add_option("--batch", options->batch,
                    "Windows decoded side by side, 1 to 1024 (default: one a thread); the music is the same")
-      ->check(CLI::Range(1, 1024));
+      ->check(whole_number(1, 1024));
   command->add_option("--max-tokens", options->max_tokens, "At most so many events a window of 6 s")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   command
       ->add_option("--instrument", options->instrument, "General MIDI program, 0 to 127 (default 40: violin)")
-      ->check(CLI::Range(0, 127));
+      ->check(whole_number(0, 127));
   command->add_option("--start", options->start_s, "Where in the recording to begin, s")
-      ->check(CLI::NonNegativeNumber);
+      ->check(non_negative_number());
   command
       ->add_option("--duration", options->duration_s,
                    "How much of the recording to use, s (default: to its end)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   add_recording_options(*command, options->recording_options, true);
   add_common_options(*command, options->common);
   command->callback([options] { run_generate(*options); });

@@ -18,6 +18,18 @@ struct InitOptions {
 void run_init(const InitOptions& options) {
   using namespace imu2music;
   const ModelConfig config = parse_model_config(read_text_file(options.config), options.config);
+  check_outputs({options.output}, {options.config});
+  Model<float> shapes(config);
+  double bytes = 0;
+  const auto measure = [&]<class Entry>(const std::string&, Entry& entry) {
+    if constexpr (std::is_same_v<Entry, Parameter<float>>)
+      bytes += static_cast<double>(entry.shape.element_count()) * sizeof(float);
+  };
+  shapes.visit(measure);
+  constexpr double most_bytes = 2e9;
+  if (bytes > most_bytes)
+    throw InputError(options.config, "these sizes make " + figure(bytes / 1e9) + " GB of weights",
+                     "2 GB are supported: lower d_model, feed_forward or the number of layers");
   Model<float> model = init_model<float>(config, options.seed);
   save_model(model, options.output);
   std::int64_t parameters = 0, tensors = 0;
@@ -45,7 +57,8 @@ void add_init_command(CLI::App& program) {
   CLI::App* command = program.add_subcommand("init", "Make untrained weights from a config");
   command->add_option("CONFIG.json", options->config, "The model's sizes")->required();
   command->add_option("-o,--output", options->output, "Weights to write (safetensors)")->required();
-  command->add_option("--seed", options->seed, "Seed of the random numbers (default 0)");
+  command->add_option("--seed", options->seed, "Seed of the random numbers (default 0)")
+      ->check(seed_number());
   add_common_options(*command, options->common);
   command->callback([options] { run_init(*options); });
 }

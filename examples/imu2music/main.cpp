@@ -2,6 +2,7 @@
 //
 // Exit status: 0 done; 1 the command failed or its answer is no; 2 bad input or wrong use. A failure prints
 // one line.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -11,6 +12,7 @@
 #include "imu2music/core/device.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/version.hpp"
+#include "imu2music/io/atomic_file.hpp"
 
 namespace {
 
@@ -21,9 +23,23 @@ int fail(int status, std::string message) {
   return status;
 }
 
+bool has_command(const CLI::App& program, const std::string& name) {
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
+    if (command->get_name() == name) return true;
+  return false;
+}
+
+// Leaves nothing half-written behind, then ends as the signal would have ended the program.
+extern "C" void end_by_signal(int signal) {
+  imu2music::remove_temporaries();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  for (int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, &end_by_signal);
   CLI::App program("Music from the motion of a musician's body.", "imu2music");
   program.set_version_flag("--version", std::string("imu2music ") + imu2music::version());
   program.require_subcommand(1);
@@ -38,6 +54,8 @@ int main(int argc, char** argv) {
   add_info_command(program);
   try {
     imu2music::active_isa();  // a forced instruction set that this processor lacks is told before any work
+    if (argc > 1 && argv[1][0] != '-' && !has_command(program, argv[1]))
+      return fail(2, std::string("there is no command '") + argv[1] + "'; see imu2music --help");
     program.parse(argc, argv);
     return 0;
   } catch (const CLI::Success& wish) {  // --help, --version

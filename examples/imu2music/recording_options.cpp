@@ -1,5 +1,7 @@
 #include "recording_options.hpp"
 
+#include "command.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -21,7 +23,7 @@ void add_recording_options(CLI::App& command, RecordingOptions& options, bool ma
                      "Units that a table does not name: acceleration=g|ms2, gyro=dps|rads, rotation=deg|rad, "
                      "time=s|ms|us|ns, separated by commas");
   command.add_option("--rate", options.rate_hz, "Samples a second of a recording without a clock")
-      ->check(CLI::Range(1e-3, 1e5));
+      ->check(positive_number());
 }
 
 ReadOptions read_options(const RecordingOptions& options) {

@@ -1,10 +1,12 @@
 // simulate: the motion of a violinist's two forearms who bows a score.
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 
 #include "command.hpp"
 #include "imu2music/imu/repovizz_writer.hpp"
 #include "imu2music/imu/virtual_violinist.hpp"
+#include "imu2music/io/atomic_file.hpp"
 #include "imu2music/music/midi_file.hpp"
 
 namespace {
@@ -15,16 +17,32 @@ struct SimulateOptions {
   std::uint64_t seed = 0;
 };
 
+// Beside the signals; they may be replaced where it is, and so no real recording ever is.
+constexpr const char* simulated_marker = "SIMULATED";
+
+void check_folder(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code fault;
+  if (!fs::is_directory(folder, fault) || fs::is_empty(folder, fault)) return;
+  if (!fs::exists(fs::path(folder) / simulated_marker, fault))
+    throw imu2music::InputError(folder, "holds files that were not simulated",
+                                "choose a new or empty folder");
+}
+
 void run_simulate(const SimulateOptions& options) {
   using namespace imu2music;
   const MidiFile score = read_midi_file(options.score);
   const std::vector<Note> notes = score.all_notes();
   if (notes.empty())
     throw InputError(options.score, "has no notes", "use a score with at least one note for the violin");
+  check_folder(options.output);
   VirtualViolinistOptions violinist;
   violinist.seed = options.seed;
   const Recording recording = simulate_violinist(notes, violinist);
   write_repovizz(recording, options.output);
+  AtomicFile marker(options.output + "/" + simulated_marker);
+  marker.write("The signals in this folder were simulated from a score; nobody moved.\n");
+  marker.commit();
   const SensorTrack& sensor = recording.sensors.front();
   if (options.common.json) {
     nlohmann::ordered_json sensors = nlohmann::ordered_json::array();
@@ -52,7 +70,7 @@ void add_simulate_command(CLI::App& program) {
       program.add_subcommand("simulate", "Simulate a violinist's forearms bowing a score, as a recording");
   command->add_option("SCORE.mid", options->score, "The score (Standard MIDI File)")->required();
   command->add_option("-o,--output", options->output, "Folder to write, in the RepoVizz layout")->required();
-  command->add_option("--seed", options->seed, "Seed of bias and noise (default 0)");
+  command->add_option("--seed", options->seed, "Seed of bias and noise (default 0)")->check(seed_number());
   add_common_options(*command, options->common);
   command->callback([options] { run_simulate(*options); });
 }

@@ -155,6 +155,9 @@ TEST_CASE("configs and scores that are wrong are refused") {
   };
   check_refused(init(R"({"d_modle": 64})"), {"c.json", "d_modle", "d_model"});
   check_refused(init(R"({"d_model": 65, "heads": 8})"), {"c.json", "heads"});
+  check_refused(init(R"({"d_model": 16, "heads": 1, "memory_positions": 1})"),
+                {"c.json", "memory_positions"});
+  check_refused(init(R"({"d_model": 16384, "heads": 64})"), {"c.json", "GB", "d_model"});
   check_refused(init("{"), {"c.json"});
   check_refused(init(""), {"c.json"});
   test::write_file(scratch / "s.mid", "MThd");
@@ -164,12 +167,16 @@ TEST_CASE("configs and scores that are wrong are refused") {
 
 TEST_CASE("wrong use is refused in one line") {
   check_refused(program(""), {"--help"});
-  check_refused(program("compose"), {"--help"});
+  check_refused(program("compose"), {"'compose'", "--help"});
   check_refused(program("generate"), {"--help"});
   check_refused(program("generate x -o y --weights z --temperature 0"), {"--temperature"});
-  check_refused(program("generate x -o y --weights z --temperature nan"), {"temperature of nan"});
+  check_refused(program("generate x -o y --weights z --temperature nan"), {"--temperature"});
   check_refused(program("generate x -o y --weights z --instrument 128"), {"--instrument"});
   check_refused(program("info --threads 0"), {"--threads"});
+  for (const char* seed : {"-1", "18446744073709551616", "''", "1.5", "nan"})
+    check_refused(program(std::string("generate x -o y --weights z --seed ") + seed), {"--seed"});
+  check_refused(program("generate x -o y --weights z --max-tokens 99999999999999999999"), {"--max-tokens"});
+  check_refused(program("generate x -o y --weights z --start inf"), {"--start"});
 }
 
 TEST_CASE("a forced instruction set that does not exist is refused by name") {
@@ -177,4 +184,11 @@ TEST_CASE("a forced instruction set that does not exist is refused by name") {
                 {"IMU2MUSIC_FORCE_ISA=mmx", "scalar, avx2 or avx512"});
   const auto forced = program("info --json", "IMU2MUSIC_FORCE_ISA=scalar");
   CHECK(nlohmann::json::parse(forced.output)["isa"]["active"] == "scalar");
+}
+
+TEST_CASE("a pipe in place of weights is refused at once") {
+  test::ScratchFolder scratch;
+  REQUIRE(test::run_command("mkfifo " + quoted(scratch / "pipe")).status == 0);
+  for (const char* command : {"convert -o x ", "verify x ", "generate y -o x --weights "})
+    check_refused(program(command + quoted(scratch / "pipe")), {});
 }

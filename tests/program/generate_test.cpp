@@ -160,3 +160,53 @@ TEST_CASE("every command explains itself and speaks JSON") {
   CHECK(info["threads"]["used"] == 1);
   CHECK(info["isa"]["columns"][0] == "scalar");
 }
+
+TEST_CASE("an output never takes the place of an input, or of another output by another name") {
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);
+  const std::string before = test::read_file(weights);
+  const std::string base = "generate " + quoted(recording) + " --weights " + quoted(weights) + " -o ";
+  test::check_refused(program(base + quoted(weights)), {weights, "input"});
+  test::check_refused(program(base + quoted(recording + "/00_myo1_gyro__x.csv")),
+                      {"00_myo1_gyro__x.csv", "input"});
+  test::check_refused(program("convert " + quoted(weights) + " -o " + quoted(weights)), {weights, "input"});
+  CHECK(test::read_file(weights) == before);
+  std::filesystem::create_symlink("one", scratch.path() / "two");
+  test::write_file(scratch / "one", "");
+  test::check_refused(program(base + quoted(scratch / "one") + " --svg " + quoted(scratch / "two")),
+                      {"two outputs"});
+  test::check_refused(program(base + "/dev/stdout"), {"/dev/stdout"});
+}
+
+TEST_CASE("where one output fails, none appears") {
+  if (!std::filesystem::exists("/dev/full")) return;
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);
+  const auto result =
+      program("generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
+              quoted(scratch / "a.mid") + " --wav " + quoted(scratch / "a.wav") + " --svg /dev/full");
+  CHECK(result.status == 2);
+  CHECK_FALSE(std::filesystem::exists(scratch / "a.mid"));
+  CHECK_FALSE(std::filesystem::exists(scratch / "a.wav"));
+}
+
+TEST_CASE("a real recording is never replaced by a simulated one") {
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch);
+  CHECK(program("simulate " + quoted(scratch / "score.mid") + " -o " + quoted(recording)).status == 0);
+  std::filesystem::remove(recording + "/SIMULATED");
+  test::check_refused(program("simulate " + quoted(scratch / "score.mid") + " -o " + quoted(recording)),
+                      {recording, "not simulated"});
+}
+
+TEST_CASE("an interrupted command leaves no temporary file") {
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);
+  std::filesystem::create_directory(scratch.path() / "out");
+  for (const char* delay : {"0.02", "0.05", "0.1", "0.2"})
+    test::run_command("cd " + quoted(scratch / "out") + " && timeout -s INT " + delay + " " +
+                      quoted(IMU2MUSIC_PROGRAM) + " generate " + quoted(recording) + " --weights " +
+                      quoted(weights) + " -o a.mid --wav a.wav --svg a.svg");
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path() / "out"))
+    CHECK(entry.path().extension() != ".tmp");
+}

@@ -33,6 +33,52 @@
 
 namespace imu2music::inline v0 {
 
+namespace detail {
+
+// The temporaries that exist now, for remove_temporaries(). A slot's name may be read where `used` is set.
+struct TemporaryName {
+  std::atomic<bool> taken{false}, used{false};
+  char name[PATH_MAX] = {};
+};
+inline TemporaryName temporary_names[64];
+
+class RegisteredTemporary {
+ public:
+  void set(const std::string& name) {
+    clear();
+    if (name.size() + 1 > sizeof(TemporaryName::name)) return;
+    for (TemporaryName& slot : temporary_names) {
+      if (slot.taken.exchange(true)) continue;
+      std::memcpy(slot.name, name.c_str(), name.size() + 1);
+      slot.used = true;
+      slot_ = &slot;
+      return;
+    }
+  }
+  void clear() {
+    if (slot_ == nullptr) return;
+    slot_->used = false;
+    slot_->taken = false;
+    slot_ = nullptr;
+  }
+  RegisteredTemporary() = default;
+  RegisteredTemporary(const RegisteredTemporary&) = delete;
+  RegisteredTemporary& operator=(const RegisteredTemporary&) = delete;
+  ~RegisteredTemporary() { clear(); }
+
+ private:
+  TemporaryName* slot_ = nullptr;
+};
+
+}  // namespace detail
+
+// Removes every temporary that is being written. For a program's own handler of SIGINT and the like, before
+// it ends: it calls nothing that a signal handler may not.
+inline void remove_temporaries() {
+  for (detail::TemporaryName& slot : detail::temporary_names)
+    if (slot.used) ::unlink(slot.name);
+}
+
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path) : path_(std::move(path)) {
@@ -76,6 +122,12 @@ class AtomicFile {
   }
   void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
 
+  // Hands what was written to the operating system, so that a full disk is known before commit().
+  void flush() {
+    write_through(buffer_.data(), buffer_.size());
+    buffer_.clear();
+  }
+
   // Makes the file appear. `to_disk` also waits until its bytes would survive a loss of power.
   void commit(bool to_disk = false) {
     if (!file_.is_open()) throw Error(path_ + ": committed twice");
@@ -85,6 +137,7 @@ class AtomicFile {
     if (temporary_.empty()) return;
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw_unwritable(errno, "rename");
     temporary_.clear();
+    registered_.clear();
   }
 
   const std::string& path() const { return path_; }
@@ -151,16 +204,12 @@ class AtomicFile {
       if (number >= 0) {
         file_ = FileDescriptor(number);
         temporary_ = std::move(name);
+        registered_.set(temporary_);
         return;
       }
       if (errno != EEXIST && errno != EINTR) throw_unwritable(errno, "open");
     }
     throw_unwritable(EEXIST, "open");
-  }
-
-  void flush() {
-    write_through(buffer_.data(), buffer_.size());
-    buffer_.clear();
   }
 
   void write_through(const char* data, std::size_t byte_count) {
@@ -210,6 +259,7 @@ class AtomicFile {
   std::string path_;       // as the caller named it
   std::string target_;     // after symbolic links
   std::string temporary_;  // empty when written directly, and after commit
+  detail::RegisteredTemporary registered_;
   FileDescriptor file_;
   std::string buffer_;
 };

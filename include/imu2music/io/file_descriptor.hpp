@@ -65,13 +65,15 @@ class FileDescriptor {
   }
 }
 
-// Opens `path` to read; `status` receives what it is. A folder is refused.
-inline FileDescriptor open_to_read(const std::string& path, struct stat& status) {
+// Opens `path` to read; `status` receives what it is. A folder is refused. A named pipe is waited for until
+// somebody writes to it, unless the caller has no use for pipes.
+inline FileDescriptor open_to_read(const std::string& path, struct stat& status,
+                                   bool wait_for_writer = true) {
   if (path.empty()) throw InputError("''", "an empty file name", "name a file");
   if (path.find('\0') != std::string::npos)
     throw InputError(path.c_str(), "a zero byte in the name", "name a file");
   int number = -1;
-  do number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  do number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | (wait_for_writer ? 0 : O_NONBLOCK));
   while (number < 0 && errno == EINTR);
   if (number < 0) throw_unreadable(path, "open", errno);
   FileDescriptor file(number);

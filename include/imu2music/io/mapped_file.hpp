@@ -27,7 +27,7 @@ class MappedFile {
  public:
   explicit MappedFile(std::string path) : path_(std::move(path)) {
     struct stat status {};
-    const FileDescriptor file = open_to_read(path_, status);
+    const FileDescriptor file = open_to_read(path_, status, false);
     if (!S_ISREG(status.st_mode))
       throw InputError(path_, "is a device or a pipe, which cannot be mapped", "name a regular file");
     size_ = static_cast<std::size_t>(status.st_size);

@@ -66,6 +66,18 @@ struct ModelConfig {
 
 constexpr const char* config_metadata_key = "imu2music.config";
 
+// Throws InputError where the encoder's Er has fewer positions than its motion network has tokens.
+inline void check_memory_positions(const ModelConfig& config, const std::string& path) {
+  const int tokens = config.encoder == "conv" || config.encoder == "frequency" ? 27
+                     : config.encoder == "fully_connected"                     ? 9
+                     : config.encoder == "conv_transformer"                    ? config.rows * 150
+                                                                               : 1;
+  if (config.model == "encoder_decoder" && config.encoder_layers > 0 && config.memory_positions < tokens)
+    throw InputError(path, "memory_positions is " + std::to_string(config.memory_positions),
+                     "the encoder '" + config.encoder + "' gives " + std::to_string(tokens) +
+                         " tokens: use as many or more");
+}
+
 namespace config_detail {
 
 // A key; `encoder` is the one encoder that has it, or empty: every model has.
@@ -221,10 +233,7 @@ class ConfigReader {
     for (const NameField& field : names) check_owner(field);
     if (config.rate_hz != 25 && config.rate_hz != 50 && config.rate_hz != 100 && config.rate_hz != 200)
       throw InputError(path_, "rate_hz is " + std::to_string(config.rate_hz), "it is 25, 50, 100 or 200");
-    if (config.encoder == "conv_transformer" && config.memory_positions < config.rows * 150)
-      throw InputError(path_, "memory_positions is " + std::to_string(config.memory_positions),
-                       "the encoder's " + std::to_string(config.rows) + " rows give " +
-                           std::to_string(config.rows * 150) + " tokens: use as many or more");
+    check_memory_positions(config, path_);
   }
 
   void set_size(std::int64_t value, const std::string& shown) {

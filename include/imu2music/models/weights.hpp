@@ -284,7 +284,9 @@ inline ModelConfig infer_config(const TensorFile& file) { return detail::ConfigI
 template <class T = float>
 Model<T> load_model(std::shared_ptr<const TensorFile> file) {
   const std::optional<ModelConfig> stored = config_of(*file);
-  Model<T> model(stored ? *stored : infer_config(*file));
+  const ModelConfig config = stored ? *stored : infer_config(*file);
+  check_memory_positions(config, file->path);
+  Model<T> model(config);
   detail::ParameterLoader<T> loader(file);
   model.visit(loader);
   loader.finish();
