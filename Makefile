@@ -36,5 +36,12 @@ test-sanitize: dependencies
 	cmake --build --preset asan+ubsan -j$(JOBS)
 	ctest --preset asan+ubsan -j$(JOBS)
 
+# The kernels' columns against one another, on this machine.
+bench: dependencies
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	cmake --build $(BUILD) -j$(JOBS) --target bench_columns
+	$(BUILD)/benchmarks/bench_columns
+
 clean:
 	rm -rf $(BUILD) build-* demo
