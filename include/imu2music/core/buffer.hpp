@@ -1,10 +1,13 @@
-// Memory: owned blocks aligned to a cache line, and the arena that operations take their results from.
+// Memory: owned blocks aligned to a cache line, and the arena and the pool that operations take their results
+// from.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace imu2music::inline v0 {
@@ -62,6 +65,49 @@ class Arena {
   };
   std::vector<Block> blocks_;
   Mark position_;
+};
+
+// Blocks that come back when their last owner lets go of them and are given out again, so that a task
+// repeated with the same sizes, such as a training step, asks the system for memory the first time only.
+// Sizes are rounded up to eighths of a power of two, which wastes an eighth at most. One thread at a time.
+class BufferPool {
+ public:
+  // Uninitialised memory, aligned to a cache line; it may outlive everything but keeps the pool alive.
+  static std::shared_ptr<std::byte> take(const std::shared_ptr<BufferPool>& pool, std::size_t bytes) {
+    const std::size_t size = rounded(bytes);
+    std::vector<std::shared_ptr<std::byte>>& free = pool->free_[size];
+    std::shared_ptr<std::byte> block;
+    if (free.empty()) {
+      block = allocate_buffer(size);
+      pool->capacity_ += size;
+    } else {
+      block = std::move(free.back());
+      free.pop_back();
+    }
+    std::byte* memory = block.get();
+    return {memory, [pool, size, block = std::move(block)](std::byte*) mutable {
+              pool->free_[size].push_back(std::move(block));
+            }};
+  }
+
+  std::size_t capacity() const { return capacity_; }  // bytes, in use or not
+  // Gives unused blocks back to the system.
+  void trim() {
+    for (auto& [size, blocks] : free_) {
+      capacity_ -= size * blocks.size();
+      blocks.clear();
+    }
+  }
+
+ private:
+  static std::size_t rounded(std::size_t bytes) {
+    std::size_t step = buffer_alignment;
+    while (step * 8 < bytes) step *= 2;
+    return bytes == 0 ? step : (bytes + step - 1) / step * step;
+  }
+
+  std::map<std::size_t, std::vector<std::shared_ptr<std::byte>>> free_;
+  std::size_t capacity_ = 0;
 };
 
 }  // namespace imu2music::inline v0

@@ -4,7 +4,9 @@
 // result owns its memory. A Context belongs to one thread at a time; models are shared, contexts are not.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <kernel_context.hpp>
 #include "imu2music/core/buffer.hpp"
@@ -30,13 +32,22 @@ class Context {
   const kernels::Context& kernel() const { return kernel_; }
   Arena* arena() const { return arena_; }
   void set_arena(Arena* arena) { arena_ = arena; }
+  // Blocks that results are made of again and again, where there is no arena; shared, for results may outlive
+  // the context.
+  void set_pool(std::shared_ptr<BufferPool> pool) { pool_ = std::move(pool); }
+  // What records operations for a backward pass (autograd/tape.hpp: Tape<T>), or null.
+  void* tape() const { return tape_; }
+  void set_tape(void* tape) { tape_ = tape; }
 
   // An uninitialised tensor for a result.
   template <class T>
   Tensor<T> allocate(const Shape& shape) {
-    if (arena_ == nullptr) return Tensor<T>::uninitialised(shape);
     auto bytes = static_cast<std::size_t>(shape.element_count()) * sizeof(T);
-    return Tensor<T>::view(static_cast<T*>(arena_->take(bytes)), shape);
+    if (arena_ != nullptr) return Tensor<T>::view(static_cast<T*>(arena_->take(bytes)), shape);
+    if (pool_ == nullptr) return Tensor<T>::uninitialised(shape);
+    std::shared_ptr<std::byte> block = BufferPool::take(pool_, bytes);
+    T* data = reinterpret_cast<T*>(block.get());
+    return Tensor<T>::view(data, shape, std::move(block));
   }
 
   // The table of an operation for this context's device.
@@ -49,6 +60,8 @@ class Context {
   Device device_;
   kernels::Context kernel_;
   Arena* arena_ = nullptr;
+  std::shared_ptr<BufferPool> pool_;
+  void* tape_ = nullptr;
 };
 
 // Takes the context's results from `arena` inside a scope and gives them all back at its end.

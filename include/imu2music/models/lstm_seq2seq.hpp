@@ -6,15 +6,19 @@
 //             last token; y_t goes to the output projection
 //
 // It never sees the music written so far: what comes out at step t depends on the motion and t alone, and so
-// does greedy music. A property of the reference. Evaluation mode. Source: github kiototeko/IMU2Music.
+// does greedy music. A property of the reference. Source: github kiototeko/IMU2Music.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "imu2music/core/context.hpp"
 #include "imu2music/nn/linear.hpp"
 #include "imu2music/nn/lstm.hpp"
+#include "imu2music/ops/concatenate.hpp"
+#include "imu2music/ops/permute.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -57,6 +61,29 @@ struct LstmSeq2Seq {
     const Tensor<T> y = linear.forward(context, decoder.step(context, state.y, state.lstm));
     std::copy_n(y.data(), y.size(), state.y.data());
     return state.y;
+  }
+
+  // All steps at once, tokens [B, S, D] → [B, length, D].
+  template <class V>
+  V forward(Context& context, const V& tokens, std::int64_t length) const {
+    const std::int64_t B = tokens.dim(0), S = tokens.dim(1), D = tokens.dim(2);
+    detail::require(S >= 1 && D == decoder.hidden, "lstm_seq2seq", [&] {
+      return "the tokens must be (B, S, " + std::to_string(decoder.hidden) + "), not " +
+             tokens.shape().to_string();
+    });
+    const V by_time = permute(context, tokens, {1, 0, 2});
+    std::vector<V> h(decoder.layers.size(), constant<V>(Tensor<T>({B, D}))), c = h, outputs;
+    V y;
+    for (std::int64_t s = 0; s < S; ++s) {
+      y = by_time.slice(s, 1).reshape({B, D});
+      encoder.forward(context, y, h, c);
+    }
+    for (std::int64_t t = 0; t < length; ++t) {
+      y = linear.forward(context, decoder.forward(context, y, h, c));
+      outputs.push_back(y);
+    }
+    const V joined = concatenate(context, std::span<const V>(outputs), 0).reshape({length, B, D});
+    return permute(context, joined, {1, 0, 2});
   }
 
   template <class Visitor>

@@ -115,9 +115,10 @@ class Model {
 
   // input → the motion network's tokens, [B, S, D]. Throws ShapeError for an input that it does not take,
   // Error where the model has no motion network.
-  Tensor<T> encode_motion(Context& context, const Tensor<T>& input) const {
+  template <class V>
+  V encode_motion(Context& context, const V& input) const {
     return std::visit(
-        [&]<class Net>(const Net& net) -> Tensor<T> {
+        [&]<class Net>(const Net& net) -> V {
           if constexpr (std::is_same_v<Net, std::monostate>)
             throw Error("[model] a music_transformer has no encoder of motion");
           else
@@ -127,7 +128,8 @@ class Model {
   }
 
   // The motion network's tokens → what the music is written from, [B, S, D].
-  Tensor<T> encode_memory(Context& context, const Tensor<T>& features) const {
+  template <class V>
+  V encode_memory(Context& context, const V& features) const {
     if (const auto* transformer = std::get_if<MusicTransformer<T>>(&writer))
       return transformer->encoder.forward(context, features);
     return features;
@@ -135,15 +137,17 @@ class Model {
 
   // tokens: [B, T], T <= max_sequence; memory: [B, S, D]; control: [B, T, 12] or undefined → [B, T, V]. PAD
   // is ignored as a key where there is a memory.
-  Tensor<T> logits(Context& context, const Tensor<T>& memory, const Tensor<std::int64_t>& tokens,
-                   const Tensor<T>& control = {}) const {
+  template <class V>
+  V logits(Context& context, const V& memory, const Tensor<std::int64_t>& tokens,
+           const Tensor<T>& control = {}) const {
     check_control(control);
     detail::require(memory.defined() == has_memory(), "model", [&] {
       return std::string(has_memory() ? "a memory is wanted" : "a music_transformer takes no memory");
     });
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
       return lstm_logits(context, *lstm, memory, tokens);
-    Tensor<T> x = embedding.forward(context, tokens, position_rows());
+    V x = dropout(context, embedding.template forward<V>(context, tokens, position_rows()),
+                  DropoutPlace::transformer);
     if (control_input) x = control_input->forward(context, x, control);
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
       return Wout.forward(context, alone->layers.forward(context, x, true));
@@ -256,18 +260,23 @@ class Model {
                     [] { return std::string("these weights take no control"); });
   }
 
-  Tensor<T> lstm_logits(Context& context, const LstmSeq2Seq<T>& lstm, const Tensor<T>& memory,
-                        const Tensor<std::int64_t>& tokens) const {
-    const std::int64_t B = tokens.dim(0), length = tokens.dim(1), V = config.vocabulary;
-    auto state = lstm.make_state(B);
-    lstm.remember(context, memory, state);
-    Tensor<T> result = context.allocate<T>({B, length, V});
-    for (std::int64_t t = 0; t < length; ++t) {
-      const Tensor<T> row = Wout.forward(context, lstm.step(context, state));
-      for (std::int64_t b = 0; b < B; ++b)
-        std::copy_n(row.data() + b * V, V, result.data() + (b * length + t) * V);
+  template <class V>
+  V lstm_logits(Context& context, const LstmSeq2Seq<T>& lstm, const V& memory,
+                const Tensor<std::int64_t>& tokens) const {
+    if constexpr (records<V>) {
+      return Wout.forward(context, lstm.forward(context, memory, tokens.dim(1)));
+    } else {
+      const std::int64_t B = tokens.dim(0), length = tokens.dim(1), V_ = config.vocabulary;
+      auto state = lstm.make_state(B);
+      lstm.remember(context, memory, state);
+      Tensor<T> result = context.allocate<T>({B, length, V_});
+      for (std::int64_t t = 0; t < length; ++t) {
+        const Tensor<T> row = Wout.forward(context, lstm.step(context, state));
+        for (std::int64_t b = 0; b < B; ++b)
+          std::copy_n(row.data() + b * V_, V_, result.data() + (b * length + t) * V_);
+      }
+      return result;
     }
-    return result;
   }
 
   Tensor<T> position_rows() const { return positions.value.reshape({config.max_sequence, config.d_model}); }

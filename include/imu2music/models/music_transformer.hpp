@@ -6,11 +6,11 @@
 //                         (Music Transformer, Huang et al. 2018, arXiv:1809.04281; gwinndr's implementation).
 //                         PAD is not masked as a key.
 //   ControlInput          pitch-class histograms joined to the tokens (Foley Music)
-//
-// Evaluation mode.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +18,7 @@
 #include "imu2music/nn/embedding.hpp"
 #include "imu2music/nn/linear.hpp"
 #include "imu2music/nn/transformer.hpp"
+#include "imu2music/ops/concatenate.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -68,24 +69,25 @@ struct ControlInput {
   }
 
   // x: [B, T, D], tokens first_position..; control: [B, T, 12] or undefined.
-  Tensor<T> forward(Context& context, const Tensor<T>& x, const Tensor<T>& control,
-                    std::int64_t first_position = 0) const {
-    const std::int64_t B = x.dim(0), length = x.dim(1), D = x.dim(2), wide = D + 1 + classes;
+  template <class V>
+  V forward(Context& context, const V& x, const Tensor<T>& control, std::int64_t first_position = 0) const {
+    const std::int64_t B = x.dim(0), length = x.dim(1);
     detail::require(!control.defined() || control.shape() == Shape{B, length, classes}, "control", [&] {
       return "the histograms must be (" + std::to_string(B) + ", " + std::to_string(length) + ", 12), not " +
              control.shape().to_string();
     });
-    Tensor<T> joined = context.allocate<T>({B, length, wide});
+    Tensor<T> rows = context.allocate<T>({B, length, 1 + classes});
     for (std::int64_t n = 0; n < B * length; ++n) {
-      T* row = joined.data() + n * wide;
-      std::copy_n(x.data() + n * D, D, row);
-      row[D] = control.defined() ? T(0) : T(1);
+      T* row = rows.data() + n * (1 + classes);
+      row[0] = control.defined() ? T(0) : T(1);
       const T* position = positions.value.data() + (first_position + n % length) * classes;
       for (std::int64_t c = 0; c < classes; ++c)
-        row[D + 1 + c] = position[c] + (control.defined() ? control[n * classes + c] : T(0));
+        row[1 + c] = position[c] + (control.defined() ? control[n * classes + c] : T(0));
     }
-    return linear(context, joined, concat_fc.weight.value, concat_fc.bias.value, Activation::leaky_relu,
-                  T(0.1));
+    const std::array<V, 2> parts = {x, constant<V>(rows)};
+    return linear(context, concatenate(context, std::span<const V>(parts), 2),
+                  parameter<V>(context, concat_fc.weight.value), parameter<V>(context, concat_fc.bias.value),
+                  Activation::leaky_relu, T(0.1));
   }
 
   // One histogram, [12], for a whole sequence: repeated over L positions, the first of which gets zeros.

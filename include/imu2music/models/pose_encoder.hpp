@@ -8,8 +8,8 @@
 //           shapes change), ReLU
 //   output  mean over nodes, then persons; 1x1 convolution to D → [B, S, D], S = T, T/2 or T/4 rounded up
 //
-// Evaluation mode: batch norms use their running statistics; no dropout. Sources: Gan et al. 2020, Foley
-// Music (arXiv:2007.10984, section 3.2); Yan, Xiong, Lin 2018 (arXiv:1801.07455).
+// In training mode dropout follows the second norm of every block but the first. Sources: Gan et al. 2020,
+// Foley Music (arXiv:2007.10984, section 3.2); Yan, Xiong, Lin 2018 (arXiv:1801.07455).
 #pragma once
 
 #include <cstdint>
@@ -57,7 +57,8 @@ struct StGcnBlock {
   V forward(Context& context, const V& x, const Tensor<T>& A) const {
     const V spatial = gcn.forward(context, x, A, tcn_norm_in, Activation::relu);
     if (residual == Residual::none) return tcn_conv.forward(context, spatial, tcn_norm_out, Activation::relu);
-    const V temporal = tcn_conv.forward(context, spatial, tcn_norm_out, Activation::none);
+    const V temporal = dropout(context, tcn_conv.forward(context, spatial, tcn_norm_out, Activation::none),
+                               DropoutPlace::encoder);
     return add(context, temporal,
                residual == Residual::identity
                    ? x

@@ -28,9 +28,10 @@ struct RelativeSelfAttention {
   // x: [B, T, D]; key_masked: [B, T] or undefined.
   template <class V>
   V forward(Context& context, const V& x, bool causal, const Tensor<std::uint8_t>& key_masked = {}) const {
-    const V qkv = linear(context, x, in_proj_weight.value, in_proj_bias.value);
-    return out_proj.forward(context,
-                            relative_self_attention(context, qkv, Er.value, heads, causal, key_masked));
+    const V qkv = linear(context, x, parameter<V>(context, in_proj_weight.value),
+                         parameter<V>(context, in_proj_bias.value));
+    return out_proj.forward(context, relative_self_attention(context, qkv, parameter<V>(context, Er.value),
+                                                             heads, causal, key_masked));
   }
 
   // One more token of one sequence, x: [1, D], against the cache, which takes it up; as a masked key if it is
@@ -102,12 +103,14 @@ struct CrossAttention {
   template <class V>
   V queries(Context& context, const V& x) const {
     const std::int64_t D = out_proj.weight.shape[0];
-    return linear(context, x, in_proj_weight.value.slice(0, D), in_proj_bias.value.slice(0, D));
+    return linear(context, x, parameter<V>(context, in_proj_weight.value.slice(0, D)),
+                  parameter<V>(context, in_proj_bias.value.slice(0, D)));
   }
   template <class V>
   V keys_and_values(Context& context, const V& memory) const {
     const std::int64_t D = out_proj.weight.shape[0];
-    return linear(context, memory, in_proj_weight.value.slice(D, 2 * D), in_proj_bias.value.slice(D, 2 * D));
+    return linear(context, memory, parameter<V>(context, in_proj_weight.value.slice(D, 2 * D)),
+                  parameter<V>(context, in_proj_bias.value.slice(D, 2 * D)));
   }
 };
 

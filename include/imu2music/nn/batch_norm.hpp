@@ -1,5 +1,6 @@
 // Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167) with running statistics, eps = 1e-5:
-// y = (x - mean) / sqrt(var + eps) * weight + bias, by channel.
+// y = (x - mean) / sqrt(var + eps) * weight + bias, by channel. In training mode mean and var are those of
+// the batch, and the running ones follow them with momentum 0.1.
 #pragma once
 
 #include <cmath>
@@ -35,13 +36,19 @@ struct BatchNorm {
     return result;
   }
 
-  // x: [B, channels, ...].
+  // x: [B, channels, ...]. In training mode each B / groups entries have statistics of their own.
   template <class V>
-  V forward(Context& context, const V& x, Activation activation = Activation::none) const {
-    const Tensor<T> map = affine(context);
-    const std::int64_t channels = weight.shape[0];
-    return batch_norm(context, x, map.slice(0, 1).reshape({channels}), map.slice(1, 1).reshape({channels}),
-                      activation);
+  V forward(Context& context, const V& x, Activation activation = Activation::none, double slope = 0,
+            std::int64_t groups = 1) const {
+    if constexpr (records<V>) {
+      return batch_norm_training(context, x, weight.value, bias.value, eps, running_mean.value,
+                                 running_var.value, &num_batches_tracked, groups, activation, slope);
+    } else {
+      const Tensor<T> map = affine(context);
+      const std::int64_t channels = weight.shape[0];
+      return batch_norm(context, x, map.slice(0, 1).reshape({channels}), map.slice(1, 1).reshape({channels}),
+                        activation, slope);
+    }
   }
 
   template <class Visitor>

@@ -22,19 +22,24 @@ struct Conv2d {
 
   template <class V>
   V forward(Context& context, const V& x) const {
-    return conv2d(context, x, weight.value, bias.value, Tensor<T>(), Tensor<T>(), options);
+    return conv2d(context, x, parameter<V>(context, weight.value), parameter<V>(context, bias.value),
+                  options);
   }
-  // activation(norm(conv(x))), the norm with its running statistics.
+  // activation(norm(conv(x))), in evaluation mode as one operation; `groups`: nn/batch_norm.hpp.
   template <class V>
-  V forward(Context& context, const V& x, const BatchNorm<T>& norm, Activation activation,
-            double slope = 0) const {
-    Conv2dOptions fused = options;
-    fused.activation = activation;
-    fused.slope = slope;
-    const Tensor<T> affine = norm.affine(context);
-    const std::int64_t channels = weight.shape[0];
-    return conv2d(context, x, weight.value, bias.value, affine.slice(0, 1).reshape({channels}),
-                  affine.slice(1, 1).reshape({channels}), fused);
+  V forward(Context& context, const V& x, const BatchNorm<T>& norm, Activation activation, double slope = 0,
+            std::int64_t groups = 1) const {
+    if constexpr (records<V>) {
+      return norm.forward(context, forward(context, x), activation, slope, groups);
+    } else {
+      Conv2dOptions fused = options;
+      fused.activation = activation;
+      fused.slope = slope;
+      const Tensor<T> affine = norm.affine(context);
+      const std::int64_t channels = weight.shape[0];
+      return conv2d(context, x, weight.value, bias.value, affine.slice(0, 1).reshape({channels}),
+                    affine.slice(1, 1).reshape({channels}), fused);
+    }
   }
 
   template <class Visitor>
@@ -64,7 +69,7 @@ struct Conv1d {
   V forward(Context& context, const V& x, Activation activation = Activation::none) const {
     Conv1dOptions fused = options;
     fused.activation = activation;
-    return conv1d(context, x, weight.value, bias.value, fused);
+    return conv1d(context, x, parameter<V>(context, weight.value), parameter<V>(context, bias.value), fused);
   }
   // The one output that looks at x: [1, C, reach()].
   Tensor<T> step(Context& context, const Tensor<T>& x, Activation activation = Activation::none) const {

@@ -36,9 +36,10 @@ struct Embedding {
   Embedding(std::int64_t vocabulary, std::int64_t D) : weight({vocabulary, D}, Initializer::normal(1)) {}
 
   // ids: [B, T] → [B, T, D], plus rows first_position.. of `positions`.
-  Tensor<T> forward(Context& context, const Tensor<std::int64_t>& ids, const Tensor<T>& positions,
-                    std::int64_t first_position = 0) const {
-    return embedding(context, ids, weight.value, positions, first_position);
+  template <class V = Tensor<T>>
+  V forward(Context& context, const Tensor<std::int64_t>& ids, const Tensor<T>& positions,
+            std::int64_t first_position = 0) const {
+    return embedding(context, ids, parameter<V>(context, weight.value), positions, first_position);
   }
 
   template <class Visitor>

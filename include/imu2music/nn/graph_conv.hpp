@@ -23,12 +23,17 @@ struct GraphConv {
   template <class V>
   V forward(Context& context, const V& x, const Tensor<T>& A, const BatchNorm<T>& norm,
             Activation activation) const {
-    Tensor<T> weighted = context.allocate<T>(A.shape());
-    for (std::int64_t n = 0; n < A.size(); ++n) weighted[n] = A[n] * edge_importance.value[n];
-    const Tensor<T> map = norm.affine(context);
-    const std::int64_t channels = norm.weight.shape[0];
-    return graph_conv(context, conv.forward(context, x), weighted, map.slice(0, 1).reshape({channels}),
-                      map.slice(1, 1).reshape({channels}), activation);
+    if constexpr (records<V>) {
+      const V weighted = multiply(context, parameter<V>(context, edge_importance.value), A);
+      return norm.forward(context, graph_conv(context, conv.forward(context, x), weighted), activation);
+    } else {
+      Tensor<T> weighted = context.allocate<T>(A.shape());
+      for (std::int64_t n = 0; n < A.size(); ++n) weighted[n] = A[n] * edge_importance.value[n];
+      const Tensor<T> map = norm.affine(context);
+      const std::int64_t channels = norm.weight.shape[0];
+      return graph_conv(context, conv.forward(context, x), weighted, map.slice(0, 1).reshape({channels}),
+                        map.slice(1, 1).reshape({channels}), activation);
+    }
   }
 };
 

@@ -17,12 +17,14 @@ struct LayerNorm {
 
   template <class V>
   V forward(Context& context, const V& x) const {
-    return layer_norm(context, x, V(), weight.value, bias.value, eps);
+    return layer_norm(context, x, V(), parameter<V>(context, weight.value), parameter<V>(context, bias.value),
+                      eps);
   }
   // Of x + residual.
   template <class V>
   V forward(Context& context, const V& x, const V& residual) const {
-    return layer_norm(context, x, residual, weight.value, bias.value, eps);
+    return layer_norm(context, x, residual, parameter<V>(context, weight.value),
+                      parameter<V>(context, bias.value), eps);
   }
 
   template <class Visitor>

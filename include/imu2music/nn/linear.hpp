@@ -17,7 +17,8 @@ struct Linear {
 
   template <class V>
   V forward(Context& context, const V& x, Activation activation = Activation::none) const {
-    return linear(context, x, weight.value, bias.value, activation);
+    return linear(context, x, parameter<V>(context, weight.value), parameter<V>(context, bias.value),
+                  activation);
   }
 
   template <class Visitor>

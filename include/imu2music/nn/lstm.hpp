@@ -61,6 +61,23 @@ struct Lstm {
     return x;
   }
 
+  // The same with outputs and cells of the layers, [B, H] each, as values that are replaced.
+  template <class V>
+  V forward(Context& context, V x, std::vector<V>& h, std::vector<V>& c) const {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const Layer& layer = layers[i];
+      const V gates_x = linear(context, x, parameter<V>(context, layer.weight_ih.value),
+                               parameter<V>(context, layer.bias_ih.value));
+      const V gates_h = linear(context, h[i], parameter<V>(context, layer.weight_hh.value),
+                               parameter<V>(context, layer.bias_hh.value));
+      const auto next = lstm_cell(context, gates_x, gates_h, c[i]);
+      h[i] = next.h;
+      c[i] = next.c;
+      x = h[i];
+    }
+    return x;
+  }
+
   template <class Visitor>
   void visit(Visitor& visitor, const std::string& prefix) {
     for (std::size_t i = 0; i < layers.size(); ++i) {

@@ -1,7 +1,8 @@
 // Parameters, and how a model names them.
 //
 // A module is a struct of Parameters with two members:
-//   forward<V>(Context&, const V& x) const    V = Tensor<T>: computes and records nothing
+//   forward<V>(Context&, const V& x) const    V = Tensor<T>: evaluation mode, records nothing
+//                                             V = Variable<T>: training mode, recorded (autograd/tape.hpp)
 //   visit(visitor, prefix)                    calls visitor(prefix + name, parameter) for each, in state_dict
 //   order
 // Names are those of the PyTorch state_dict, so weights go both ways without a table.
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <string>
 
+#include "imu2music/autograd/mode.hpp"
 #include "imu2music/core/random.hpp"
 #include "imu2music/core/tensor.hpp"
 

@@ -1,6 +1,7 @@
 // Transformer encoder and decoder with relative self-attention, post-norm, ReLU feed-forward, and a final
 // layer norm on each stack (Vaswani et al. 2017, arXiv:1706.03762; Huang et al. 2018, arXiv:1809.04281).
-// Evaluation mode.
+// In training mode dropout follows every attention, the feed-forward's hidden layer and its output; not the
+// attention's probabilities.
 //
 // Sequences are [B, T, D]. Cross-attention is plain: the memory gets no positions.
 #pragma once
@@ -37,7 +38,8 @@ struct TransformerEncoderLayer {
   // x: [B, T, D]; causal: no token looks at a later one.
   template <class V>
   V forward(Context& context, const V& x, bool causal) const {
-    return feed_forward(context, norm1.forward(context, self_attn.forward(context, x, causal), x));
+    const V attended = dropout(context, self_attn.forward(context, x, causal), DropoutPlace::transformer);
+    return feed_forward(context, norm1.forward(context, attended, x));
   }
 
   // One more token of a causal sequence, x: [1, D].
@@ -57,8 +59,10 @@ struct TransformerEncoderLayer {
  private:
   template <class V>
   V feed_forward(Context& context, const V& x) const {
-    const V hidden = linear1.forward(context, x, Activation::relu);
-    return norm2.forward(context, linear2.forward(context, hidden), x);
+    const V hidden =
+        dropout(context, linear1.forward(context, x, Activation::relu), DropoutPlace::transformer);
+    return norm2.forward(context,
+                         dropout(context, linear2.forward(context, hidden), DropoutPlace::transformer), x);
   }
 };
 
@@ -126,8 +130,12 @@ struct TransformerDecoderLayer {
   // x: [B, T, D]; memory: [B, S, D]; key_masked: [B, T], nonzero at padding.
   template <class V>
   V forward(Context& context, const V& x, const V& memory, const Tensor<std::uint8_t>& key_masked) const {
-    const V attended = norm1.forward(context, self_attn.forward(context, x, true, key_masked), x);
-    const V informed = norm2.forward(context, multihead_attn.forward(context, attended, memory), attended);
+    const V heard =
+        dropout(context, self_attn.forward(context, x, true, key_masked), DropoutPlace::transformer);
+    const V attended = norm1.forward(context, heard, x);
+    const V seen =
+        dropout(context, multihead_attn.forward(context, attended, memory), DropoutPlace::transformer);
+    const V informed = norm2.forward(context, seen, attended);
     return feed_forward(context, informed);
   }
 
@@ -152,8 +160,10 @@ struct TransformerDecoderLayer {
  private:
   template <class V>
   V feed_forward(Context& context, const V& x) const {
-    const V hidden = linear1.forward(context, x, Activation::relu);
-    return norm3.forward(context, linear2.forward(context, hidden), x);
+    const V hidden =
+        dropout(context, linear1.forward(context, x, Activation::relu), DropoutPlace::transformer);
+    return norm3.forward(context,
+                         dropout(context, linear2.forward(context, hidden), DropoutPlace::transformer), x);
   }
 };
 

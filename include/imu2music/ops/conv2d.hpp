@@ -75,4 +75,11 @@ Tensor<T> conv2d(Context& context, const Tensor<T>& x, const Tensor<T>& weight, 
   return y;
 }
 
+// Without a batch norm.
+template <class T>
+Tensor<T> conv2d(Context& context, const Tensor<T>& x, const Tensor<T>& weight, const Tensor<T>& bias,
+                 const Conv2dOptions& options = {}) {
+  return conv2d(context, x, weight, bias, Tensor<T>(), Tensor<T>(), options);
+}
+
 }  // namespace imu2music::inline v0

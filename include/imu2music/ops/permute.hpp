@@ -3,6 +3,7 @@
 // x: at most six axes; order: each axis once. Throws ShapeError.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <span>
@@ -14,7 +15,7 @@
 namespace imu2music::inline v0 {
 
 template <class T>
-Tensor<T> permute(Context& context, const Tensor<T>& x, std::initializer_list<int> order) {
+Tensor<T> permute(Context& context, const Tensor<T>& x, std::span<const int> order) {
   std::array<std::int64_t, Shape::max_rank> strides{}, steps{}, index{};
   bool once = static_cast<int>(order.size()) == x.rank();
   std::array<bool, Shape::max_rank> seen{};
@@ -36,10 +37,21 @@ Tensor<T> permute(Context& context, const Tensor<T>& x, std::initializer_list<in
   detail::require(once, "permute",
                   [&] { return "the order must name each axis of " + x.shape().to_string() + " once"; });
   Tensor<T> y = context.allocate<T>(shape);
+  if (y.size() == 0) return y;
+  if (rank == 0) {
+    y[0] = x[0];
+    return y;
+  }
+  const std::int64_t run = shape[rank - 1], step = steps[static_cast<std::size_t>(rank - 1)];
   std::int64_t from = 0;
-  for (std::int64_t to = 0; to < y.size(); ++to) {
-    y[to] = x[from];
-    for (int axis = rank - 1; axis >= 0; --axis) {
+  for (std::int64_t to = 0; to < y.size(); to += run) {
+    const T* source = x.data() + from;
+    T* target = y.data() + to;
+    if (step == 1)
+      std::copy_n(source, run, target);
+    else
+      for (std::int64_t n = 0; n < run; ++n) target[n] = source[n * step];
+    for (int axis = rank - 2; axis >= 0; --axis) {
       const auto a = static_cast<std::size_t>(axis);
       from += steps[a];
       if (++index[a] < shape[axis]) break;
@@ -48,6 +60,11 @@ Tensor<T> permute(Context& context, const Tensor<T>& x, std::initializer_list<in
     }
   }
   return y;
+}
+
+template <class T>
+Tensor<T> permute(Context& context, const Tensor<T>& x, std::initializer_list<int> order) {
+  return permute(context, x, std::span<const int>(order.begin(), order.size()));
 }
 
 }  // namespace imu2music::inline v0

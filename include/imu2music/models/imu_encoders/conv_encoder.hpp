@@ -5,19 +5,24 @@
 //   to 1314 stacked  [B, 1, 2, 1314]: Conv2d 1→3 (2,2), BN, ReLU; 3→9 (1,3) stride 2, BN, ReLU; 9→27 (1,2),
 //   BN, ReLU output   [B, 27, 655] → Linear 655→D → [B, 27, D]
 //
-// Evaluation mode: batch norms use their running statistics and are folded into the convolutions; no dropout.
-// The 27 tokens are convolution channels and have no time axis (a property of the published model, kept for
-// its weights). `frames` is 150 but for the frequency encoder, which runs these layers on spectra. Source:
-// github kiototeko/IMU2Music, the default IMU network.
+// In evaluation mode batch norms use their running statistics and are folded into the convolutions; in
+// training mode dropout follows the first two layers of each branch. The 27 tokens are convolution channels
+// and have no time axis (a property of the published model, kept for its weights). `frames` is 150 but for
+// the frequency encoder, which runs these layers on spectra. Source: github kiototeko/IMU2Music, the default
+// IMU network.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "imu2music/core/context.hpp"
 #include "imu2music/nn/batch_norm.hpp"
 #include "imu2music/nn/conv.hpp"
 #include "imu2music/nn/linear.hpp"
+#include "imu2music/ops/concatenate.hpp"
+#include "imu2music/ops/permute.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -30,7 +35,10 @@ struct ConvEncoderBranch {
 
   template <class V>
   V forward(Context& context, V x) const {
-    for (int i = 0; i < 3; ++i) x = conv[i].forward(context, x, norm[i], Activation::relu);
+    for (int i = 0; i < 3; ++i) {
+      x = conv[i].forward(context, x, norm[i], Activation::relu);
+      if (i < 2) x = dropout(context, x, DropoutPlace::encoder);
+    }
     return x;
   }
 
@@ -81,20 +89,19 @@ struct ConvEncoder {
   }
 
   // input: [B, 2, 3, frames] → [B, 27, D].
-  Tensor<T> forward(Context& context, const Tensor<T>& input) const {
+  template <class V>
+  V forward(Context& context, const V& input) const {
     detail::require(takes(input.shape()), "conv_encoder",
                     [&] { return "the input must be " + wanted() + "; not " + input.shape().to_string(); });
-    const std::int64_t B = input.dim(0), plane = features * frames, wide = branch_width(frames);
-    Tensor<T> stacked = context.allocate<T>({B, 1, sensors, wide});
-    for (std::int64_t sensor = 0; sensor < sensors; ++sensor) {
-      Tensor<T> one = context.allocate<T>({B, 1, features, frames});
-      for (std::int64_t b = 0; b < B; ++b)
-        std::copy_n(input.data() + (b * sensors + sensor) * plane, plane, one.data() + b * plane);
-      const Tensor<T> branch = (sensor == 0 ? individual_net1 : individual_net2).forward(context, one);
-      for (std::int64_t b = 0; b < B; ++b)
-        std::copy_n(branch.data() + b * wide, wide, stacked.data() + (b * sensors + sensor) * wide);
-    }
-    const Tensor<T> combined = combined_net.forward(context, stacked);  // [B, 27, 1, 655]
+    const std::int64_t B = input.dim(0);
+    const V by_sensor = permute(context, input, {1, 0, 2, 3});
+    const auto branch = [&](const ConvEncoderBranch<T>& net, std::int64_t sensor) {
+      const V one = by_sensor.slice(sensor, 1).reshape({B, 1, features, frames});
+      return net.forward(context, one).reshape({B, 1, 1, branch_width(frames)});
+    };
+    const std::array<V, sensors> branches = {branch(individual_net1, 0), branch(individual_net2, 1)};
+    const V stacked = concatenate(context, std::span<const V>(branches), 2);
+    const V combined = combined_net.forward(context, stacked);  // [B, 27, 1, 655]
     return fcn.forward(context, combined.reshape({B, tokens, token_width(frames)}));
   }
 

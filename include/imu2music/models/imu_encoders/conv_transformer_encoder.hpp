@@ -16,7 +16,8 @@
 // kept for its weights; it is also why no Q is computed here and the sum over l is formed once. Q's weights
 // are loaded and saved with the others.
 //
-// Evaluation mode. Sources: github kiototeko/IMU2Music; Liu et al. 2020, ConvTransformer (arXiv:2011.10185).
+// In training mode batch norms take each segment by itself. Sources: github kiototeko/IMU2Music; Liu et al.
+// 2020, ConvTransformer (arXiv:2011.10185).
 #pragma once
 
 #include <cmath>
@@ -53,10 +54,10 @@ struct ConvTransformerHead {
   V forward(Context& context, const V& x, std::int64_t S) const {
     const std::int64_t D = Wik.shape[0], K = Wik.shape[1], B = x.dim(0) / S;
     const auto project = [&](std::int64_t part, const Parameter<T>& matrix) {
-      const V projected = conv2d(context, x, conv1.weight.value.slice(part * D, D),
-                                 conv1.bias.value.slice(part * D, D), Tensor<T>(), Tensor<T>());
-      return conv2d(context, projected, permute(context, matrix.value, {1, 0}).reshape({K, D, 1, 1}),
-                    Tensor<T>(), Tensor<T>(), Tensor<T>());
+      const V projected = conv2d(context, x, parameter<V>(context, conv1.weight.value.slice(part * D, D)),
+                                 parameter<V>(context, conv1.bias.value.slice(part * D, D)));
+      const V kernel = permute(context, parameter<V>(context, matrix.value), {1, 0}).reshape({K, D, 1, 1});
+      return conv2d(context, projected, kernel, V());
     };
     const V scores = conv2.forward(context, project(1, Wik));
     const Shape segments{S, B, K, x.dim(2), x.dim(3)};
@@ -99,14 +100,16 @@ struct ConvTransformerLayer {
     std::vector<V> outputs;
     for (const ConvTransformerHead<T>& head : heads) outputs.push_back(head.forward(context, normed, S));
     const V joined = concatenate(context, std::span<const V>(outputs), 1);  // [B, D, h, w]
-    const V mixed = conv2d(context, joined, permute(context, W0.value, {1, 0}).reshape({D, D, 1, 1}),
-                           Tensor<T>(), Tensor<T>(), Tensor<T>());
+    const V mixed =
+        conv2d(context, joined,
+               permute(context, parameter<V>(context, W0.value), {1, 0}).reshape({D, D, 1, 1}), V());
     const std::vector<V> alike(static_cast<std::size_t>(S), mixed);
     const V attended = add(context, x, concatenate(context, std::span<const V>(alike), 0));
 
     const V again = normalise(context, attended, norm2_weight, norm2_bias).reshape({S, pixels});
-    const V hidden = linear(context, permute(context, again, {1, 0}), widen.weight.value, widen.bias.value,
-                            Activation::leaky_relu, T(0.01));
+    const V hidden =
+        linear(context, permute(context, again, {1, 0}), parameter<V>(context, widen.weight.value),
+               parameter<V>(context, widen.bias.value), Activation::leaky_relu, T(0.01));
     const V along = permute(context, narrow.forward(context, hidden), {1, 0});
     return add(context, attended, along.reshape({S * B, D, x.dim(2), x.dim(3)}));
   }
@@ -128,8 +131,9 @@ struct ConvTransformerLayer {
   template <class V>
   static V normalise(Context& context, const V& x, const Parameter<T>& weight, const Parameter<T>& bias) {
     const std::int64_t image = weight.shape.element_count();
-    return layer_norm(context, x.reshape({x.dim(0), image}), V(), weight.value.reshape({image}),
-                      bias.value.reshape({image}), T(1e-5))
+    return layer_norm(context, x.reshape({x.dim(0), image}), V(),
+                      parameter<V>(context, weight.value.reshape({image})),
+                      parameter<V>(context, bias.value.reshape({image})), T(1e-5))
         .reshape(x.shape());
   }
 };
@@ -188,8 +192,9 @@ struct ConvTransformerEncoder {
     // [B, 2, h, 6, 25] → [6 B, 2, h, 25]
     V x = permute(context, input.reshape({B, sensors, rows, segments, segment_frames}), {3, 0, 1, 2, 4})
               .reshape({segments * B, sensors, rows, segment_frames});
-    for (int i = 0; i < 4; ++i) x = conv[i].forward(context, x, bn[i], Activation::leaky_relu, 0.01);
-    x = add(context, x, positions(context, B));
+    for (int i = 0; i < 4; ++i)
+      x = conv[i].forward(context, x, bn[i], Activation::leaky_relu, 0.01, segments);
+    x = add(context, x, constant<V>(positions(context, B)));
     for (const ConvTransformerLayer<T>& layer : layers) x = layer.forward(context, x, segments);
     // [6, B, D, h, 25] → [B, h, 25, 6, D]
     return permute(context, x.reshape({segments, B, D, rows, segment_frames}), {1, 3, 4, 0, 2})

@@ -68,10 +68,14 @@ struct FrequencyEncoder {
   }
 
   // input: [B, 2, 3, 150] → [B, 27, D].
-  Tensor<T> forward(Context& context, const Tensor<T>& input) const {
+  template <class V>
+  V forward(Context& context, const V& input) const {
     detail::require(takes(input.shape()), "frequency_encoder",
                     [&] { return "the input must be " + wanted() + "; not " + input.shape().to_string(); });
-    return net.forward(context, spectrum(context, input));
+    if constexpr (records<V>)  // the input is data: no gradient is wanted of it
+      return net.forward(context, V(spectrum(context, input.value())));
+    else
+      return net.forward(context, spectrum(context, input));
   }
 
   template <class Visitor>

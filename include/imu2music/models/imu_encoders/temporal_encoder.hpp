@@ -57,7 +57,8 @@ struct TemporalBlock {
   template <class V>
   V forward(Context& context, const V& x) const {
     const V normed = permute(context, norm.forward(context, permute(context, x, {0, 2, 1})), {0, 2, 1});
-    return add(context, x, mix.forward(context, conv.forward(context, normed, Activation::relu)));
+    const V hidden = dropout(context, conv.forward(context, normed, Activation::relu), DropoutPlace::encoder);
+    return add(context, x, mix.forward(context, hidden));
   }
 
   template <class Visitor>
@@ -111,26 +112,28 @@ struct TemporalEncoder {
   std::string wanted() const { return "(B, " + std::to_string(sizes.C) + ", T): channels, frames"; }
 
   // input: [B, C, T] → [B, S, D].
-  Tensor<T> forward(Context& context, const Tensor<T>& input) const {
+  template <class V>
+  V forward(Context& context, const V& input) const {
     detail::require(takes(input.shape()), "temporal_encoder",
                     [&] { return "the input must be " + wanted() + "; not " + input.shape().to_string(); });
-    Tensor<T> x = stem.forward(context, standardise(context, input), Activation::relu);
+    V x = stem.forward(context, standardise(context, input), Activation::relu);
     std::size_t halving = 0;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       for (int n = halvings_before(static_cast<int>(i)); n > 0; --n)
         x = halvings[halving++].forward(context, x, Activation::relu);
       x = blocks[i].forward(context, x);
     }
-    const Tensor<T> tokens = fcn.forward(context, norm.forward(context, permute(context, x, {0, 2, 1})));
+    const V tokens = fcn.forward(context, norm.forward(context, permute(context, x, {0, 2, 1})));
     const std::int64_t B = tokens.dim(0), S = tokens.dim(1), D = tokens.dim(2);
     Tensor<T> positions = context.allocate<T>(tokens.shape());
     for (std::int64_t b = 0; b < B; ++b)
       for (std::int64_t s = 0; s < S; ++s) write_position(s, D, positions.data() + (b * S + s) * D);
-    return add(context, tokens, positions);
+    return add(context, tokens, constant<V>(positions));
   }
 
   // x: [B, C, T].
-  Tensor<T> standardise(Context& context, const Tensor<T>& x) const {
+  template <class V>
+  V standardise(Context& context, const V& x) const {
     Tensor<T> scale = context.allocate<T>({sizes.C}), shift = context.allocate<T>({sizes.C});
     for (std::int64_t c = 0; c < sizes.C; ++c) {
       scale[c] = T(1) / deviation.value[c];
