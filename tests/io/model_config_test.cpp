@@ -83,8 +83,11 @@ TEST_CASE("an encoder's own keys are read and written with it, and refused with 
   CHECK(parse(to_json(pose)) == pose);
   ModelConfig temporal;
   temporal.encoder = "temporal";
-  temporal.channels = 7;
+  temporal.sensors = 2;
+  temporal.quantities = "acceleration+angular_velocity+orientation";
+  temporal.channels = 20;
   temporal.rate_hz = 100;
+  temporal.window_ms = 4010;
   CHECK(parse(to_json(temporal)) == temporal);
   CHECK(fault_of(R"({"layout": "hands"})") ==
         "c.json: layout is given for the encoder 'conv'; it belongs to the encoder 'pose'");
@@ -92,6 +95,45 @@ TEST_CASE("an encoder's own keys are read and written with it, and refused with 
   CHECK(
       contains(fault_of(R"({"encoder": "pose", "layout": "feet"})"), "there is 'body25', 'hands', 'body65'"));
   CHECK(contains(fault_of(R"({"encoder": "temporal", "rate_hz": 60})"), "25, 50, 100 or 200"));
+}
+
+TEST_CASE("sensors, quantities and channels of a temporal encoder follow from one another") {
+  const auto temporal = [](const std::string& keys) {
+    return parse(R"({"encoder": "temporal")" + (keys.empty() ? "" : ", " + keys) + "}");
+  };
+  const auto fault = [](const std::string& keys) {
+    return fault_of(R"({"encoder": "temporal", )" + keys + "}");
+  };
+  CHECK(temporal("").channels == 6);
+  CHECK(temporal(R"("sensors": 3)").channels == 18);
+  CHECK(temporal(R"("sensors": 2, "quantities": "acceleration")").channels == 6);
+  CHECK(temporal(R"("quantities": "acceleration+angular_velocity+orientation")").channels == 10);
+  CHECK(temporal(R"("channels": 18)").sensors == 3);
+  CHECK(temporal(R"("channels": 24, "quantities": "angular_velocity")").sensors == 8);
+  CHECK(fault(R"("channels": 7)") ==
+        "c.json: channels is 7; 1 sensor with acceleration+angular_velocity has 6: use that, or leave "
+        "channels out");
+  CHECK(contains(fault(R"("channels": 18, "sensors": 2)"), "channels is 18; 2 sensors with"));
+  CHECK(contains(fault(R"("channels": 27, "quantities": "acceleration")"), "1 sensor"));
+  CHECK(contains(fault(R"("sensors": 9)"), "from 1 to 8"));
+  CHECK(contains(fault(R"("quantities": "rotation")"), "there is 'acceleration+angular_velocity', "));
+  CHECK(contains(fault_of(R"({"sensors": 1})"), "belongs to the encoder 'temporal'"));
+  CHECK(contains(fault_of(R"({"quantities": "acceleration"})"), "belongs to the encoder 'temporal'"));
+}
+
+TEST_CASE("a temporal encoder's window is whole frames, and its tokens fit the memory") {
+  const auto temporal = [](const std::string& keys) {
+    return parse(R"({"encoder": "temporal", )" + keys + "}");
+  };
+  const ModelConfig usual = temporal(R"("rate_hz": 50)");
+  CHECK(window_frames(usual) == 300);
+  CHECK(window_tokens(usual) == 75);
+  CHECK(window_tokens(temporal(R"("rate_hz": 25, "window_ms": 1000)")) == 13);
+  CHECK(temporal(R"("window_ms": 20000)").memory_positions == 250);
+  CHECK(contains(fault_of(R"({"encoder": "temporal", "window_ms": 20000, "memory_positions": 249})"),
+                 "a window of 20000 ms gives 250 tokens"));
+  CHECK(contains(fault_of(R"({"encoder": "temporal", "window_ms": 6010})"), "a multiple of 20 ms"));
+  CHECK(contains(fault_of(R"({"encoder": "temporal", "window_ms": 999})"), "from 1000 to 60000"));
 }
 
 TEST_CASE("model and encoder must fit together, and change the defaults") {

@@ -11,11 +11,13 @@
 //          music_transformer and only there
 //
 // Some encoders have keys of their own: conv_transformer "rows"; pose "layout" ("body25", "hands", "body65")
-// and "pose_layers"; temporal "channels", "width", "kernel", "blocks", "rate_hz". docs/models.md tells what
-// each means.
+// and "pose_layers"; temporal "sensors", "quantities" ("acceleration+angular_velocity", "acceleration",
+// "angular_velocity", "acceleration+angular_velocity+orientation"), "channels", "width", "kernel", "blocks",
+// "rate_hz", "window_ms". docs/models.md tells what each means.
 //
 // Every key may be left out. feed_forward is then twice d_model, memory_positions all tokens of the encoder
-// where that has more than 150, vocabulary 390 for music_transformer; the others are as in ModelConfig.
+// where that has more than 150, vocabulary 390 for music_transformer, channels what the sensors and their
+// quantities have, sensors what the channels are for; the others are as in ModelConfig.
 // Errors: InputError that names the key and what would be right; nothing unknown is passed over in silence.
 #pragma once
 
@@ -55,19 +57,43 @@ struct ModelConfig {
   std::string layout = "body25";  // pose: the skeleton
   int pose_layers = 10;           // pose: how many of its ten blocks
 
-  int channels = 18;  // temporal: inputs a frame, all sensors together
-  int width = 64;     // temporal: channels of its convolutions
-  int kernel = 5;     // temporal: their length
-  int blocks = 6;     // temporal: how many residual blocks
-  int rate_hz = 50;   // temporal: frames a second
+  int sensors = 1;                                           // temporal: how many it hears
+  std::string quantities = "acceleration+angular_velocity";  // temporal: of each sensor, in this order
+  int channels = 6;                                          // temporal: inputs a frame, all sensors together
+  int width = 64;                                            // temporal: channels of its convolutions
+  int kernel = 5;                                            // temporal: their length
+  int blocks = 6;                                            // temporal: how many residual blocks
+  int rate_hz = 50;                                          // temporal: frames a second
+  int window_ms = 6000;  // temporal: the motion, and the music, of one window; whole frames
 
   bool operator==(const ModelConfig&) const = default;
 };
 
 constexpr const char* config_metadata_key = "imu2music.config";
 
-// Throws InputError where the encoder's Er has fewer positions than its motion network has tokens.
+// How many channels a sensor has with the quantities named so; 0 for a name that is not known.
+constexpr int channels_per_sensor(std::string_view quantities) {
+  if (quantities == "acceleration" || quantities == "angular_velocity") return 3;
+  if (quantities == "acceleration+angular_velocity") return 6;
+  return quantities == "acceleration+angular_velocity+orientation" ? 10 : 0;
+}
+
+// The frames of one window of a temporal encoder, and the memory tokens that it makes of them.
+constexpr std::int64_t window_frames(const ModelConfig& config) {
+  return std::int64_t{config.window_ms} * config.rate_hz / 1000;
+}
+constexpr std::int64_t window_tokens(const ModelConfig& config) {
+  const std::int64_t frames_per_token = 2 * config.rate_hz / 25;
+  return (window_frames(config) + frames_per_token - 1) / frames_per_token;
+}
+
+// Throws InputError where the encoder's Er has fewer positions than its motion network has tokens, or a
+// memory cannot hold a window of a temporal encoder.
 inline void check_memory_positions(const ModelConfig& config, const std::string& path) {
+  if (config.encoder == "temporal" && config.memory_positions < window_tokens(config))
+    throw InputError(path, "memory_positions is " + std::to_string(config.memory_positions),
+                     "a window of " + std::to_string(config.window_ms) + " ms gives " +
+                         std::to_string(window_tokens(config)) + " tokens: use as many or more");
   const int tokens = config.encoder == "conv" || config.encoder == "frequency" ? 27
                      : config.encoder == "fully_connected"                     ? 9
                      : config.encoder == "conv_transformer"                    ? config.rows * 150
@@ -102,6 +128,8 @@ constexpr std::string_view models[] = {"encoder_decoder", "lstm_seq2seq", "music
 constexpr std::string_view encoders[] = {"conv", "fully_connected", "frequency", "conv_transformer",
                                          "pose", "temporal",        "none"};
 constexpr std::string_view layouts[] = {"body25", "hands", "body65"};
+constexpr std::string_view quantities[] = {"acceleration+angular_velocity", "acceleration",
+                                           "angular_velocity", "acceleration+angular_velocity+orientation"};
 
 constexpr std::array sizes = {SizeField{"d_model", &ModelConfig::d_model, 1, 16384},
                               SizeField{"heads", &ModelConfig::heads, 1, 1024},
@@ -113,14 +141,17 @@ constexpr std::array sizes = {SizeField{"d_model", &ModelConfig::d_model, 1, 163
                               SizeField{"vocabulary", &ModelConfig::vocabulary, 2, 65536},
                               SizeField{"rows", &ModelConfig::rows, 1, 256, "conv_transformer"},
                               SizeField{"pose_layers", &ModelConfig::pose_layers, 1, 10, "pose"},
+                              SizeField{"sensors", &ModelConfig::sensors, 1, 8, "temporal"},
                               SizeField{"channels", &ModelConfig::channels, 1, 4096, "temporal"},
                               SizeField{"width", &ModelConfig::width, 1, 4096, "temporal"},
                               SizeField{"kernel", &ModelConfig::kernel, 1, 64, "temporal"},
                               SizeField{"blocks", &ModelConfig::blocks, 1, 16, "temporal"},
-                              SizeField{"rate_hz", &ModelConfig::rate_hz, 25, 200, "temporal"}};
+                              SizeField{"rate_hz", &ModelConfig::rate_hz, 25, 200, "temporal"},
+                              SizeField{"window_ms", &ModelConfig::window_ms, 1000, 60000, "temporal"}};
 constexpr std::array names = {NameField{"model", &ModelConfig::model, models},
                               NameField{"encoder", &ModelConfig::encoder, encoders},
-                              NameField{"layout", &ModelConfig::layout, layouts, "pose"}};
+                              NameField{"layout", &ModelConfig::layout, layouts, "pose"},
+                              NameField{"quantities", &ModelConfig::quantities, quantities, "temporal"}};
 constexpr std::array flags = {FlagField{"control", &ModelConfig::control},
                               FlagField{"untrained", &ModelConfig::untrained}};
 
@@ -131,7 +162,8 @@ constexpr std::string_view keys[] = {"encoder",      "d_model",        "model",
                                      "vocabulary",   "control",        "untrained",
                                      "rows",         "layout",         "pose_layers",
                                      "channels",     "width",          "kernel",
-                                     "blocks",       "rate_hz"};
+                                     "blocks",       "rate_hz",        "sensors",
+                                     "quantities",   "window_ms"};
 
 template <class Fields>
 constexpr auto find_field(const Fields& fields, std::string_view key) {
@@ -154,6 +186,9 @@ class ConfigReader {
     if (!given("feed_forward")) config.feed_forward = 2 * config.d_model;
     if (!given("memory_positions") && config.encoder == "conv_transformer")
       config.memory_positions = std::max(config.memory_positions, config.rows * 150);
+    if (config.encoder == "temporal") fit_channels(config);
+    if (!given("memory_positions") && config.encoder == "temporal")
+      config.memory_positions = std::max(config.memory_positions, static_cast<int>(window_tokens(config)));
     if (config.d_model % config.heads != 0)
       throw InputError(path_,
                        "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
@@ -206,6 +241,19 @@ class ConfigReader {
     return false;
   }
 
+  // Of sensors and channels, the one that is not given follows from the other.
+  void fit_channels(ModelConfig& config) const {
+    const int each = channels_per_sensor(config.quantities);
+    if (given("channels") && !given("sensors") && config.channels % each == 0 && config.channels / each <= 8)
+      config.sensors = config.channels / each;
+    if (!given("channels")) config.channels = config.sensors * each;
+    if (config.channels != config.sensors * each)
+      throw InputError(path_, "channels is " + std::to_string(config.channels),
+                       std::to_string(config.sensors) + (config.sensors == 1 ? " sensor" : " sensors") +
+                           " with " + config.quantities + (config.sensors == 1 ? " has " : " have ") +
+                           std::to_string(config.sensors * each) + ": use that, or leave channels out");
+  }
+
   // That model, encoder and the keys given belong together.
   void check_fit(const ModelConfig& config) const {
     const bool alone = config.model == "music_transformer";
@@ -233,6 +281,12 @@ class ConfigReader {
     for (const NameField& field : names) check_owner(field);
     if (config.rate_hz != 25 && config.rate_hz != 50 && config.rate_hz != 100 && config.rate_hz != 200)
       throw InputError(path_, "rate_hz is " + std::to_string(config.rate_hz), "it is 25, 50, 100 or 200");
+    if (config.window_ms * config.rate_hz % 1000 != 0)
+      throw InputError(
+          path_,
+          "window_ms is " + std::to_string(config.window_ms) + " at rate_hz " +
+              std::to_string(config.rate_hz),
+          "a window has whole frames: use a multiple of " + std::to_string(1000 / config.rate_hz) + " ms");
     check_memory_positions(config, path_);
   }
 

@@ -248,7 +248,24 @@ class ConfigInference {
                              std::to_string(config_.blocks) + " blocks",
                          "1 to 4 halvings and 1 to 16 blocks are right");
       config_.rate_hz = 25 << (halvings - 1);
+      read_channels();
     }
+  }
+
+  // Sensors with six channels each are the likeliest, then with an orientation, then with one quantity.
+  void read_channels() {
+    for (const char* quantities :
+         {"acceleration+angular_velocity", "acceleration+angular_velocity+orientation", "acceleration"}) {
+      const int each = channels_per_sensor(quantities);
+      if (config_.channels % each != 0 || config_.channels / each > 8) continue;
+      config_.quantities = quantities;
+      config_.sensors = config_.channels / each;
+      config_.window_ms =
+          std::clamp(80 * config_.memory_positions, 1000, config_.window_ms);  // 12.5 tokens a second
+      return;
+    }
+    throw InputError(file_.path, "its temporal encoder has " + std::to_string(config_.channels) + " channels",
+                     "1 to 8 sensors with 3, 6 or 10 channels each are right");
   }
 
   Shape shape_of(const std::string& name, int rank) const {
