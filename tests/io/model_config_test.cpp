@@ -136,6 +136,31 @@ TEST_CASE("a temporal encoder's window is whole frames, and its tokens fit the m
   CHECK(contains(fault_of(R"({"encoder": "temporal", "window_ms": 999})"), "from 1000 to 60000"));
 }
 
+TEST_CASE("musical time belongs to a temporal encoder_decoder of vocabulary 2") {
+  ModelConfig config = parse(
+      R"({"encoder": "temporal", "vocabulary": 332, "time_positions": true, "lookback_ms": 3000, "lookahead_ms": 0})");
+  CHECK(config.time_positions);
+  CHECK(config.bounds_sight());
+  CHECK(config.lookback_ms == 3000);
+  CHECK(config.lookahead_ms == 0);
+  CHECK(parse(to_json(config)) == config);
+  CHECK(contains(to_json(config), R"("lookback_ms":3000,"lookahead_ms":0,"time_positions":true})"));
+  CHECK_FALSE(parse(R"({"encoder": "temporal"})").bounds_sight());
+  CHECK(fault_of(R"({"encoder": "temporal", "time_positions": true})") ==
+        "c.json: time_positions with the model 'encoder_decoder' and a vocabulary of 243; musical time is "
+        "known "
+        "to an encoder_decoder of vocabulary 2, which has 332 ids");
+  CHECK(contains(fault_of(R"({"encoder": "temporal", "lookahead_ms": 0})"),
+                 "lookback_ms or lookahead_ms with"));
+  CHECK(contains(
+      fault_of(
+          R"({"encoder": "temporal", "vocabulary": 332, "model": "lstm_seq2seq", "time_positions": true})"),
+      "with the model 'lstm_seq2seq'"));
+  CHECK(contains(fault_of(R"({"time_positions": false})"), "it belongs to the encoder 'temporal'"));
+  CHECK(contains(fault_of(R"({"encoder": "temporal", "time_positions": 1})"), "true or false"));
+  CHECK(contains(fault_of(R"({"encoder": "temporal", "lookback_ms": 60001})"), "from 0 to 60000"));
+}
+
 TEST_CASE("model and encoder must fit together, and change the defaults") {
   const ModelConfig alone = parse(R"({"model": "music_transformer"})");
   CHECK(alone.encoder == "none");

@@ -66,6 +66,7 @@ const char* const every_kind[] = {
     R"({"encoder":"conv_transformer","rows":2,"d_model":24,"heads":3,"max_sequence":12})",
     R"({"encoder":"pose","pose_layers":5,"d_model":24,"heads":3,"encoder_layers":0,"max_sequence":12,"control":true})",
     R"({"encoder":"temporal","channels":6,"width":16,"d_model":24,"heads":3,"max_sequence":12})",
+    R"({"encoder":"temporal","width":16,"d_model":24,"heads":3,"max_sequence":12,"vocabulary":332,"time_positions":true})",
     R"({"model":"lstm_seq2seq","d_model":24,"heads":3,"max_sequence":12})",
     R"({"model":"music_transformer","d_model":24,"heads":3,"max_sequence":12})"};
 
@@ -142,7 +143,7 @@ TEST_CASE("control that a model cannot take is refused, and one histogram leaves
 }
 
 TEST_CASE("a music_transformer has no memory and no motion") {
-  const auto alone = init_model<float>(parse_model_config(every_kind[7], "c"), 1);
+  const auto alone = init_model<float>(parse_model_config(every_kind[8], "c"), 1);
   Context context;
   CHECK_FALSE(alone.has_memory());
   CHECK(alone.pad() == 389);

@@ -88,6 +88,7 @@ class Session {
     }
     if (state_.lstm.y.defined()) copy(other.state_.lstm.y, state_.lstm.y);
     state_.control = other.state_.control;
+    state_.time_s = other.state_.time_s;
     copy(other.logits_, logits_);
     position_ = other.position_;
     started_ = other.started_;
@@ -97,6 +98,7 @@ class Session {
   std::span<const T> logits() const { return logits_.values(); }
   std::int64_t memory_length() const { return memory_length_; }  // the most that start() takes
   std::int64_t position() const { return position_; }            // tokens taken so far
+  double time_s() const { return state_.time_s; }                // musical time after them, in vocabulary 2
   std::int64_t capacity() const { return model_.config.max_sequence; }
   const Model<T>& model() const { return model_; }
   Context& context() { return context_; }

@@ -13,7 +13,8 @@
 // Some encoders have keys of their own: conv_transformer "rows"; pose "layout" ("body25", "hands", "body65")
 // and "pose_layers"; temporal "sensors", "quantities" ("acceleration+angular_velocity", "acceleration",
 // "angular_velocity", "acceleration+angular_velocity+orientation"), "channels", "width", "kernel", "blocks",
-// "rate_hz", "window_ms". docs/models.md tells what each means.
+// "rate_hz", "window_ms", "time_positions", "lookback_ms", "lookahead_ms". docs/models.md tells what each
+// means.
 //
 // Every key may be left out. feed_forward is then twice d_model, memory_positions all tokens of the encoder
 // where that has more than 150, vocabulary 390 for music_transformer, channels what the sensors and their
@@ -35,6 +36,7 @@
 #include "imu2music/io/json_reader.hpp"
 #include "imu2music/io/tensor_file.hpp"
 #include "imu2music/io/text.hpp"
+#include "imu2music/music/event_vocabulary2.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -64,7 +66,14 @@ struct ModelConfig {
   int kernel = 5;                                            // temporal: their length
   int blocks = 6;                                            // temporal: how many residual blocks
   int rate_hz = 50;                                          // temporal: frames a second
-  int window_ms = 6000;  // temporal: the motion, and the music, of one window; whole frames
+  int window_ms = 6000;         // temporal: the motion, and the music, of one window; whole frames
+  bool time_positions = false;  // temporal: the decoder's positions are musical time
+  int lookback_ms = 60000;      // temporal: how far back from its time a token looks; 60000: without bound
+  int lookahead_ms = 60000;     // temporal: and how far ahead
+
+  // Whether a token sees only a part of the motion.
+  bool bounds_sight() const { return lookback_ms < unbounded_ms || lookahead_ms < unbounded_ms; }
+  static constexpr int unbounded_ms = 60000;
 
   bool operator==(const ModelConfig&) const = default;
 };
@@ -122,6 +131,7 @@ struct NameField {
 struct FlagField {
   std::string_view key;
   bool ModelConfig::*member;
+  std::string_view encoder = {};
 };
 
 constexpr std::string_view models[] = {"encoder_decoder", "lstm_seq2seq", "music_transformer"};
@@ -147,13 +157,16 @@ constexpr std::array sizes = {SizeField{"d_model", &ModelConfig::d_model, 1, 163
                               SizeField{"kernel", &ModelConfig::kernel, 1, 64, "temporal"},
                               SizeField{"blocks", &ModelConfig::blocks, 1, 16, "temporal"},
                               SizeField{"rate_hz", &ModelConfig::rate_hz, 25, 200, "temporal"},
-                              SizeField{"window_ms", &ModelConfig::window_ms, 1000, 60000, "temporal"}};
+                              SizeField{"window_ms", &ModelConfig::window_ms, 1000, 60000, "temporal"},
+                              SizeField{"lookback_ms", &ModelConfig::lookback_ms, 0, 60000, "temporal"},
+                              SizeField{"lookahead_ms", &ModelConfig::lookahead_ms, 0, 60000, "temporal"}};
 constexpr std::array names = {NameField{"model", &ModelConfig::model, models},
                               NameField{"encoder", &ModelConfig::encoder, encoders},
                               NameField{"layout", &ModelConfig::layout, layouts, "pose"},
                               NameField{"quantities", &ModelConfig::quantities, quantities, "temporal"}};
 constexpr std::array flags = {FlagField{"control", &ModelConfig::control},
-                              FlagField{"untrained", &ModelConfig::untrained}};
+                              FlagField{"untrained", &ModelConfig::untrained},
+                              FlagField{"time_positions", &ModelConfig::time_positions, "temporal"}};
 
 // In this order, for of two names as near to a misspelt one the first is proposed.
 constexpr std::string_view keys[] = {"encoder",      "d_model",        "model",
@@ -163,7 +176,8 @@ constexpr std::string_view keys[] = {"encoder",      "d_model",        "model",
                                      "rows",         "layout",         "pose_layers",
                                      "channels",     "width",          "kernel",
                                      "blocks",       "rate_hz",        "sensors",
-                                     "quantities",   "window_ms"};
+                                     "quantities",   "window_ms",      "time_positions",
+                                     "lookback_ms",  "lookahead_ms"};
 
 template <class Fields>
 constexpr auto find_field(const Fields& fields, std::string_view key) {
@@ -279,6 +293,15 @@ class ConfigReader {
     };
     for (const SizeField& field : sizes) check_owner(field);
     for (const NameField& field : names) check_owner(field);
+    for (const FlagField& field : flags) check_owner(field);
+    if ((config.time_positions || config.bounds_sight()) &&
+        (config.model != "encoder_decoder" || config.vocabulary != EventVocabulary2::size))
+      throw InputError(path_,
+                       std::string(config.time_positions ? "time_positions" : "lookback_ms or lookahead_ms") +
+                           " with the model '" + config.model + "' and a vocabulary of " +
+                           std::to_string(config.vocabulary),
+                       "musical time is known to an encoder_decoder of vocabulary 2, which has " +
+                           std::to_string(EventVocabulary2::size) + " ids");
     if (config.rate_hz != 25 && config.rate_hz != 50 && config.rate_hz != 100 && config.rate_hz != 200)
       throw InputError(path_, "rate_hz is " + std::to_string(config.rate_hz), "it is 25, 50, 100 or 200");
     if (config.window_ms * config.rate_hz % 1000 != 0)
@@ -348,9 +371,9 @@ inline std::string to_json(const ModelConfig& config) {
     for (const config_detail::SizeField& field : config_detail::sizes)
       if (own ? field.encoder == config.encoder : field.encoder.empty())
         add(field.key, std::to_string(config.*field.member));
-    if (own) break;
     for (const config_detail::FlagField& field : config_detail::flags)
-      add(field.key, config.*field.member ? "true" : "false");
+      if (own ? field.encoder == config.encoder : field.encoder.empty())
+        add(field.key, config.*field.member ? "true" : "false");
   }
   return text + "}";
 }

@@ -27,6 +27,7 @@
 #include "imu2music/models/imu_encoders/temporal_encoder.hpp"
 #include "imu2music/models/lstm_seq2seq.hpp"
 #include "imu2music/models/music_transformer.hpp"
+#include "imu2music/models/musical_time.hpp"
 #include "imu2music/models/pose_encoder.hpp"
 #include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/nn/embedding.hpp"
@@ -40,6 +41,7 @@ struct DecodingState {
   std::vector<DecoderLayerCache<T>> layers;  // of a transformer
   typename LstmSeq2Seq<T>::State lstm;       // of an LSTM
   Tensor<T> control;                         // [L, 12], histograms by position, or undefined: none
+  double time_s = 0;                         // musical time after the tokens so far, in vocabulary 2
 };
 
 template <class T>
@@ -146,8 +148,7 @@ class Model {
     });
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
       return lstm_logits(context, *lstm, memory, tokens);
-    V x = dropout(context, embedding.template forward<V>(context, tokens, position_rows()),
-                  DropoutPlace::transformer);
+    V x = dropout(context, embed<V>(context, tokens), DropoutPlace::transformer);
     if (control_input) x = control_input->forward(context, x, control);
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
       return Wout.forward(context, alone->layers.forward(context, x, true));
@@ -177,12 +178,17 @@ class Model {
       lstm->remember(context, memory, state.lstm);
     else
       for (DecoderLayerCache<T>& layer : state.layers) layer.self.clear();
+    state.time_s = 0;
   }
 
   // The logits, [1, V], after one more token at position `position`, the state holding the ones before it.
   Tensor<T> step(Context& context, std::int64_t token, std::int64_t position, DecodingState<T>& state) const {
     const Tensor<std::int64_t> ids = Tensor<std::int64_t>::view(&token, {1, 1});
-    Tensor<T> x = embedding.forward(context, ids, position_rows(), position);
+    state.time_s = token_time(state.time_s, token);
+    Tensor<T> x =
+        config.time_positions
+            ? embedding.forward(context, ids, rows_at(context, Tensor<double>::view(&state.time_s, {1})))
+            : embedding.forward(context, ids, position_rows(), position);
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
       return Wout.forward(context, lstm->step(context, state.lstm));
     if (control_input)
@@ -279,6 +285,17 @@ class Model {
     }
   }
 
+  // tokens: [B, T] → [B, T, D]: embedding plus position, of the token's index or of its musical time.
+  template <class V>
+  V embed(Context& context, const Tensor<std::int64_t>& tokens) const {
+    if (!config.time_positions) return embedding.template forward<V>(context, tokens, position_rows());
+    const Shape row{1, tokens.size()}, result{tokens.dim(0), tokens.dim(1), config.d_model};
+    return embedding.template forward<V>(context, tokens.reshape(row), rows_at(context, token_times(tokens)))
+        .reshape(result);
+  }
+  Tensor<T> rows_at(Context& context, const Tensor<double>& times) const {
+    return time_position_rows<T>(context, times, config.d_model);
+  }
   Tensor<T> position_rows() const { return positions.value.reshape({config.max_sequence, config.d_model}); }
 };
 
