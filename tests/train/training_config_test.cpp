@@ -1,0 +1,78 @@
+#include "imu2music/train/training_config.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "support.hpp"
+
+using namespace imu2music;
+
+namespace {
+
+std::string refusal(const std::string& json) {
+  try {
+    parse_training_config(json, "run.json");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a config comes back from its own JSON") {
+  const TrainingConfig config = parse_training_config(
+      R"({"training": {"steps": 7, "schedule": "cosine", "learning_rate": 1e-3, "gain": 0.25, "seed": 0},
+          "model": {"d_model": 64, "heads": 4}})",
+      "run.json");
+  CHECK(config.steps == 7);
+  CHECK(config.schedule == "cosine");
+  CHECK(config.learning_rate == 1e-3);
+  CHECK(config.gain == 0.25);
+  CHECK(config.seed == 0);
+  CHECK(config.model.d_model == 64);
+  CHECK(config.model.feed_forward == 128);
+  CHECK(parse_training_config(to_json(config), "again") == config);
+  CHECK(parse_training_config("{}", "empty") == TrainingConfig());
+}
+
+TEST_CASE("what is unknown, twice or out of range is named with what would be right") {
+  CHECK(refusal(R"({"training": {"stpes": 7}})") ==
+        "run.json: the unknown key 'stpes'; did you mean 'steps'?");
+  CHECK(refusal(R"({"trainig": {}})") == "run.json: the unknown key 'trainig'; did you mean 'training'?");
+  CHECK(refusal(R"({"model": {"d_modle": 7}})") ==
+        "run.json: the unknown key 'd_modle'; did you mean 'd_model'?");
+  CHECK(refusal(R"({"training": {"steps": 1, "steps": 2}})") ==
+        "run.json: the key 'steps' stands twice; keep one of the two");
+  CHECK(refusal(R"({"training": {"steps": 0}})") ==
+        "run.json: steps is 0; a whole number from 1 to 1000000000 is right");
+  CHECK(refusal(R"({"training": {"steps": 1.5}})") ==
+        "run.json: steps is 1.5; a whole number from 1 to 1000000000 is right");
+  CHECK(refusal(R"({"training": {"dropout": 1}})") ==
+        "run.json: dropout is 1; a number from 0 to 0.95 is right");
+  CHECK(refusal(R"({"training": {"dropout": -1e-3}})") ==
+        "run.json: dropout is -1e-3; a number from 0 to 0.95 is right");
+  CHECK(refusal(R"({"training": {"gain": "much"}})") ==
+        "run.json: gain is 'much'; a number from 0 to 0.9 is right");
+  CHECK(refusal(R"({"training": {"gain": {"x": [1]}}})") ==
+        "run.json: gain is an object; a number from 0 to 0.9 is right");
+  CHECK(refusal(R"({"training": {"gain": [0.1]}})") ==
+        "run.json: gain is a list; a number from 0 to 0.9 is right");
+  CHECK(refusal(R"({"training": {"optimizer": "sgd"}})") ==
+        "run.json: the optimizer 'sgd' is not known; there is 'adam', 'adamw'");
+  CHECK(refusal(R"({"training": {"schedule": "inverse_square_root"}})") ==
+        "run.json: the schedule 'inverse_square_root' without warm-up; give warmup_steps, 1 or more");
+  CHECK(refusal(R"({"training": 3})") == "run.json: training is 3; an object is right");
+  CHECK(refusal("[1]") ==
+        "run.json: is JSON, but no object; a config looks like {\"model\": {…}, \"training\": {…}}");
+  CHECK(refusal("{") != "");
+}
+
+TEST_CASE("differences are named") {
+  TrainingConfig before, now;
+  CHECK(differences(now, before).empty());
+  now.batch = 8;
+  now.learning_rate = 0.5;
+  CHECK(differences(now, before) == "batch is 8 instead of 15, learning_rate is 0.5 instead of 3e-04");
+}
