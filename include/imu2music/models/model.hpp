@@ -138,14 +138,16 @@ class Model {
   }
 
   // tokens: [B, T], T <= max_sequence; memory: [B, S, D]; control: [B, T, 12] or undefined → [B, T, V]. PAD
-  // is ignored as a key where there is a memory.
+  // is ignored as a key where there is a memory. An encoder_decoder without memory is its decoder alone, its
+  // attention to a memory left out: how it learns from music without motion.
   template <class V>
   V logits(Context& context, const V& memory, const Tensor<std::int64_t>& tokens,
            const Tensor<T>& control = {}) const {
     check_control(control);
-    detail::require(memory.defined() == has_memory(), "model", [&] {
-      return std::string(has_memory() ? "a memory is wanted" : "a music_transformer takes no memory");
-    });
+    detail::require(
+        memory.defined() ? has_memory() : !std::holds_alternative<LstmSeq2Seq<T>>(writer), "model", [&] {
+          return std::string(has_memory() ? "a memory is wanted" : "a music_transformer takes no memory");
+        });
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
       return lstm_logits(context, *lstm, memory, tokens);
     V x = dropout(context, embed<V>(context, tokens), DropoutPlace::transformer);

@@ -127,12 +127,14 @@ struct TransformerDecoderLayer {
         norm2(sizes.D),
         norm3(sizes.D) {}
 
-  // x: [B, T, D]; memory: [B, S, D]; key_masked: [B, T], nonzero at padding.
+  // x: [B, T, D]; memory: [B, S, D], or undefined: the attention to it is left out; key_masked: [B, T],
+  // nonzero at padding.
   template <class V>
   V forward(Context& context, const V& x, const V& memory, const Tensor<std::uint8_t>& key_masked) const {
     const V heard =
         dropout(context, self_attn.forward(context, x, true, key_masked), DropoutPlace::transformer);
     const V attended = norm1.forward(context, heard, x);
+    if (!memory.defined()) return feed_forward(context, norm2.forward(context, attended));
     const V seen =
         dropout(context, multihead_attn.forward(context, attended, memory), DropoutPlace::transformer);
     const V informed = norm2.forward(context, seen, attended);
