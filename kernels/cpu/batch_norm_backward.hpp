@@ -1,0 +1,5 @@
+// Every CPU column of batch normalisation in training mode.
+#pragma once
+
+#include "batch_norm_backward_scalar.hpp"
+#include "dispatch.hpp"

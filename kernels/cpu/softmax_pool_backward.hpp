@@ -1,0 +1,5 @@
+// Every CPU column of the softmax-weighted mean's gradient.
+#pragma once
+
+#include "dispatch.hpp"
+#include "softmax_pool_backward_scalar.hpp"
