@@ -1,0 +1,268 @@
+// Writes a data set (train/dataset.hpp), whole or not at all.
+//
+//   DatasetWriter writer("violin");
+//   writer.add(pair);              // writes its files; the pair's id is made unique
+//   writer.drop("x.csv", "has no music");
+//   writer.commit();               // the folder appears; without it nothing does
+//
+// Files go to a folder beside the target, which commit() renames. A data set that stands there is replaced in
+// one step; an empty folder is used; a folder that holds anything else is refused, in the constructor
+// already. Splits are written for "all" and for every performer, piece and stroke where there are two or
+// more, up to 64 labels of a kind: beyond that, leaving one out is not a test that anybody makes of each, and
+// Dataset::split() makes any of them when asked.
+//
+// The same pairs in the same order give the same bytes. Errors: InputError for a folder that cannot be
+// written, SystemError for failures of the machine.
+#pragma once
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/imu/folder.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/json_value.hpp"
+#include "imu2music/io/sha256.hpp"
+#include "imu2music/train/dataset.hpp"
+#include "imu2music/train/note_table.hpp"
+#include "imu2music/train/recording_file.hpp"
+
+namespace imu2music::inline v0 {
+
+// Throws InputError unless a data set may be written to that folder: it is missing, empty, or holds a data
+// set and nothing else.
+inline void check_dataset_target(const std::string& folder) {
+  if (folder.empty() || folder.find('\0') != std::string::npos)
+    throw InputError("''", "an empty folder name", "name the folder to write");
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return;
+  if (!S_ISDIR(status.st_mode)) throw InputError(folder, "is a file", "name a new folder");
+  std::error_code fault;
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, fault))
+    names.push_back(entry.path().filename().string());
+  if (fault) throw InputError(folder, "cannot be read (" + fault.message() + ")", "name a new folder");
+  if (names.empty()) return;
+  const std::string list = join_path(folder, std::string(dataset_list));
+  bool is_dataset = ::stat(list.c_str(), &status) == 0;
+  if (is_dataset) {
+    try {
+      const JsonValue root = parse_json(read_text_file(list, 1 << 28), list);
+      const JsonValue* format = root.find("format");
+      is_dataset = format != nullptr && format->text == dataset_format;
+    } catch (const InputError&) {
+      is_dataset = false;
+    }
+  }
+  if (!is_dataset) throw InputError(folder, "holds files and is no data set", "choose a new or empty folder");
+  for (const std::string& name : names)
+    if (name != dataset_list && name != "pairs" && name != "splits")
+      throw InputError(folder, "holds " + in_quotes(name) + ", which is no part of a data set",
+                       "move it elsewhere, or choose a new folder");
+}
+
+class DatasetWriter {
+ public:
+  explicit DatasetWriter(std::string folder) : folder_(std::move(folder)) {
+    while (folder_.size() > 1 && folder_.back() == '/') folder_.pop_back();
+    check_dataset_target(folder_);
+    namespace fs = std::filesystem;
+    std::error_code fault;
+    const fs::path parent = fs::absolute(folder_, fault).parent_path();
+    fs::create_directories(parent, fault);
+    static std::atomic<unsigned> counter{0};
+    for (int attempt = 0; attempt < 1000 && temporary_.empty(); ++attempt) {
+      const std::string name = (parent / (".imu2music-" + std::to_string(::getpid()) + "-" +
+                                          std::to_string(counter.fetch_add(1)) + ".tmp"))
+                                   .string();
+      if (::mkdir(name.c_str(), 0777) == 0)
+        temporary_ = name;
+      else if (errno != EEXIST)
+        throw InputError(folder_, std::string("cannot be made (") + std::strerror(errno) + ")",
+                         "choose a writable place");
+    }
+    for (const char* part : {"/pairs", "/splits"})
+      if (::mkdir((temporary_ + part).c_str(), 0777) != 0) throw SystemError("mkdir", temporary_, errno);
+  }
+  DatasetWriter(const DatasetWriter&) = delete;
+  DatasetWriter& operator=(const DatasetWriter&) = delete;
+  ~DatasetWriter() {
+    std::error_code ignored;
+    if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+  }
+
+  // Writes the pair and returns its description as it will be listed. Its info says performer, piece, stroke,
+  // source and seconds; an id is wanted, not required to be unique or a file name.
+  const PairInfo& add(const Pair& pair) {
+    PairInfo info = pair.info;
+    info.id = unique_id(info.id);
+    info.has_motion = !pair.motion.sensors.empty();
+    info.notes = static_cast<std::int64_t>(pair.notes.size());
+    info.notes_file = "pairs/" + info.id + ".notes.csv";
+    write_note_table(path(info.notes_file), pair.notes);
+    info.notes_sha256 = sha256_of_file(path(info.notes_file));
+    info.motion_file.clear();
+    info.motion_sha256.clear();
+    if (info.has_motion) {
+      info.motion_file = "pairs/" + info.id + ".safetensors";
+      write_recording_file(pair.motion, path(info.motion_file));
+      info.motion_sha256 = sha256_of_file(path(info.motion_file));
+    }
+    pairs_.push_back(std::move(info));
+    return pairs_.back();
+  }
+
+  void drop(std::string source, std::string reason) {
+    dropped_.push_back({std::move(source), std::move(reason)});
+  }
+
+  const std::vector<PairInfo>& pairs() const { return pairs_; }
+  const std::vector<DroppedSource>& dropped() const { return dropped_; }
+  // The names of the splits that were written; after commit().
+  const std::vector<std::string>& splits() const { return splits_; }
+
+  void commit() {
+    if (pairs_.empty())
+      throw InputError(folder_, "would hold no pairs", "name sources with music that can be read");
+    std::string splits;
+    std::set<std::string> files;
+    for (const std::string& name : written_splits()) {
+      const std::string file = "splits/" + dataset_detail::file_name_of(name) + ".json";
+      if (!files.insert(file).second) continue;  // two labels alike but for signs; made when asked for
+      const Split split = make_split(pairs_, name, folder_);
+      write(file, split_json(pairs_, split));
+      splits += (splits.empty() ? "" : ",") + ("\n    {\"name\": " + json_text(name)) +
+                ", \"file\": " + json_text(file) + ", \"train\": " + std::to_string(split.train.size()) +
+                ", \"validation\": " + std::to_string(split.validation.size()) +
+                ", \"test\": " + std::to_string(split.test.size()) + ", \"hash\": " + json_text(split.hash) +
+                "}";
+      splits_.push_back(name);
+    }
+    write(std::string(dataset_list), list_text(splits));
+    put_in_place();
+  }
+
+ private:
+  static constexpr std::size_t most_labels = 64;
+
+  std::string path(const std::string& file) const { return temporary_ + "/" + file; }
+  void write(const std::string& file, const std::string& text) const {
+    AtomicFile target(path(file));
+    target.write(text);
+    target.commit();
+  }
+
+  // Ids differ in more than case, for file systems that do not tell cases apart.
+  std::string unique_id(const std::string& wanted) {
+    const std::string base = dataset_detail::file_name_of(wanted);
+    std::string id = base;
+    for (int i = 2; !ids_.insert(csv_detail::lower_case(id)).second; ++i) id = base + "-" + std::to_string(i);
+    return id;
+  }
+
+  std::vector<std::string> written_splits() const {
+    std::vector<std::string> names;
+    for (const std::string& name : split_names(pairs_)) {
+      const std::string kind = name.substr(0, name.find(':'));
+      if (kind == "all" || dataset_detail::labels(pairs_, kind).size() <= most_labels) names.push_back(name);
+    }
+    return names;
+  }
+
+  std::string list_text(const std::string& splits) const {
+    std::string text = "{\n  \"format\": " + json_text(dataset_format) +
+                       ",\n  \"version\": " + std::to_string(dataset_version) + ",\n  \"pairs\": [";
+    for (std::size_t i = 0; i < pairs_.size(); ++i) {
+      const PairInfo& pair = pairs_[i];
+      text += (i == 0 ? "" : ",") + ("\n    {\"id\": " + json_text(pair.id)) +
+              ", \"performer\": " + json_text(pair.performer) + ", \"piece\": " + json_text(pair.piece) +
+              ", \"stroke\": " + json_text(pair.stroke) + ",\n     \"source\": " + json_text(pair.source) +
+              ", \"layout\": " + json_text(pair.layout) +
+              ",\n     \"seconds\": " + number_text(pair.seconds) +
+              ", \"has_motion\": " + (pair.has_motion ? "true" : "false") +
+              ", \"notes\": " + std::to_string(pair.notes);
+      if (pair.has_motion)
+        text += ",\n     \"motion_file\": " + json_text(pair.motion_file) +
+                ", \"motion_sha256\": " + json_text(pair.motion_sha256);
+      text += ",\n     \"notes_file\": " + json_text(pair.notes_file) +
+              ", \"notes_sha256\": " + json_text(pair.notes_sha256);
+      const char* separator = "";
+      if (!pair.quality.empty()) {
+        text += ",\n     \"quality\": {";
+        for (const auto& [name, value] : pair.quality) {
+          if (!std::isfinite(value)) continue;
+          text += separator + json_text(name) + ": " + number_text(value);
+          separator = ", ";
+        }
+        text += "}";
+      }
+      separator = "";
+      if (!pair.remarks.empty()) {
+        text += ",\n     \"remarks\": [";
+        for (const std::string& remark : pair.remarks) {
+          text += separator + json_text(remark);
+          separator = ", ";
+        }
+        text += "]";
+      }
+      text += "}";
+    }
+    text += "\n  ],\n  \"dropped\": [";
+    for (std::size_t i = 0; i < dropped_.size(); ++i)
+      text += (i == 0 ? "" : ",") + ("\n    {\"source\": " + json_text(dropped_[i].source)) +
+              ", \"reason\": " + json_text(dropped_[i].reason) + "}";
+    return text + (dropped_.empty() ? "" : "\n  ") + "],\n  \"splits\": [" + splits + "\n  ]\n}\n";
+  }
+
+  void put_in_place() {
+    namespace fs = std::filesystem;
+    check_dataset_target(folder_);  // somebody may have written there meanwhile
+    std::error_code fault;
+    const bool replaces = fs::exists(folder_, fault) && !fs::is_empty(folder_, fault);
+    if (!replaces) {
+      if (::rename(temporary_.c_str(), folder_.c_str()) != 0)
+        throw InputError(folder_, std::string("cannot be made (") + std::strerror(errno) + ")",
+                         "choose a writable place");
+      temporary_.clear();
+      return;
+    }
+    const std::string target = fs::canonical(folder_, fault).string();  // of a link, what it leads to
+    if (fault) throw InputError(folder_, "cannot be replaced (" + fault.message() + ")", "choose another");
+    // Old and new change places in one step; the destructor then removes the old one.
+    if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) return;
+    // A file system that cannot exchange needs two.
+    const std::string old = temporary_ + ".old";
+    const bool moved = ::rename(target.c_str(), old.c_str()) == 0;
+    if (!moved || ::rename(temporary_.c_str(), target.c_str()) != 0) {
+      const int code = errno;
+      if (moved) ::rename(old.c_str(), target.c_str());
+      throw InputError(folder_, std::string("cannot be replaced (") + std::strerror(code) + ")",
+                       "choose a new folder");
+    }
+    temporary_ = old;
+  }
+
+  std::string folder_;
+  std::string temporary_;  // what the destructor removes
+  std::vector<PairInfo> pairs_;
+  std::vector<DroppedSource> dropped_;
+  std::vector<std::string> splits_;
+  std::set<std::string> ids_;
+};
+
+}  // namespace imu2music::inline v0
