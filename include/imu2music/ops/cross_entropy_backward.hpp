@@ -1,0 +1,68 @@
+// The training loss and its gradient: negative log-likelihood of targets that may be smoothed, as PyTorch
+// defines them: probability 1 - e on the target and e / V on every token, the target among them.
+//
+//   loss = -sum_v q[v] log p[v],   dlogits = scale (p - q),   p = softmax(logits)
+//
+// logits, dlogits: [..., V]; targets: as many as rows, each in 0..V-1 or `ignore`; label_smoothing e in 0..1.
+// Sums over rows, in nats, are taken in double in the order of the rows. Throws ShapeError.
+#pragma once
+
+#include <cpu/cross_entropy_backward.hpp>
+
+#include "imu2music/core/context.hpp"
+#include "imu2music/core/parallel.hpp"
+#include "imu2music/core/tensor.hpp"
+#include "imu2music/ops/check.hpp"
+
+namespace imu2music::inline v0 {
+
+// Over the targets that are not ignored.
+struct CrossEntropySums {
+  double nll = 0;   // of the plain negative log-likelihood
+  double loss = 0;  // of the one with smoothed targets
+  std::int64_t count = 0;
+};
+
+// Overwrites dlogits, which may be logits; undefined: the sums alone. `scale` is commonly 1 / count.
+template <class T>
+CrossEntropySums cross_entropy_backward(Context& context, const Tensor<T>& logits,
+                                        const Tensor<std::int64_t>& targets, std::int64_t ignore,
+                                        double label_smoothing, double scale, Tensor<T>& dlogits) {
+  const std::int64_t V = logits.rank() == 0 ? 0 : logits.dim(-1), rows = V == 0 ? 0 : logits.size() / V;
+  detail::require(targets.size() == rows, "cross_entropy_backward", [&] {
+    return "targets " + targets.shape().to_string() + " do not fit logits " + logits.shape().to_string();
+  });
+  detail::require(!dlogits.defined() || dlogits.shape() == logits.shape(), "cross_entropy_backward", [&] {
+    return "gradient " + dlogits.shape().to_string() + " differs from logits " + logits.shape().to_string();
+  });
+  detail::require(label_smoothing >= 0 && label_smoothing <= 1, "cross_entropy_backward",
+                  [&] { return "label smoothing " + std::to_string(label_smoothing) + " is outside 0..1"; });
+  CrossEntropySums result;
+  for (const std::int64_t target : targets.values()) {
+    detail::require(target == ignore || (target >= 0 && target < V), "cross_entropy_backward", [&] {
+      return "target " + std::to_string(target) + " is outside the vocabulary of " + std::to_string(V);
+    });
+    result.count += target != ignore;
+  }
+  Tensor<double> sums = context.allocate<double>({rows, 2});
+  kernels::CrossEntropyBackwardArguments<T> arguments;
+  arguments.logits = logits.data();
+  arguments.targets = targets.data();
+  arguments.dlogits = dlogits.defined() ? dlogits.data() : nullptr;
+  arguments.sums = sums.data();
+  arguments.V = V;
+  arguments.ignore = ignore;
+  arguments.smoothing = static_cast<T>(label_smoothing);
+  arguments.scale = static_cast<T>(scale);
+  const auto& table = context.table<kernels::CrossEntropyBackwardKernels<T>>();
+  parallel_for(context.threads(), rows, detail::grain_for(16 * V), [&](std::int64_t begin, std::int64_t end) {
+    table.backward(context.kernel(), arguments, begin, end);
+  });
+  for (std::int64_t n = 0; n < rows; ++n) {
+    result.nll += sums[2 * n];
+    result.loss += sums[2 * n + 1];
+  }
+  return result;
+}
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,5 @@
+// Every CPU column of Adam.
+#pragma once
+
+#include "adam_scalar.hpp"
+#include "dispatch.hpp"

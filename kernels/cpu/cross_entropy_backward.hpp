@@ -1,0 +1,5 @@
+// Every CPU column of the negative log-likelihood's gradient.
+#pragma once
+
+#include "cross_entropy_backward_scalar.hpp"
+#include "dispatch.hpp"

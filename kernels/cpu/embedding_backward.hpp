@@ -1,0 +1,5 @@
+// Every CPU column of the embedding table's gradient.
+#pragma once
+
+#include "dispatch.hpp"
+#include "embedding_backward_scalar.hpp"

@@ -1,0 +1,5 @@
+// Every CPU column of layer normalisation's gradients.
+#pragma once
+
+#include "dispatch.hpp"
+#include "layer_norm_backward_scalar.hpp"
