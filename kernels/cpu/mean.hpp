@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "mean_avx2.hpp"
+#include "mean_avx512.hpp"
 #include "mean_scalar.hpp"

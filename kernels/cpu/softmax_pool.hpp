@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "softmax_pool_avx2.hpp"
+#include "softmax_pool_avx512.hpp"
 #include "softmax_pool_scalar.hpp"

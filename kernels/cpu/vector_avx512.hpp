@@ -1,4 +1,5 @@
-// Pieces that several AVX-512 kernels share: lane masks, horizontal sums and maxima, and the exponential.
+// Pieces that several AVX-512 kernels share: lane masks, horizontal sums and maxima, and the exponential with
+// what is made of it.
 #pragma once
 
 #include <cstdint>
@@ -75,6 +76,27 @@ inline __m512 exponential(__m512 x) {
   p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
   p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
   return _mm512_maskz_scalef_ps(in_range, p, n);
+}
+
+// 1 / (1 + e^-x); relative error below 5e-7 for x >= -87.
+inline __m512 sigmoid(__m512 x) {
+  const __m512 one = _mm512_set1_ps(1.0f);
+  return _mm512_div_ps(one, _mm512_add_ps(one, exponential(_mm512_sub_ps(_mm512_setzero_ps(), x))));
+}
+
+// As the AVX2 one.
+inline __m512 hyperbolic_tangent(__m512 x) {
+  const __m512 one = _mm512_set1_ps(1.0f);
+  const __m512 e = exponential(_mm512_add_ps(x, x));
+  const __m512 outer = _mm512_sub_ps(one, _mm512_div_ps(_mm512_set1_ps(2.0f), _mm512_add_ps(one, e)));
+  const __m512 z = _mm512_mul_ps(x, x);
+  __m512 p = _mm512_set1_ps(-0.00570498081f);
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0.0206390824f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(-0.0537397154f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(0.133314416f));
+  p = _mm512_fmadd_ps(p, z, _mm512_set1_ps(-0.333332807f));
+  const __m512 inner = _mm512_fmadd_ps(_mm512_mul_ps(x, z), p, x);
+  return _mm512_mask_mov_ps(outer, _mm512_cmp_ps_mask(z, _mm512_set1_ps(0.625f * 0.625f), _CMP_LT_OQ), inner);
 }
 
 IMU2MUSIC_TARGET_END
