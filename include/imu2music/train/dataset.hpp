@@ -61,6 +61,7 @@ struct PairInfo {
   std::string motion_file, notes_file;  // within the data set; no motion_file for music alone
   std::string motion_sha256, notes_sha256;
   std::string layout;                     // what it was read as: "violin-myo", "MIDI", …
+  bool goes_on = false;                   // the music had not ended where the pair does
   std::map<std::string, double> quality;  // figures by name, as far as known
   std::vector<std::string> remarks;       // what was seen, one sentence each
 
@@ -170,6 +171,7 @@ inline PairInfo pair_of(const JsonValue& value, const std::string& path) {
   info.motion_sha256 = text_of(value, "motion_sha256", path, false);
   info.notes_sha256 = text_of(value, "notes_sha256", path);
   info.has_motion = !info.motion_file.empty();
+  if (const JsonValue* goes_on = value.find("goes_on")) info.goes_on = goes_on->boolean;
   if (info.id.empty() || info.notes_file.empty() || !(info.seconds >= 0))
     throw InputError(path, "has a pair " + in_quotes(info.id) + " without name, notes or length",
                      "prepare the data set again");

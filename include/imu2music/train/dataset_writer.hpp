@@ -195,7 +195,8 @@ class DatasetWriter {
               ", \"layout\": " + json_text(pair.layout) +
               ",\n     \"seconds\": " + number_text(pair.seconds) +
               ", \"has_motion\": " + (pair.has_motion ? "true" : "false") +
-              ", \"notes\": " + std::to_string(pair.notes);
+              ", \"notes\": " + std::to_string(pair.notes) +
+              ", \"goes_on\": " + (pair.goes_on ? "true" : "false");
       if (pair.has_motion)
         text += ",\n     \"motion_file\": " + json_text(pair.motion_file) +
                 ", \"motion_sha256\": " + json_text(pair.motion_sha256);

@@ -121,9 +121,10 @@ inline std::vector<Note> notes_in(const Pair& pair, double start, double seconds
 }
 
 // The tokens of a window of these notes, which are those of the whole piece: what comes after the window
-// decides whether it is cut. Times are on the notes' axis; `name` is the piece's, for messages.
+// decides whether it is cut; `goes_on` says that there is more after the last of them. Times are on the
+// notes' axis; `name` is the piece's, for messages.
 inline std::vector<int> window_tokens(const ModelConfig& config, std::span<const Note> notes, double start,
-                                      double seconds, const std::string& name) {
+                                      double seconds, const std::string& name, bool goes_on = false) {
   windows_detail::check_length(seconds, seconds);
   const auto L = static_cast<std::size_t>(config.max_sequence);
   const auto sequence = [&]<class Vocabulary>(const std::vector<int>& ids, Vocabulary) {
@@ -142,8 +143,11 @@ inline std::vector<int> window_tokens(const ModelConfig& config, std::span<const
     }
     return sequence(EventVocabulary1::encode(inside), EventVocabulary1{});
   }
-  if (config.vocabulary == EventVocabulary2::size)
-    return sequence(EventVocabulary2::encode_window(notes, start, start + seconds), EventVocabulary2{});
+  if (config.vocabulary == EventVocabulary2::size) {
+    std::vector<int> ids = EventVocabulary2::encode_window(notes, start, start + seconds);
+    if (goes_on && (ids.empty() || ids.back() != EventVocabulary2::cut)) ids.push_back(EventVocabulary2::cut);
+    return sequence(ids, EventVocabulary2{});
+  }
   throw InputError(
       name, "its notes cannot be written in a vocabulary of " + std::to_string(config.vocabulary) + " ids",
       "243 (vocabulary 1) and 332 (vocabulary 2) can");
@@ -152,7 +156,7 @@ inline std::vector<int> window_tokens(const ModelConfig& config, std::span<const
 inline std::vector<int> window_tokens(const ModelConfig& config, const Pair& pair, double start,
                                       double seconds) {
   windows_detail::check_inside(pair.info, start, seconds);
-  return window_tokens(config, pair.notes, start, seconds, "pair " + pair.info.id);
+  return window_tokens(config, pair.notes, start, seconds, "pair " + pair.info.id, pair.info.goes_on);
 }
 
 // x and y of one list of tokens, both padded with `pad` to length L: x[i + 1] is y[i] for all i.

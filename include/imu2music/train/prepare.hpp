@@ -1,0 +1,102 @@
+// A data set made of sources: recordings with their music, and music alone (train/sources.hpp says which are
+// known, train/dataset.hpp what is written).
+//
+// Sources are read one after the other and written at once, so memory holds one pair. What cannot be used is
+// dropped with its reason, and so is a pair whose samples and notes are those of an earlier one: a copy in
+// training and test would be a leak. Nothing appears unless all went well; a `progress` that throws ends it.
+//
+// The same sources in the same order give the same bytes. Errors: InputError for a source that is not there,
+// a target that may not be replaced, or where no pair is left.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/imu/read_recording.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/io/sha256.hpp"
+#include "imu2music/train/dataset.hpp"
+#include "imu2music/train/dataset_writer.hpp"
+#include "imu2music/train/sources.hpp"
+
+namespace imu2music::inline v0 {
+
+struct PrepareOptions {
+  ReadOptions read;  // for files that do not tell units or rate
+};
+
+struct Prepared {
+  std::vector<PairInfo> pairs;
+  std::vector<DroppedSource> dropped;
+  std::vector<std::string> splits;  // that were written
+};
+
+// Done so far, and of how many.
+using PrepareProgress = std::function<void(std::size_t, std::size_t)>;
+
+namespace prepare_detail {
+
+inline std::string content_digest(const Pair& pair) {
+  Sha256 sum;
+  const auto add = [&](const void* data, std::size_t size) {
+    sum.add({static_cast<const char*>(data), size});
+  };
+  for (const SensorTrack& sensor : pair.motion.sensors)
+    for (const Channel& channel : sensor.channels)
+      add(channel.samples.data(), channel.samples.size() * sizeof(float));
+  for (const Note& note : pair.notes) {
+    const double row[] = {note.start, note.end, static_cast<double>(note.pitch),
+                          static_cast<double>(note.velocity)};
+    add(row, sizeof row);
+  }
+  return sum.hex();
+}
+
+}  // namespace prepare_detail
+
+inline Prepared prepare_dataset(std::span<const std::string> sources, const std::string& folder,
+                                const PrepareOptions& options = {}, const PrepareProgress& progress = {}) {
+  DatasetWriter writer(folder);
+  SourceFinder finder(options.read);
+  for (const std::string& source : sources) finder.find(source);
+  const FoundSources& found = finder.found();
+  for (const DroppedSource& dropped : found.dropped) writer.drop(dropped.source, dropped.reason);
+
+  std::map<std::string, std::string> ids;  // by content
+  for (std::size_t i = 0; i < found.pairs.size(); ++i) {
+    const SourcePair& source = found.pairs[i];
+    try {
+      const Pair pair = load_source_pair(source, options.read);
+      const auto [same, is_new] = ids.emplace(prepare_detail::content_digest(pair), "");
+      if (is_new)
+        same->second = writer.add(pair).id;
+      else
+        writer.drop(source.info.source, "has the same samples and notes as " + same->second);
+    } catch (const InputError& error) {
+      std::string reason = error.what();
+      for (const std::string& path : {source.motion_path, source.notes_path, source.sound_path})
+        if (!path.empty() && reason.starts_with(path))
+          reason = sources_detail::name_of(path) + reason.substr(path.size());
+      writer.drop(source.info.source, reason);
+    }
+    if (progress) progress(i + 1, found.pairs.size());
+  }
+  if (writer.pairs().empty()) {
+    const std::string why = writer.dropped().empty()
+                                ? std::string("they are empty")
+                                : writer.dropped().front().source + ": " + writer.dropped().front().reason;
+    throw InputError(sources.empty() ? folder : sources.front(), "nothing in it makes a pair (" + why + ")",
+                     "name sources with music: docs/datasets.md tells which are known");
+  }
+  writer.commit();
+  return {writer.pairs(), writer.dropped(), writer.splits()};
+}
+
+}  // namespace imu2music::inline v0

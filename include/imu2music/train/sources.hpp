@@ -1,0 +1,645 @@
+// What a file or folder holds that a data set can be made of, told by content: names tell labels, and which
+// music belongs to which motion.
+//
+//   violin-myo      a folder with takes/, score/ and a manifest.csv of columns file, stroke, player: each
+//   take
+//                   with the score of its name less "_s<player>"; performer s<player>, piece the stroke
+//   RepoVizz        a folder of one raw take, or of processed takes (imu/repovizz_layout.hpp): with the one
+//                   MIDI file in it, or <take>.mid beside it (also in a folder midi beside it). Where a raw
+//                   take has 00_audio_pickup.wav, the silence around its sound is cut (train/sound_span.hpp);
+//                   the notes' times are those of that sound, uncut
+//   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem
+//   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion
+//
+// Folders are searched eight deep; what is hidden is passed over. Music of a stem: x.mid, x.midi, x.csv,
+// x.notes.csv, x_notes.csv, x_align_notetime.csv; MIDI is taken first.
+//
+// Labels. A manifest.csv in a folder, with the column file and any of performer (or player), piece, stroke,
+// names those of its files (by path from there, or by stem). Otherwise names of these forms tell them:
+//   <performer>_bwv1001_mov1…           piece bwv1001_mov1
+//   <piece>_<performer>_t<number>       mosa
+//   <book>_Op45-01_<performer>_…        piece <book>_Op45-01
+// and of any other the stem is the piece.
+//
+// Finding reads the beginnings of files; load_source_pair() reads them whole. Errors: InputError for a source
+// that is not there; what is wrong with one file becomes the reason for which it is dropped.
+#pragma once
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/imu/csv_table.hpp"
+#include "imu2music/imu/diagnose.hpp"
+#include "imu2music/imu/folder.hpp"
+#include "imu2music/imu/read_recording.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/imu/repovizz_reader.hpp"
+#include "imu2music/io/file_bytes.hpp"
+#include "imu2music/io/file_descriptor.hpp"
+#include "imu2music/io/text.hpp"
+#include "imu2music/io/wav_file.hpp"
+#include "imu2music/music/midi_file.hpp"
+#include "imu2music/music/note.hpp"
+#include "imu2music/train/dataset.hpp"
+#include "imu2music/train/note_table.hpp"
+#include "imu2music/train/pairing.hpp"
+#include "imu2music/train/sound_span.hpp"
+
+namespace imu2music::inline v0 {
+
+// A pair yet to be read.
+struct SourcePair {
+  PairInfo info;  // id, labels, source, layout; figures and remarks that are known before reading
+  std::string motion_path, notes_path, sound_path;
+};
+
+struct FoundSources {
+  std::vector<SourcePair> pairs;
+  std::vector<DroppedSource> dropped;
+};
+
+struct PieceLabels {
+  std::string performer, piece, stroke;
+};
+
+namespace sources_detail {
+
+inline constexpr int deepest = 8;
+inline constexpr std::string_view sound_name = "00_audio_pickup.wav";
+inline constexpr std::string_view manifest_name = "manifest.csv";
+
+inline std::vector<std::string> split_text(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t end = text.find(separator);
+    parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+inline bool all_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// parts[first .. end) with '_' between.
+inline std::string joined(const std::vector<std::string>& parts, std::size_t first, std::size_t end) {
+  std::string text;
+  for (std::size_t i = first; i < end; ++i) text += (i == first ? "" : "_") + parts[i];
+  return text;
+}
+
+// "x.notes" → "x": what a table of notes adds to the stem of what it belongs to.
+inline std::string music_stem(const std::string& path) {
+  std::string stem = file_stem(path);
+  for (const std::string_view suffix : {"_align_notetime", "_notes", ".notes"})
+    if (stem.size() > suffix.size() && stem.ends_with(suffix)) {
+      stem.resize(stem.size() - suffix.size());
+      break;
+    }
+  return stem;
+}
+
+inline std::string name_of(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  const std::size_t slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+inline std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+inline bool is_file(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+enum class FileKind { midi, notes, table, json, sound, other };
+
+// Told by the first bytes of the file.
+inline FileKind file_kind(const std::string& path) {
+  struct stat status {};
+  const FileDescriptor file = open_to_read(path, status);
+  std::string head(65536, '\0');
+  std::size_t filled = 0;
+  while (filled < head.size()) {
+    const ssize_t count = ::read(file.number(), head.data() + filled, head.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_unreadable(path, "read", errno);
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+  }
+  head.resize(filled);
+  if (head.starts_with("MThd")) return FileKind::midi;
+  if (head.starts_with("RIFF") && head.size() >= 12 && head.compare(8, 4, "WAVE") == 0)
+    return FileKind::sound;
+  if (head.starts_with("\xEF\xBB\xBF")) head.erase(0, 3);
+  const std::size_t first = head.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos || head.find('\0') != std::string::npos) return FileKind::other;
+  if (head[first] == '{' || head[first] == '[') return FileKind::json;
+  try {
+    const CsvTable table(head, path);
+    if (is_note_table(table)) return FileKind::notes;
+    return table.column_count() >= 3 ? FileKind::table : FileKind::other;
+  } catch (const InputError&) {
+    return FileKind::other;
+  }
+}
+
+// The labels and figures that a folder's manifest gives its files.
+class Manifest {
+ public:
+  struct Row {
+    std::string file;
+    PieceLabels labels;
+    std::map<std::string, double> figures;
+  };
+
+  Manifest() = default;
+  explicit Manifest(const std::string& path) {
+    const std::string text = read_text_file(path, 1 << 28);
+    const CsvTable table(text, path);
+    const int file = table.require("file");
+    const auto column = [&](std::string_view name) { return table.has(name) ? table.require(name) : -1; };
+    const int performer = column("performer"), player = column("player"), piece = column("piece"),
+              stroke = column("stroke");
+    table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t) {
+      const auto field = [&](int index) {
+        return index < 0 ? std::string() : std::string(fields[static_cast<std::size_t>(index)]);
+      };
+      Row row;
+      row.file = field(file);
+      row.labels = {field(performer), field(piece), field(stroke)};
+      if (row.labels.performer.empty() && player >= 0)
+        row.labels.performer = (all_digits(field(player)) ? "s" : "") + field(player);
+      for (std::size_t i = 0; i < fields.size(); ++i) {
+        double value = 0;
+        const int index = static_cast<int>(i);
+        if (index == file || index == performer || index == player || index == piece || index == stroke)
+          continue;
+        if (csv_detail::parse_field(fields[i], value) && std::isfinite(value))
+          row.figures[table.names()[i]] = value;
+      }
+      rows_.push_back(std::move(row));
+    });
+  }
+
+  const std::vector<Row>& rows() const { return rows_; }
+  const Row* find(const std::string& name, const std::string& stem) const {
+    for (const Row& row : rows_)
+      if (row.file == name) return &row;
+    for (const Row& row : rows_)
+      if (row.file == stem || file_stem(row.file) == stem) return &row;
+    return nullptr;
+  }
+
+ private:
+  std::vector<Row> rows_;
+};
+
+}  // namespace sources_detail
+
+// What a name tells of performer and piece.
+inline PieceLabels labels_of_name(const std::string& stem) {
+  using namespace sources_detail;
+  const std::vector<std::string> parts = split_text(stem, '_');
+  const std::size_t n = parts.size();
+  for (std::size_t i = 1; i + 1 < n; ++i) {
+    if (parts[i].starts_with("bwv") && all_digits(std::string_view(parts[i]).substr(3)) &&
+        parts[i + 1].starts_with("mov") && all_digits(std::string_view(parts[i + 1]).substr(3)))
+      return {joined(parts, 0, i), joined(parts, i, i + 2), ""};
+    const std::size_t dash = parts[i].find('-');
+    if (parts[i].starts_with("Op") && dash != std::string::npos &&
+        all_digits(std::string_view(parts[i]).substr(2, dash - 2)) &&
+        all_digits(std::string_view(parts[i]).substr(dash + 1)))
+      return {parts[i + 1], joined(parts, 0, i + 1), ""};
+  }
+  if (n == 3 && parts[2].starts_with("t") && all_digits(std::string_view(parts[2]).substr(1)) &&
+      !parts[0].empty())
+    return {parts[1], parts[0], ""};
+  return {"", stem, ""};
+}
+
+class SourceFinder {
+ public:
+  explicit SourceFinder(const ReadOptions& options = {}) : options_(options) {}
+
+  // Throws InputError where nothing is at `path`.
+  void find(const std::string& given) {
+    std::string path = given;
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    struct stat status {};
+    if (path.empty() || path.find('\0') != std::string::npos || ::stat(path.c_str(), &status) != 0)
+      throw InputError(path.empty() ? "''" : path.c_str(), "there is no such source", "check the path");
+    // "." and ".." name nothing.
+    std::string shown = sources_detail::name_of(path);
+    if (shown == "." || shown == "..") shown.clear();
+    if (S_ISDIR(status.st_mode))
+      find_in_folder(path, shown, {}, 0);
+    else
+      find_file(path, shown);
+  }
+
+  FoundSources& found() { return found_; }
+
+ private:
+  using Manifest = sources_detail::Manifest;
+  using FileKind = sources_detail::FileKind;
+
+  static std::string below(const std::string& shown, const std::string& name) {
+    return shown.empty() ? name : shown + "/" + name;
+  }
+
+  void drop(const std::string& source, const std::string& reason) {
+    found_.dropped.push_back({source, reason});
+  }
+
+  void add(const std::string& stem, const std::string& name, const std::string& shown,
+           const std::string& layout, const Manifest& manifest, const std::string& motion,
+           const std::string& notes, const std::string& sound = {}) {
+    SourcePair pair;
+    pair.motion_path = motion;
+    pair.notes_path = notes;
+    pair.sound_path = sound;
+    pair.info.id = stem;
+    pair.info.source = shown;
+    pair.info.layout = layout;
+    PieceLabels labels = labels_of_name(stem);
+    if (const Manifest::Row* row = manifest.find(name, stem)) {
+      if (!row->labels.performer.empty()) labels.performer = row->labels.performer;
+      if (!row->labels.piece.empty()) labels.piece = row->labels.piece;
+      labels.stroke = row->labels.stroke;
+      pair.info.quality = row->figures;
+    }
+    pair.info.performer = labels.performer;
+    pair.info.piece = labels.piece;
+    pair.info.stroke = labels.stroke;
+    found_.pairs.push_back(std::move(pair));
+  }
+
+  // The music beside a recording that is a folder; empty where there is none.
+  std::string music_beside(const std::string& folder, const std::string& stem) {
+    for (const std::string& where : {folder, join_path(folder, "midi"), join_path(folder, "../midi")})
+      for (const char* ending : {".mid", ".midi", ".MID", ".notes.csv", "_notes.csv", ".csv"}) {
+        const std::string path = join_path(where, stem + ending);
+        if (!sources_detail::is_file(path)) continue;
+        const FileKind kind = sources_detail::file_kind(path);
+        if (kind == FileKind::midi || kind == FileKind::notes) return path;
+      }
+    return {};
+  }
+
+  void find_in_folder(const std::string& path, const std::string& shown, const Manifest& outer, int depth) {
+    using namespace sources_detail;
+    if (depth > deepest) {
+      drop(shown, "lies more than eight folders deep");
+      return;
+    }
+    if (is_file(join_path(path, std::string(dataset_list)))) {
+      drop(shown, "is a data set that was prepared already");
+      return;
+    }
+    const FolderEntries entries = list_entries(path);
+    const auto has_folder = [&](const char* name) {
+      return std::binary_search(entries.folders.begin(), entries.folders.end(), name);
+    };
+    Manifest manifest;
+    const std::string list = join_path(path, std::string(manifest_name));
+    if (is_file(list)) {
+      try {
+        manifest = Manifest(list);
+      } catch (const InputError& error) {
+        drop(below(shown, std::string(manifest_name)), error.what());
+      }
+      if (has_folder("takes") && has_folder("score") && !manifest.rows().empty()) {
+        find_violin_myo(path, shown, manifest);
+        return;
+      }
+    }
+    switch (folder_kind(path)) {
+      case imu2music::FolderKind::repovizz:
+        find_repovizz(path, shown, depth == 0 ? manifest : outer);
+        return;
+      case imu2music::FolderKind::sensor_logger:
+      case imu2music::FolderKind::phyphox:
+      case imu2music::FolderKind::xsens:
+        find_recording_folder(path, shown, depth == 0 ? manifest : outer, entries);
+        return;
+      case imu2music::FolderKind::other:
+        break;
+    }
+    // Folders first: what music belongs to a recording that is a folder is then known.
+    for (const std::string& name : entries.folders)
+      find_in_folder(join_path(path, name), below(shown, name), manifest, depth + 1);
+    find_files(path, shown, entries.files, manifest);
+  }
+
+  void find_violin_myo(const std::string& path, const std::string& shown, const Manifest& manifest) {
+    using namespace sources_detail;
+    std::set<std::string> listed;
+    for (const Manifest::Row& row : manifest.rows()) {
+      listed.insert(row.file);
+      const std::string take = join_path(path, row.file), source = below(shown, row.file);
+      std::string stem = file_stem(row.file);
+      const std::string id = stem;
+      if (const std::string player = "_" + row.labels.performer; stem.ends_with(player))
+        stem.resize(stem.size() - player.size());
+      const std::string score = join_path(path, "score/" + stem + ".csv");
+      if (!is_file(take)) {
+        drop(source, "is listed in manifest.csv and is not there");
+        continue;
+      }
+      if (!is_file(score)) {
+        drop(source, "has no score: there is no score/" + stem + ".csv");
+        continue;
+      }
+      add(id, row.file, source, "violin-myo", manifest, take, score);
+      SourcePair& pair = found_.pairs.back();
+      if (pair.info.piece == id) pair.info.piece = row.labels.stroke;
+      pair.info.remarks.push_back(
+          "the score's clock is the take's but for the player's phase, a constant within some 0.12 s, which "
+          "is "
+          "not corrected");
+      const auto fit = row.figures.find("string_R2_lag0");
+      if (fit != row.figures.end() && fit->second < 0.7)
+        pair.info.remarks.push_back("motion and score agree weakly: string_R2_lag0 is " +
+                                    number_text(fit->second));
+    }
+    for (const std::string& name : list_entries(join_path(path, "takes")).files)
+      if (listed.count("takes/" + name) == 0)
+        drop(below(shown, "takes/" + name), "is not listed in manifest.csv");
+  }
+
+  void find_repovizz(const std::string& path, const std::string& shown, const Manifest& manifest) {
+    using namespace sources_detail;
+    for (const repovizz_detail::Take& take :
+         repovizz_detail::takes_in(path, repovizz_detail::list_folder(path))) {
+      const bool raw = take.signals.front().is_raw;
+      const std::string stem = raw ? file_stem(path) : take.signals.front().take;
+      const std::string name = raw ? name_of(path) : stem;
+      const std::string source = raw ? shown : below(shown, stem);
+      std::string music;
+      if (raw) {
+        std::vector<std::string> inside;
+        for (const std::string& file : list_entries(path).files)
+          if ((file.ends_with(".mid") || file.ends_with(".midi")) &&
+              file_kind(join_path(path, file)) == FileKind::midi)
+            inside.push_back(join_path(path, file));
+        if (inside.size() == 1) music = inside.front();
+        for (const std::string& file : inside)
+          if (file_stem(file) == stem) music = file;
+        if (inside.size() > 1 && music.empty()) {
+          drop(source,
+               "holds " + std::to_string(inside.size()) + " MIDI files, of which none is " + stem + ".mid");
+          continue;
+        }
+      }
+      if (music.empty()) music = music_beside(raw ? folder_of(path) : path, stem);
+      if (music.empty()) {
+        drop(source, "has motion and no music: put " + stem + ".mid beside it");
+        continue;
+      }
+      used_.insert(music);
+      const std::string sound = join_path(path, std::string(sound_name));
+      add(stem, name, source, "RepoVizz", manifest, raw ? path : join_path(path, stem), music,
+          raw && is_file(sound) ? sound : std::string());
+    }
+  }
+
+  void find_recording_folder(const std::string& path, const std::string& shown, const Manifest& manifest,
+                             const FolderEntries& entries) {
+    using namespace sources_detail;
+    const std::string stem = file_stem(path);
+    std::string music;
+    std::size_t inside = 0;
+    for (const std::string& file : entries.files) {
+      if (file_kind(join_path(path, file)) != FileKind::midi) continue;
+      music = join_path(path, file);
+      ++inside;
+    }
+    if (inside != 1) music = music_beside(folder_of(path), stem);
+    if (music.empty()) {
+      drop(shown, inside > 1 ? "holds several MIDI files; put " + stem + ".mid beside it instead"
+                             : "has motion and no music: put " + stem + ".mid beside it");
+      return;
+    }
+    used_.insert(music);
+    add(stem, name_of(path), shown, "recording", manifest, path, music);
+  }
+
+  // Why a file is of no use by itself, though it may hold motion.
+  std::string reason_without_music(const std::string& path, const std::string& stem) const {
+    try {
+      read_recording(path, options_);
+    } catch (const InputError& error) {
+      std::string reason = error.what();
+      if (reason.starts_with(path + ": ")) reason.erase(0, path.size() + 2);
+      return "holds neither notes nor a recording that can be read: " + reason;
+    }
+    return "has motion and no music: put " + stem + ".mid beside it";
+  }
+
+  void find_files(const std::string& path, const std::string& shown, const std::vector<std::string>& names,
+                  const Manifest& manifest) {
+    using namespace sources_detail;
+    struct Stem {
+      std::string motion, music;
+      FileKind music_kind = FileKind::other;
+    };
+    std::map<std::string, Stem> stems;
+    for (const std::string& name : names) {
+      const std::string file = join_path(path, name), source = below(shown, name);
+      if (name == manifest_name || used_.count(file) > 0) continue;
+      FileKind kind = FileKind::other;
+      try {
+        kind = file_kind(file);
+      } catch (const Error& error) {
+        drop(source, error.what());
+        continue;
+      }
+      switch (kind) {
+        case FileKind::midi:
+        case FileKind::notes: {
+          Stem& stem = stems[music_stem(name)];
+          const bool better =
+              stem.music.empty() || (kind == FileKind::midi && stem.music_kind == FileKind::notes);
+          const std::string other = better ? stem.music : name;
+          if (better) {
+            stem.music = name;
+            stem.music_kind = kind;
+          }
+          if (!other.empty()) drop(below(shown, other), "the notes are taken from " + stem.music);
+          break;
+        }
+        case FileKind::table:
+        case FileKind::json: {
+          Stem& stem = stems[file_stem(name)];
+          if (stem.motion.empty())
+            stem.motion = name;
+          else
+            drop(source, "the motion is taken from " + stem.motion);
+          break;
+        }
+        case FileKind::sound:
+          drop(source, "is sound: notes are read from MIDI files and tables");
+          break;
+        case FileKind::other:
+          drop(source, "holds neither notes nor motion");
+          break;
+      }
+    }
+    for (const auto& [stem, one] : stems) {
+      const std::string motion = one.motion.empty() ? "" : join_path(path, one.motion);
+      const std::string music = one.music.empty() ? "" : join_path(path, one.music);
+      if (music.empty()) {
+        drop(below(shown, one.motion), reason_without_music(motion, stem));
+        continue;
+      }
+      const std::string& name = one.motion.empty() ? one.music : one.motion;
+      add(stem, name, below(shown, name),
+          !motion.empty()                    ? "recording"
+          : one.music_kind == FileKind::midi ? "MIDI"
+                                             : "notes",
+          manifest, motion, music);
+    }
+  }
+
+  void find_file(const std::string& path, const std::string& shown) {
+    using namespace sources_detail;
+    const FileKind kind = file_kind(path);
+    const std::string stem =
+        kind == FileKind::notes || kind == FileKind::midi ? music_stem(path) : file_stem(path);
+    if (kind == FileKind::notes || kind == FileKind::midi) {
+      add(stem, shown, shown, kind == FileKind::midi ? "MIDI" : "notes", {}, "", path);
+    } else if (kind == FileKind::table || kind == FileKind::json) {
+      std::string music = music_beside(folder_of(path), stem);
+      if (music == path) music.clear();
+      if (music.empty())
+        drop(shown, reason_without_music(path, stem));
+      else
+        add(stem, shown, shown, "recording", {}, path, music);
+    } else {
+      drop(shown, "holds neither notes nor motion");
+    }
+  }
+
+  ReadOptions options_;
+  FoundSources found_;
+  std::set<std::string> used_;  // music that belongs to a recording that is a folder
+};
+
+namespace sources_detail {
+
+inline std::vector<Note> read_music(const std::string& path, std::vector<std::string>& remarks) {
+  if (file_kind(path) == FileKind::notes) {
+    NoteTable table = read_note_table(path);
+    if (table.reversed > 0)
+      remarks.push_back(std::to_string(table.reversed) + " notes end before they start and were left out");
+    return std::move(table.notes);
+  }
+  const MidiFile midi = read_midi_file(path);
+  std::vector<Note> notes;
+  std::size_t percussion = 0;
+  for (const MidiTrack& track : midi.tracks)
+    for (std::size_t i = 0; i < track.notes.size(); ++i) {
+      if (track.note_channels[i] == 9)
+        ++percussion;
+      else
+        notes.push_back(track.notes[i]);
+    }
+  if (percussion > 0) remarks.push_back(std::to_string(percussion) + " notes of percussion were left out");
+  if (midi.pitch_bends > 0)
+    remarks.push_back(std::to_string(midi.pitch_bends) + " pitch bends were passed over");
+  sort_notes(notes);
+  return notes;
+}
+
+// Figures and remarks of what diagnose() finds.
+inline void add_diagnosis(const Recording& recording, PairInfo& info) {
+  const Diagnosis diagnosis = diagnose(recording);
+  double slowest = 0, new_share = 1;
+  for (const SensorDiagnosis& sensor : diagnosis.sensors) {
+    slowest = slowest == 0 ? sensor.rate_hz : std::min(slowest, sensor.rate_hz);
+    new_share = std::min(new_share, sensor.new_share);
+  }
+  const auto sum = [](const std::vector<Finding>& findings) {
+    double total = 0;
+    for (const Finding& finding : findings) total += finding.length_s;
+    return total;
+  };
+  info.quality["sensors"] = static_cast<double>(diagnosis.sensors.size());
+  info.quality["rate_hz"] = slowest;
+  info.quality["new_share"] = new_share;
+  info.quality["gap_s"] = sum(diagnosis.gaps);
+  info.quality["clock_resets"] = static_cast<double>(diagnosis.clock_resets.size());
+  info.quality["held_s"] = sum(diagnosis.holds);
+  info.quality["saturations"] = static_cast<double>(diagnosis.saturations.size());
+  info.quality["missing"] = static_cast<double>(diagnosis.missing.size());
+  for (const std::string& sentence : describe(diagnosis)) info.remarks.push_back(sentence);
+}
+
+}  // namespace sources_detail
+
+// Reads both halves and brings them to one axis. Throws InputError where the pair cannot be used.
+inline Pair load_source_pair(const SourcePair& source, const ReadOptions& options = {}) {
+  using namespace sources_detail;
+  Pair pair;
+  pair.info = source.info;
+  PairInfo& info = pair.info;
+  std::vector<Note> notes = read_music(source.notes_path, info.remarks);
+  if (notes.empty()) throw InputError(source.notes_path, "has no notes", "use music with at least one note");
+
+  if (source.motion_path.empty()) {
+    // Music alone keeps its own clock; what begins before 0, which no file should hold, is cut there.
+    pair.notes = place_notes(notes, 0, std::max(end_of(notes), 1e-3)).notes;
+    info.has_motion = false;
+    info.seconds = end_of(pair.notes);
+  } else {
+    const Recording motion = read_recording(source.motion_path, options);
+    add_diagnosis(motion, info);
+    TimeSpan span = common_span(motion);
+    if (!source.sound_path.empty()) {
+      const std::optional<SoundSpan> sound = sound_span(WavFile(source.sound_path));
+      if (!sound)
+        throw InputError(source.sound_path, "is silent: no 0.1 s of it are above 1 % of full scale",
+                         "leave the take out, or its sound");
+      info.remarks.push_back("cut to its sound, from " + number_text(sound->begin_s) + " s to " +
+                             number_text(sound->end_s) + " s");
+      span = {std::max(span.begin_s, sound->begin_s), std::min(span.end_s, sound->end_s)};
+    }
+    pair.motion = cut_recording(motion, span.begin_s, span.end_s);
+    info.has_motion = true;
+    info.seconds = span.end_s - span.begin_s;
+    PlacedNotes placed = place_notes(notes, span.begin_s, info.seconds);
+    pair.notes = std::move(placed.notes);
+    info.goes_on = placed.goes_on;
+    if (placed.outside > 0)
+      info.remarks.push_back(std::to_string(placed.outside) +
+                             " notes lie outside the motion and were left out");
+    for (const std::string& note : pair.motion.notes) info.remarks.push_back(note);
+    pair.motion.source = info.source;  // wherever the source lies, the same bytes are written
+  }
+  if (pair.notes.empty())
+    throw InputError(source.notes_path, "has no notes while the motion lasts",
+                     "motion and music should have one clock");
+  info.notes = static_cast<std::int64_t>(pair.notes.size());
+  return pair;
+}
+
+}  // namespace imu2music::inline v0
