@@ -55,7 +55,7 @@ TEST_CASE("graph convolution: every column agrees with the scalar one in double,
     auto table = kernels::make_table<GraphConvKernels<float>>(isa);
     for (const Sizes& size : cases)
       for (std::int64_t offset : {0, 1}) {
-        const auto [N, K, C, T, V] = size;
+        const std::int64_t N = size.N, K = size.K, C = size.C, T = size.frames, V = size.V;
         INFO(std::string(name_of(isa)) << ", N = " << N << ", K = " << K << ", C = " << C << ", T = " << T
                                        << ", V = " << V << ", offset " << offset);
         test::Numbers numbers(static_cast<std::uint64_t>(V * 100 + T));
