@@ -98,3 +98,16 @@ TEST_CASE("vocabulary 2: notes are continued at the window's start only, and onc
   CHECK(!allowed(V2::pad));
   CHECK(!allowed(V2::sos));
 }
+
+TEST_CASE("vocabulary 2: where it is known what sounds, nothing else is continued") {
+  using V2 = EventVocabulary2;
+  EventGrammar<V2> known({.may_begin_continued = false});
+  EventDecoder2 decoder;
+  decoder.start_window(0, 6);
+  for (int pitch = 21; pitch <= 108; ++pitch) CHECK(known.allowed(decoder)[V2::continued(pitch)] == 0);
+  decoder.push(V2::note_on(60));
+  decoder.push(V2::cut);
+  decoder.start_window(6, 6);
+  for (int pitch = 21; pitch <= 108; ++pitch)
+    CHECK((known.allowed(decoder)[V2::continued(pitch)] != 0) == (pitch == 60));
+}

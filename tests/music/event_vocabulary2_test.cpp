@@ -260,3 +260,24 @@ TEST_CASE("times and windows that make no sense are refused") {
   CHECK(V::decode({}).empty());
   CHECK_THROWS_AS(V::decode(std::vector<int>{332}), InputError);
 }
+
+TEST_CASE("a decoder that begins with notes sounding continues them, or ends them at the border") {
+  EventDecoder2 decoder;
+  decoder.push(V::note_on(40));
+  decoder.reset(10, std::vector<Note>{{60, 90, 7.5, 0}, {64, 30, 9, 0}, {67, 50, 9.9, 0}});
+  CHECK(decoder.open_count() == 3);
+  decoder.start_window(10, 6);
+  CHECK(decoder.is_awaited(64));
+  for (int id : {V::velocity_id(20), V::continued(60), V::continued(67)}) decoder.push(id);
+  CHECK_FALSE(decoder.is_awaited(60));
+  const Note* closed = decoder.push(V::note_off(67));
+  REQUIRE(closed != nullptr);
+  CHECK(*closed == Note{67, 50, 9.9, 10});
+  CHECK(decoder.is_open(60));
+  CHECK_FALSE(decoder.is_open(64));
+  decoder.push(V::cut);
+  const auto notes = decoder.finish();
+  REQUIRE(notes.size() == 3);
+  CHECK(notes[0] == Note{60, 90, 7.5, 16});
+  CHECK(notes[1] == Note{64, 30, 9, 10});
+}

@@ -1,39 +1,51 @@
-// Music for a recording: window after window of motion, each decoded by itself, on one timeline.
+// Music for a recording: window after window of motion, on one timeline.
 //
-// The model sees 6 s of motion at a time (150 frames at 25 Hz). Window w covers the frames from 150 w on; its
-// events start at its first frame (vocabulary 1 has no leading silence) and end at EOS, at the window's end,
-// or after max_tokens. A pitch struck again ends the note before it. Notes that ring beyond their window are
-// cut there, since the next window's music knows nothing of them. A last window that the recording does not
-// fill is completed by holding the last frame; music after the recording's end is left out.
+// A window is 6 s for the encoders of armbands and the config's window_ms for a temporal encoder. Each id is
+// drawn by the sampler (generate/sampler.hpp) or, with `beam`, the window is a sequence that a beam search
+// finds (generate/beam.hpp), over what the grammar allows (generate/event_grammar.hpp). Each window draws
+// from its own random stream, (seed, window). A pitch struck again ends the note before it; music after the
+// recording's end is left out.
 //
-// Each id is drawn by the sampler (generate/sampler.hpp) or, with `beam`, the window is the best sequence
-// that a beam search finds (generate/beam.hpp), over what the grammar allows (generate/event_grammar.hpp).
+// Vocabulary 1: every window is decoded by itself, so its music depends on the motion in it and the seed
+// alone, and windows decoded side by side (`batch`) give the same music as one by one. Its events start at
+// its first frame (there is no leading silence) and end at EOS, at the window's end, or after max_tokens.
+// Notes that ring beyond their window are cut there, since the next window's music knows nothing of them.
 //
-// Each window draws from its own random stream, (seed, window), so the music of a window depends on the
-// motion in it and the seed alone; windows decoded side by side (`batch`) give the same music as one by one.
+// Vocabulary 2: the windows follow on one another. A note that sounds at a window's end sounds on: the next
+// window is told so by (velocity, continued) ids at its beginning, and the model goes on from there, so it
+// may let the note go. (Of the sounding notes the latest are continued, at most a quarter as many as a window
+// has ids; the others end at the border.) Silence before a window's first event is its time_shifts. EOS ends
+// the window and the notes that sound; CUT and running out of tokens end the window only.
+// With a hop below the window's length, windows overlap: window w + 1 begins so much before the end of the
+// music, is told the music from its beginning on, as ids, and goes on where that ends. Where these ids would
+// take more than half of its tokens, it begins where the music ends. What a window is told is counted in
+// ComposedWindow::primed_events. Windows of vocabulary 2 depend on those before them, so `batch` changes
+// nothing.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/generate/beam.hpp"
-#include "imu2music/generate/event_grammar.hpp"
+#include "imu2music/generate/motion_inputs.hpp"
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
 #include "imu2music/generate/session_beam.hpp"
+#include "imu2music/generate/window.hpp"
 #include "imu2music/imu/recording.hpp"
-#include "imu2music/imu/reference_features.hpp"
-#include "imu2music/imu/resample.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
+#include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/music/note.hpp"
 
 namespace imu2music::inline v0 {
@@ -41,7 +53,7 @@ namespace imu2music::inline v0 {
 // One event of the music, as it comes.
 struct ComposedEvent {
   std::int64_t window = 0;       // counted from 0
-  int id = 0;                    // of vocabulary 1
+  int id = 0;                    // of the model's vocabulary
   double time_s = 0;             // where the music stands after it, from Composition::start_s on
   bool primed = false;           // forced by ComposeOptions::prime
   std::optional<Note> closed{};  // the note that it closed, on that axis; not yet cut at the window's end
@@ -50,29 +62,23 @@ struct ComposedEvent {
 struct ComposeOptions {
   SamplerOptions sampler;
   std::int64_t max_tokens = 0;  // a window; 0 or more than the model's positions: as many as it has
-  bool fill_windows = false;    // do not let a window end before its time is used up (EOS masked)
+  bool fill_windows = false;    // do not let a window end before its time is used up (EOS, CUT masked)
   double start_s = 0;           // where in the recording to begin
   double duration_s = 0;        // how much of it to use; 0: to its end
   std::function<void(std::int64_t done, std::int64_t of)> on_window = {};
   // Called for every event in order of time, from the calling thread: at once while windows are drawn one by
-  // one; after each group of windows with batch > 1, and after each window with a beam.
+  // one; after each group of windows with batch > 1, and after each window with a beam. What a window is told
+  // of the music before it is no event.
   std::function<void(const ComposedEvent&)> on_event = {};
   bool note_off_needs_note_on = true;    // no note_off of a pitch that does not sound
   std::optional<BeamOptions> beam = {};  // search instead of drawing; of `sampler` nothing is used then
+  std::int64_t beam_rank =
+      1;  // of each window's sequences the best, the second best …: 1 to the beam's width
   // Notes that open the first window: its first events are theirs, as far as they fit, and the model goes on
-  // from there. Silence before the first of them is left out, as vocabulary 1 does.
+  // from there. Vocabulary 1 leaves out the silence before the first of them.
   std::vector<Note> prime = {};
   std::int64_t batch = 1;  // windows decoded side by side, on as many threads as the session has; 1 to 1024
-};
-
-struct ComposedWindow {
-  double start_s = 0;      // on the recording's time axis
-  std::vector<int> ids;    // the events, without SOS; EOS included where it came
-  std::int64_t notes = 0;  // kept
-  bool out_of_tokens = false;
-  std::int64_t primed_events = 0;  // of ids, from the first on
-  double log_probability = 0;      // of the ids after those; with a beam only
-  double score = 0;                // the same by the length penalty
+  double hop_s = 0;  // vocabulary 2: from one window's beginning to the next's, at most a window; 0: a window
 };
 
 struct Composition {
@@ -82,179 +88,106 @@ struct Composition {
   std::int64_t held_frames = 0;  // of the last window, beyond the end of the part asked for
 };
 
-// Where a window's music stands: what it has said, what may follow, whether it is over.
-class WindowState {
- public:
-  using Vocabulary = EventVocabulary1;
-
-  WindowState(double window_s, const GrammarOptions& grammar) : window_s_(window_s), grammar_(grammar) {}
-
-  void reserve(std::size_t most_notes) { decoder_.reserve(most_notes); }
-  void start(double window_s) {
-    window_s_ = window_s;
-    decoder_.reset();
-  }
-  const std::uint8_t* allowed() { return grammar_.allowed(decoder_); }
-  const Note* push(int id) { return decoder_.push(id); }
-  bool ended() const { return decoder_.ended() || decoder_.time_s() >= window_s_; }
-  EventDecoder<Vocabulary>& decoder() { return decoder_; }
-
- private:
-  double window_s_;
-  EventDecoder<Vocabulary> decoder_;
-  EventGrammar<Vocabulary> grammar_;
-};
-
-// The ids of one window, drawn, over the memory that `session` has been started with; `prime` comes first.
-// Each id, and the note that it closed or null, is handed to `report`.
-template <class T, class Report>
-ComposedWindow decode_window(Session<T>& session, Sampler<T>& sampler, std::int64_t max_tokens,
-                             std::span<const int> prime, WindowState& state, const Report& report) {
-  ComposedWindow window;
-  window.ids.reserve(static_cast<std::size_t>(max_tokens));
-  state.reserve(static_cast<std::size_t>(max_tokens));
-  std::int64_t token = EventVocabulary1::sos;
-  while (true) {
-    const auto logits = session.step(token);
-    if (window.ids.size() < prime.size()) {
-      token = prime[window.ids.size()];
-      sampler.observe(token);
-      ++window.primed_events;
-    } else {
-      token = sampler.choose(session.context(), logits.data(), state.allowed());
-    }
-    window.ids.push_back(static_cast<int>(token));
-    report(static_cast<int>(token), state.push(static_cast<int>(token)));
-    if (state.ended()) break;
-    if (static_cast<std::int64_t>(window.ids.size()) >= max_tokens) {
-      window.out_of_tokens = true;
-      break;
-    }
-  }
-  return window;
-}
-
-// The same by beam search; `beam`'s slot 0 has been started. The state comes back as after the best ids.
-template <class T>
-ComposedWindow search_window(SessionBeam<T>& beam, const BeamOptions& options, std::int64_t max_tokens,
-                             std::span<const int> prime, WindowState& state) {
-  ComposedWindow window;
-  std::vector<std::int64_t> prefix = {EventVocabulary1::sos};
-  for (int id : prime) {
-    if (state.ended() || window.primed_events >= max_tokens) break;
-    window.ids.push_back(id);
-    prefix.push_back(id);
-    state.push(id);
-    ++window.primed_events;
-  }
-  if (!state.ended() && window.primed_events < max_tokens) {
-    BeamOptions best_only = options;
-    best_only.n_best = 1;
-    auto best = beam_search(beam, state, std::span<const std::int64_t>(prefix),
-                            max_tokens - window.primed_events, best_only);
-    window.ids.insert(window.ids.end(), best[0].ids.begin(), best[0].ids.end());
-    window.log_probability = best[0].log_probability;
-    window.score = best[0].score;
-    state = std::move(best[0].state);
-  }
-  window.out_of_tokens = !state.ended();
-  return window;
-}
-
-// Why weights of this config cannot compose for a recording of two armbands; empty where they can.
+// Why weights of this config cannot compose for a recording; empty where they can.
 inline std::string composing_obstacle(const ModelConfig& config) {
   if (config.encoder == "none") return "writes music without motion";
   if (config.encoder == "pose") return "takes keypoints of a body or of hands, which a recording lacks";
-  if (config.encoder == "temporal")
-    return "takes standardised channels, which are not prepared from recordings";
   if (config.encoder == "conv_transformer" && config.rows != 9)
     return "takes " + std::to_string(config.rows) + " rows a sensor, where a recording gives 9 axes";
-  if (config.vocabulary != EventVocabulary1::size)
+  if (config.vocabulary != EventVocabulary1::size && config.vocabulary != EventVocabulary2::size)
     return "writes a vocabulary of " + std::to_string(config.vocabulary) + " ids";
   return {};
 }
 
-// The rows a sensor that the model takes: all nine axes, or three features.
-inline std::int64_t motion_rows(const ModelConfig& config) {
-  return config.encoder == "fully_connected" || config.encoder == "conv_transformer" ? 9 : 3;
+namespace compose_detail {
+
+// The part of a recording that is asked for, in frames.
+struct Part {
+  std::int64_t first = 0, count = 0;
+};
+
+inline Part part_of(const MotionInputs& motion, const ComposeOptions& options) {
+  const double end_s = motion.time_s(motion.frames);
+  if (!(options.start_s >= 0) || !(options.start_s < end_s))
+    throw InputError(
+        motion.source, "cannot start at " + number_text(options.start_s) + " s",
+        "the recording lasts from " + number_text(motion.start_s) + " to " + number_text(end_s) + " s");
+  if (!(options.duration_s >= 0))
+    throw InputError(motion.source, "cannot use a duration of " + number_text(options.duration_s) + " s",
+                     "use more than 0 s, or leave it out for the whole recording");
+  const auto frames_in = [&](double seconds) {
+    return static_cast<std::int64_t>(std::llround(seconds * motion.rate_hz));
+  };
+  Part part;
+  part.first = std::clamp<std::int64_t>(frames_in(options.start_s - motion.start_s), 0, motion.frames - 1);
+  part.count = motion.frames - part.first;
+  if (options.duration_s > 0)
+    part.count = std::clamp<std::int64_t>(
+        frames_in(std::min(options.duration_s, motion.seconds(motion.frames))), 1, part.count);
+  return part;
 }
 
-// Music for the recording, whose armbands are brought to 25 Hz first. Throws InputError where the recording
-// lacks what the model wants, start and duration lie outside it or an option is out of range, Error where
-// composing_obstacle() finds one.
 template <class T>
-Composition compose(Session<T>& session, const Recording& recording, const ComposeOptions& options) {
-  const auto& config = session.model().config;
-  if (const std::string obstacle = composing_obstacle(config); !obstacle.empty())
-    throw Error("[compose] this model " + obstacle);
-  const Recording motion = at_rate(recording, reference_rate_hz);
-  const std::int64_t frames = reference_frame_count(motion);
-  const double length_s = static_cast<double>(frames) / reference_rate_hz;
-  if (!(options.start_s >= 0) || !(options.start_s < length_s))
-    throw InputError(recording.source, "cannot start at " + number_text(options.start_s) + " s",
-                     "the recording lasts from 0 to " + number_text(length_s) + " s");
-  if (!(options.duration_s >= 0))
-    throw InputError(recording.source, "cannot use a duration of " + number_text(options.duration_s) + " s",
-                     "use more than 0 s, or leave it out for the whole recording");
-  const auto first =
-      std::min(static_cast<std::int64_t>(std::llround(options.start_s * reference_rate_hz)), frames - 1);
-  std::int64_t count = frames - first;
-  if (options.duration_s > 0)
-    count = std::clamp<std::int64_t>(
-        static_cast<std::int64_t>(std::llround(std::min(options.duration_s, length_s) * reference_rate_hz)),
-        1, count);
+std::int64_t most_tokens(const Session<T>& session, const ComposeOptions& options) {
+  return options.max_tokens > 0 ? std::min(session.capacity(), options.max_tokens) : session.capacity();
+}
 
+inline Composition empty_composition(const MotionInputs& motion, const Part& part) {
   Composition composition;
-  composition.start_s = static_cast<double>(first) / reference_rate_hz;
-  composition.duration_s = static_cast<double>(count) / reference_rate_hz;
-  const std::int64_t window = reference_window_frames, windows = (count + window - 1) / window;
-  const double window_s = static_cast<double>(window) / reference_rate_hz;
-  std::int64_t most = session.capacity();
-  if (options.max_tokens > 0) most = std::min(most, options.max_tokens);
+  composition.start_s = motion.time_s(part.first);
+  composition.duration_s = motion.seconds(part.count);
+  return composition;
+}
 
-  if (options.batch < 1 || options.batch > 1024)
-    throw InputError("a batch of " + std::to_string(options.batch) +
-                     " windows cannot be decoded; use 1 to 1024");
-  if (options.beam) check_beam_options(*options.beam);
-  const std::vector<int> prime = EventVocabulary1::encode(options.prime);
-  if (prime.empty() && !options.prime.empty())
-    throw InputError(
-        "the notes to begin with cannot be used: none lies between A0 and C8, pitches 21 to 108");
+constexpr double microseconds = 1e6;  // a second
+
+// Windows that know nothing of each other.
+template <class T>
+Composition compose_apart(Session<T>& session, const MotionInputs& motion, const ComposeOptions& options) {
+  using Vocabulary = EventVocabulary1;
+  if (options.hop_s != 0)
+    throw InputError("a hop of " + number_text(options.hop_s) +
+                     " s cannot be used with weights of vocabulary 1: their windows do not overlap");
+  const Part part = part_of(motion, options);
+  const std::int64_t first = part.first, count = part.count;
+  Composition composition = empty_composition(motion, part);
+  const std::int64_t window = motion.window_frames, windows = (count + window - 1) / window;
+  const double window_s = motion.seconds(window);
+  const std::int64_t most = most_tokens(session, options);
+  const std::vector<int> prime = Vocabulary::encode(options.prime);
 
   // What one window needs while it is decoded; the first lane's session is the caller's.
   struct Lane {
     std::unique_ptr<Session<T>> own;
     Session<T>& session;
     Sampler<T> sampler;
-    WindowState state;
-    std::vector<float> features;
-    Tensor<T> input;
+    WindowState<Vocabulary> state;
     std::unique_ptr<SessionBeam<T>> beam;
     ComposedWindow window;
   };
-  const std::int64_t rows = motion_rows(config);
   const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on};
   std::vector<Lane> lanes;
   const auto batch = static_cast<std::size_t>(std::min(options.batch, windows));
   lanes.reserve(batch);
   while (lanes.size() < batch) {
     std::unique_ptr<Session<T>> own;
-    if (!lanes.empty()) own = std::make_unique<Session<T>>(session.model(), 1, session.memory_length());
+    if (!lanes.empty()) {
+      own = std::make_unique<Session<T>>(session.model(), 1, session.memory_length());
+      own->set_control_of(session);
+    }
     Session<T>& used = own ? *own : session;
     lanes.push_back({std::move(own),
                      used,
-                     Sampler<T>(config.vocabulary, options.sampler),
-                     WindowState(window_s, grammar),
-                     std::vector<float>(static_cast<std::size_t>(2 * rows * window)),
-                     Tensor<T>(Shape{1, 2, rows, window}),
+                     Sampler<T>(session.model().config.vocabulary, options.sampler),
+                     WindowState<Vocabulary>(window_s, grammar),
                      nullptr,
                      {}});
     if (options.beam) lanes.back().beam = std::make_unique<SessionBeam<T>>(used, options.beam->width);
   }
 
-  const auto offset_of = [&](std::int64_t w) { return static_cast<double>(w * window) / reference_rate_hz; };
+  const auto offset_of = [&](std::int64_t w) { return motion.seconds(w * window); };
   const auto end_of_window = [&](std::int64_t w) {
-    return std::min(window_s, static_cast<double>(count - w * window) / reference_rate_hz);
+    return std::min(window_s, motion.seconds(count - w * window));
   };
   const bool live = batch == 1 && !options.beam;  // events can be told as they come
   const auto tell = [&](std::int64_t w, int id, bool primed, const Note* closed, double time_s) {
@@ -268,17 +201,13 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
   };
   const auto decode = [&](Lane& lane, std::int64_t w) {
     const std::int64_t begin = w * window;
-    if (rows == 9)
-      reference_axes(motion, first + begin, window, lane.features, WindowEnd::hold_last);
-    else
-      reference_features(motion, first + begin, window, lane.features, WindowEnd::hold_last);
-    std::copy(lane.features.begin(), lane.features.end(), lane.input.data());
-    lane.session.start_from_motion(lane.input);
+    lane.session.start_from_motion(
+        motion.input<T>(first + begin, std::min(window, motion.frames - first - begin)));
     lane.sampler.start(static_cast<std::uint64_t>(w));
     lane.state.start(end_of_window(w));
     const std::span<const int> forced = w == 0 ? std::span<const int>(prime) : std::span<const int>();
     if (options.beam) {
-      lane.window = search_window(*lane.beam, *options.beam, most, forced, lane.state);
+      lane.window = search_window(*lane.beam, *options.beam, options.beam_rank, most, forced, lane.state);
     } else {
       std::size_t told = 0;
       lane.window = decode_window(
@@ -290,7 +219,6 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
     lane.state.decoder().finish();
   };
 
-  constexpr double microseconds = 1e6;  // a second
   for (std::int64_t group = 0; group < windows; group += static_cast<std::int64_t>(batch)) {
     const std::int64_t in_group = std::min(static_cast<std::int64_t>(batch), windows - group);
     parallel_for(session.context().threads(), in_group, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -300,7 +228,7 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
       Lane& lane = lanes[static_cast<std::size_t>(w - group)];
       ComposedWindow composed = std::move(lane.window);
       if (options.on_event && !live) {
-        EventDecoder<EventVocabulary1> decoder;
+        EventDecoder<Vocabulary> decoder;
         for (std::size_t n = 0; n < composed.ids.size(); ++n) {
           const Note* closed = decoder.push(composed.ids[n]);
           tell(w, composed.ids[n], static_cast<std::int64_t>(n) < composed.primed_events, closed,
@@ -308,7 +236,7 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
         }
       }
       const auto notes_before = static_cast<std::int64_t>(composition.notes.size());
-      composed.start_s = static_cast<double>(first + w * window) / reference_rate_hz;
+      composed.start_s = motion.time_s(first + w * window);
       const double end_s = end_of_window(w);
       std::vector<Note> kept;
       for (Note note : lane.state.decoder().notes()) {
@@ -326,8 +254,221 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
       if (options.on_window) options.on_window(w + 1, windows);
     }
   }
-  composition.held_frames = std::max<std::int64_t>(0, first + windows * window - frames);
+  if (motion.holds_last_frame())
+    composition.held_frames = std::max<std::int64_t>(0, first + windows * window - motion.frames);
   return composition;
+}
+
+// What a window of vocabulary 2 is told before it begins to write.
+struct Opening {
+  std::vector<int> ids;
+  std::vector<Note> sounding;  // from before the window; s from its beginning
+  std::vector<bool> sounds;    // of these and each note that the ids begin: whether it sounds after the ids
+};
+
+// The music from offset_s on, which has come to written_s: `ended` notes, and those `sounding` there.
+inline Opening open_window(std::span<const Note> ended, std::span<const Note> sounding, double offset_s,
+                           double written_s) {
+  using Vocabulary = EventVocabulary2;
+  constexpr double never = 1e9;  // s
+  const bool overlaps = written_s > offset_s;
+  std::vector<Note> notes;
+  for (Note note : ended)
+    if (overlaps && note.end > offset_s) {
+      note.end = std::min(note.end, written_s);
+      notes.push_back(note);
+    }
+  for (Note note : sounding) {
+    note.end = never;
+    notes.push_back(note);
+  }
+  Opening opening;
+  for (Note note : sounding)
+    if (note.start < offset_s) {
+      note.start -= offset_s;
+      opening.sounding.push_back(note);
+    }
+  opening.ids = Vocabulary::encode_window(notes, offset_s, overlaps ? written_s : offset_s + 1);
+  if (!opening.ids.empty() && opening.ids.back() == Vocabulary::cut) opening.ids.pop_back();
+  EventDecoder2 decoder;
+  decoder.reset(0, opening.sounding);
+  decoder.start_window(0);
+  for (int id : opening.ids) decoder.push(id);
+  // Silence up to where the music stands, so that what follows stands behind it.
+  const auto& bins = Vocabulary::time_shift_bins_s();
+  for (double gap = written_s - offset_s - decoder.time_s(); gap > bins.front() / 2;
+       gap = written_s - offset_s - decoder.time_s()) {
+    const auto above = std::upper_bound(bins.begin() + 1, bins.end(), gap);
+    opening.ids.push_back(Vocabulary::first_time_shift + static_cast<int>(above - bins.begin()) - 1);
+    decoder.push(opening.ids.back());
+  }
+  for (const Note& note : decoder.notes())
+    opening.sounds.push_back(decoder.is_open(note.pitch) && &decoder.open_note(note.pitch) == &note);
+  return opening;
+}
+
+// Windows that go on from one another.
+template <class T>
+Composition compose_joined(Session<T>& session, const MotionInputs& motion, const ComposeOptions& options) {
+  using Vocabulary = EventVocabulary2;
+  const std::int64_t window = motion.window_frames;
+  if (!(options.hop_s >= 0) || options.hop_s > motion.seconds(window))
+    throw InputError("a hop of " + number_text(options.hop_s) +
+                     " s cannot be used; use more than 0 s, up to " + number_text(motion.seconds(window)) +
+                     " s, the length of a window");
+  const std::int64_t hop =
+      options.hop_s == 0 ? window : std::max<std::int64_t>(1, std::llround(options.hop_s * motion.rate_hz));
+  const Part part = part_of(motion, options);
+  Composition composition = empty_composition(motion, part);
+  const std::int64_t most = most_tokens(session, options);
+
+  WindowState<Vocabulary> state(motion.seconds(window),
+                                {!options.fill_windows, options.note_off_needs_note_on, false});
+  Sampler<T> sampler(session.model().config.vocabulary, options.sampler);
+  std::optional<SessionBeam<T>> beam;
+  if (options.beam) beam.emplace(session, options.beam->width);
+
+  // Times are seconds from the part's beginning.
+  std::vector<Note> ended, sounding;
+  std::vector<double> ends_s;  // of the windows
+  for (std::int64_t w = 0, written = 0; written < part.count; ++w) {
+    const double written_s = motion.seconds(written);
+    const auto most_continued = static_cast<std::size_t>(most / 4);
+    if (sounding.size() > most_continued) {
+      std::stable_sort(sounding.begin(), sounding.end(),
+                       [](const Note& a, const Note& b) { return a.start < b.start; });
+      const auto rest = sounding.end() - static_cast<std::ptrdiff_t>(most_continued);
+      for (auto note = sounding.begin(); note != rest; ++note) {
+        note->end = written_s;
+        ended.push_back(*note);
+      }
+      sounding.erase(sounding.begin(), rest);
+    }
+    std::int64_t begin = std::max<std::int64_t>(0, written - (window - hop));
+    Opening opening = open_window(ended, sounding, motion.seconds(begin), written_s);
+    if (begin<written&& static_cast<std::int64_t>(opening.ids.size())> most / 2) {
+      begin = written;
+      opening = open_window(ended, sounding, written_s, written_s);
+    }
+    if (w == 0) opening.ids = Vocabulary::encode_window(options.prime, 0, motion.seconds(window));
+    const std::int64_t frames = std::min(window, part.count - begin);
+    const double offset_s = motion.seconds(begin), length_s = motion.seconds(frames);
+
+    const auto start_of = [&](const Note& note) {
+      const auto same = std::find_if(sounding.begin(), sounding.end(),
+                                     [&](const Note& one) { return one.pitch == note.pitch; });
+      return same == sounding.end() ? nullptr : &*same;
+    };
+    // A note of this window's decoder, on the part's axis; where it began earlier, as it began.
+    const auto whole = [&](Note note, std::size_t index) {
+      note.start += offset_s;
+      note.end += offset_s;
+      if (index < opening.sounds.size())
+        if (const Note* before = start_of(note)) {
+          note.start = before->start;
+          note.velocity = before->velocity;
+        }
+      return note;
+    };
+    const auto tell = [&](EventDecoder2& decoder, std::size_t n, int id, const Note* closed) {
+      if (!options.on_event || (w > 0 && n < opening.ids.size())) return;
+      ComposedEvent event{w, id, offset_s + decoder.time_s(), n < opening.ids.size()};
+      if (closed != nullptr)
+        event.closed = whole(*closed, static_cast<std::size_t>(closed - decoder.notes().data()));
+      options.on_event(event);
+    };
+
+    const std::int64_t held = motion.holds_last_frame() ? window : frames;
+    session.start_from_motion(motion.input<T>(part.first + begin, held));
+    sampler.start(static_cast<std::uint64_t>(w));
+    state.start(length_s, opening.sounding);
+    ComposedWindow composed;
+    if (beam) {
+      composed = search_window(*beam, *options.beam, options.beam_rank, most,
+                               std::span<const int>(opening.ids), state);
+      EventDecoder2 decoder;
+      decoder.reset(0, opening.sounding);
+      decoder.start_window(0, length_s);
+      for (std::size_t n = 0; n < composed.ids.size(); ++n) {
+        const Note* closed = decoder.push(composed.ids[n]);
+        tell(decoder, n, composed.ids[n], closed);
+      }
+    } else {
+      std::size_t n = 0;
+      composed = decode_window(session, sampler, most, std::span<const int>(opening.ids), state,
+                               [&](int id, const Note* closed) { tell(state.decoder(), n++, id, closed); });
+    }
+
+    const EventDecoder2& decoder = state.decoder();
+    const bool over = decoder.ended() && !decoder.cut();
+    std::vector<Note> going_on;
+    for (std::size_t n = 0; n < decoder.notes().size(); ++n) {
+      if (n < opening.sounds.size() && !opening.sounds[n]) continue;
+      const Note& heard = decoder.notes()[n];
+      const bool open = decoder.is_open(heard.pitch) && &decoder.open_note(heard.pitch) == &heard;
+      Note note = whole(heard, n);
+      if (open && over) note.end = offset_s + std::min(std::max(decoder.time_s(), heard.end), length_s);
+      (open && !over ? going_on : ended).push_back(note);
+    }
+    sounding = std::move(going_on);
+
+    composed.start_s = motion.time_s(part.first + begin);
+    composition.windows.push_back(std::move(composed));
+    written = begin + frames;
+    ends_s.push_back(motion.seconds(written));
+    if (motion.holds_last_frame())
+      composition.held_frames = std::max<std::int64_t>(0, part.first + begin + window - motion.frames);
+    if (options.on_window) options.on_window(w + 1, w + 1 + (part.count - written + hop - 1) / hop);
+  }
+
+  for (Note& note : sounding) {
+    note.end = composition.duration_s;
+    ended.push_back(note);
+  }
+  std::vector<Note> kept;
+  for (Note note : ended) {
+    if (note.start >= composition.duration_s) continue;
+    note.end = std::min(note.end, composition.duration_s);
+    kept.push_back(note);
+  }
+  std::sort(kept.begin(), kept.end(), [](const Note& x, const Note& y) {
+    return std::tie(x.start, x.pitch) < std::tie(y.start, y.pitch);
+  });
+  for (const GridNote& note : notes_on_grid(kept, microseconds)) {
+    composition.notes.push_back({note.pitch, note.velocity, static_cast<double>(note.start) / microseconds,
+                                 static_cast<double>(note.end) / microseconds});
+    const auto home = std::upper_bound(ends_s.begin(), ends_s.end() - 1, composition.notes.back().start);
+    ++composition.windows[static_cast<std::size_t>(home - ends_s.begin())].notes;
+  }
+  return composition;
+}
+
+}  // namespace compose_detail
+
+// Music for the recording, which is brought to the model's rate first. Throws InputError where the recording
+// lacks what the model wants, start and duration lie outside it or an option is out of range, Error where
+// composing_obstacle() finds one.
+template <class T>
+Composition compose(Session<T>& session, const Recording& recording, const ComposeOptions& options) {
+  const auto& config = session.model().config;
+  if (const std::string obstacle = composing_obstacle(config); !obstacle.empty())
+    throw Error("[compose] this model " + obstacle);
+  if (options.batch < 1 || options.batch > 1024)
+    throw InputError("a batch of " + std::to_string(options.batch) +
+                     " windows cannot be decoded; use 1 to 1024");
+  if (options.beam) {
+    check_beam_options(*options.beam);
+    if (options.beam_rank < 1 || options.beam_rank > options.beam->width)
+      throw InputError("rank " + std::to_string(options.beam_rank) + " of a beam " +
+                       std::to_string(options.beam->width) + " wide cannot be given; use 1 to its width");
+  }
+  if (EventVocabulary1::encode(options.prime).empty() && !options.prime.empty())
+    throw InputError(
+        "the notes to begin with cannot be used: none lies between A0 and C8, pitches 21 to 108");
+  const MotionInputs motion(recording, config);
+  return config.vocabulary == EventVocabulary2::size
+             ? compose_detail::compose_joined(session, motion, options)
+             : compose_detail::compose_apart(session, motion, options);
 }
 
 }  // namespace imu2music::inline v0

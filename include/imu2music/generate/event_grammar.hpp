@@ -6,7 +6,8 @@
 //   all the rest   always, so at least note_ons, velocities and time_shifts may follow
 //
 // In vocabulary 2, a continued note may come only before a window's first other event, and only of a pitch
-// that does not sound yet or sounds from the window before; once each. CUT stands under the rule of EOS.
+// that sounds from the window before, or (unless the caller says that this is known) does not sound yet; once
+// each. CUT stands under the rule of EOS.
 //
 // A mask is [V] bytes, nonzero where allowed. Cost O(pitches) a call; no allocation.
 #pragma once
@@ -24,6 +25,7 @@ namespace imu2music::inline v0 {
 struct GrammarOptions {
   bool may_end = true;                 // EOS is allowed
   bool note_off_needs_note_on = true;  // no note_off of a pitch that does not sound
+  bool may_begin_continued = true;     // a continued note may be of a pitch that is not known to sound
 };
 
 template <class Vocabulary = EventVocabulary1>
@@ -41,7 +43,8 @@ class EventGrammar {
     if constexpr (continues)
       for (int pitch = Vocabulary::lowest_pitch; pitch <= Vocabulary::highest_pitch; ++pitch)
         allowed_[static_cast<std::size_t>(Vocabulary::continued(pitch))] =
-            decoder.at_start() && (!decoder.is_open(pitch) || decoder.is_awaited(pitch));
+            decoder.at_start() &&
+            (decoder.is_awaited(pitch) || (options_.may_begin_continued && !decoder.is_open(pitch)));
     if (!options_.note_off_needs_note_on) return allowed_.data();
     // A note that waits to be continued is over with the first event that does not continue it.
     const auto sounds = [&](int pitch) {

@@ -57,6 +57,9 @@ class Session {
   // each; undefined: none. Stays until it is set again. Throws ShapeError where the model takes none.
   void set_control(const Tensor<T>& histogram) { state_.control = model_.control_rows(histogram); }
 
+  // The control of another session of the same model, in place of its own.
+  void set_control_of(const Session& other) { state_.control = other.state_.control; }
+
   // Takes the next token; the logits, [V], stay valid until the next call. Throws Error before a start,
   // ShapeError for a token outside the vocabulary or past max_sequence.
   std::span<const T> step(std::int64_t token) {

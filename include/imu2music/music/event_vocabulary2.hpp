@@ -122,6 +122,15 @@ class EventDecoder<EventVocabulary2> {
     open_count_ = 0;
     begin_window(time_s, std::numeric_limits<double>::infinity());
   }
+  // The same, with notes that sound already, begun by time_s and one a pitch: the next window continues them.
+  void reset(double time_s, std::span<const Note> sounding) {
+    reset(time_s);
+    for (const Note& note : sounding) {
+      open_[static_cast<std::size_t>(note.pitch & 127)] = notes_.size();
+      ++open_count_;
+      notes_.push_back({note.pitch, note.velocity, note.start, note.start + Vocabulary::unclosed_note_s});
+    }
+  }
   // The next window, [start_s, start_s + length_s): open notes wait to be continued.
   void start_window(double start_s, double length_s = std::numeric_limits<double>::infinity()) {
     begin_window(start_s, start_s + length_s);

@@ -1,0 +1,86 @@
+// A recording's motion as the inputs of a model, window by window.
+//
+//   armbands   myo1 and myo2 at 25 Hz, windows of 150 frames (imu/reference_features.hpp): features or axes,
+//              [1, 2, rows, 150]; a window that reaches beyond the last frame is completed by holding it
+//   temporal   the config's channels at its rate (imu/motion_channels.hpp), [1, C, n], windows of window_ms;
+//              the last one is as long as there are frames
+//
+// Frame i stands at start_s + i / rate_hz on the recording's time axis. Errors: InputError for a recording
+// that lacks what the model takes.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "imu2music/core/tensor.hpp"
+#include "imu2music/imu/motion_channels.hpp"
+#include "imu2music/imu/recording.hpp"
+#include "imu2music/imu/reference_features.hpp"
+#include "imu2music/imu/resample.hpp"
+#include "imu2music/io/model_config.hpp"
+
+namespace imu2music::inline v0 {
+
+// The rows a sensor that a model of armbands takes: all nine axes, or three features.
+inline std::int64_t motion_rows(const ModelConfig& config) {
+  return config.encoder == "fully_connected" || config.encoder == "conv_transformer" ? 9 : 3;
+}
+
+class MotionInputs {
+ public:
+  MotionInputs(const Recording& recording, const ModelConfig& config) : source(recording.source) {
+    if (config.encoder == "temporal") {
+      channels_ = motion_channels(recording, config);
+      rate_hz = channels_.rate_hz;
+      start_s = channels_.start_s;
+      frames = channels_.frames();
+      window_frames = imu2music::window_frames(config);
+    } else {
+      armbands_ = at_rate(recording, reference_rate_hz);
+      rows_ = motion_rows(config);
+      rate_hz = reference_rate_hz;
+      frames = reference_frame_count(armbands_);
+      start_s = armbands_.find_sensor(reference_sensors[0])->start_s();
+      window_frames = reference_window_frames;
+    }
+  }
+
+  std::string source;  // the recording's, for messages
+  double rate_hz = 0;
+  double start_s = 0;
+  std::int64_t frames = 0, window_frames = 0;
+
+  double seconds(std::int64_t frame_count) const { return static_cast<double>(frame_count) / rate_hz; }
+  double time_s(std::int64_t frame) const { return start_s + seconds(frame); }
+  // Whether every input is a whole window, completed where frames are lacking.
+  bool holds_last_frame() const { return rows_ > 0; }
+
+  // What encode_motion() takes, batch 1, of `count` frames from `first` on, which the recording has.
+  template <class T>
+  Tensor<T> input(std::int64_t first, std::int64_t count) const {
+    if (!holds_last_frame()) {
+      const std::int64_t C = channels_.values.dim(0);
+      Tensor<T> result = Tensor<T>::uninitialised({1, C, count});
+      for (std::int64_t c = 0; c < C; ++c)
+        std::copy_n(channels_.values.data() + c * frames + first, count, result.data() + c * count);
+      return result;
+    }
+    std::vector<float> values(static_cast<std::size_t>(2 * rows_ * window_frames));
+    if (rows_ == 9)
+      reference_axes(armbands_, first, window_frames, values, WindowEnd::hold_last);
+    else
+      reference_features(armbands_, first, window_frames, values, WindowEnd::hold_last);
+    Tensor<T> result = Tensor<T>::uninitialised({1, 2, rows_, window_frames});
+    std::copy(values.begin(), values.end(), result.data());
+    return result;
+  }
+
+ private:
+  MotionChannels channels_;  // of a temporal encoder
+  Recording armbands_;       // of the others, at 25 Hz
+  std::int64_t rows_ = 0;    // of the others
+};
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,76 @@
+#include "imu2music/generate/motion_inputs.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+using namespace imu2music;
+
+namespace {
+
+Recording wave(double seconds, double rate_hz, double start_s) {
+  Recording recording;
+  recording.source = "wave";
+  const auto n = static_cast<std::int64_t>(std::llround(seconds * rate_hz));
+  for (const char* name : {"myo1", "myo2"}) {
+    SensorTrack sensor;
+    sensor.name = name;
+    sensor.clock.rate_hz = rate_hz;
+    sensor.clock.start_s = start_s;
+    for (const Quantity quantity : {Quantity::rotation, Quantity::angular_velocity, Quantity::acceleration}) {
+      Channel channel(quantity, n);
+      for (std::size_t i = 0; i < channel.samples.size(); ++i)
+        channel.samples[i] = static_cast<float>(i % 97) * 0.01f + (name[3] == '2' ? 2.0f : 0.0f);
+      sensor.channels.push_back(channel);
+    }
+    recording.sensors.push_back(sensor);
+  }
+  return recording;
+}
+
+}  // namespace
+
+TEST_CASE("a temporal encoder's inputs are its channels' frames, as many as asked for") {
+  ModelConfig config;
+  config.encoder = "temporal";
+  config.sensors = 2;
+  config.channels = 12;
+  config.rate_hz = 25;
+  const Recording recording = wave(8, 25, 1.5);
+  const MotionInputs motion(recording, config);
+  const MotionChannels channels = motion_channels(recording, config);
+  CHECK(motion.frames == 200);
+  CHECK(motion.window_frames == 150);
+  CHECK(motion.time_s(50) == 3.5);
+  CHECK(motion.seconds(50) == 2);
+  CHECK_FALSE(motion.holds_last_frame());
+  const auto input = motion.input<double>(150, 50);
+  REQUIRE(input.shape() == Shape{1, 12, 50});
+  for (std::int64_t c = 0; c < 12; ++c)
+    for (std::int64_t i = 0; i < 50; ++i)
+      CHECK(input[c * 50 + i] == static_cast<double>(channels.values[c * 200 + 150 + i]));
+}
+
+TEST_CASE("the others' inputs are whole windows of features or axes, the last frame held") {
+  for (const char* encoder : {"conv", "fully_connected", "frequency", "conv_transformer"}) {
+    CAPTURE(encoder);
+    ModelConfig config;
+    config.encoder = encoder;
+    const std::int64_t rows = motion_rows(config);
+    const Recording recording = wave(8, 25, 1.5);
+    const MotionInputs motion(recording, config);
+    CHECK(motion.frames == 200);
+    CHECK(motion.time_s(0) == 1.5);
+    CHECK(motion.holds_last_frame());
+    const auto input = motion.input<float>(150, 50);
+    REQUIRE(input.shape() == Shape{1, 2, rows, 150});
+    std::vector<float> expected(static_cast<std::size_t>(2 * rows * 150));
+    if (rows == 9)
+      reference_axes(recording, 150, 150, expected, WindowEnd::hold_last);
+    else
+      reference_features(recording, 150, 150, expected, WindowEnd::hold_last);
+    for (std::int64_t i = 0; i < input.size(); ++i) CHECK(input[i] == expected[static_cast<std::size_t>(i)]);
+    CHECK(input[49] == input[149]);
+  }
+}
