@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "graph_conv_backward_avx2.hpp"
+#include "graph_conv_backward_avx512.hpp"
 #include "graph_conv_backward_scalar.hpp"
