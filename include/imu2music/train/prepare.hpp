@@ -28,10 +28,6 @@
 
 namespace imu2music::inline v0 {
 
-struct PrepareOptions {
-  ReadOptions read;  // for files that do not tell units or rate
-};
-
 struct Prepared {
   std::vector<PairInfo> pairs;
   std::vector<DroppedSource> dropped;
@@ -73,7 +69,7 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
   for (std::size_t i = 0; i < found.pairs.size(); ++i) {
     const SourcePair& source = found.pairs[i];
     try {
-      const Pair pair = load_source_pair(source, options.read);
+      const Pair pair = load_source_pair(source, options);
       const auto [same, is_new] = ids.emplace(prepare_detail::content_digest(pair), "");
       if (is_new)
         same->second = writer.add(pair).id;

@@ -8,7 +8,8 @@
 //                   MIDI file in it, or <take>.mid beside it (also in a folder midi beside it). Where a raw
 //                   take has 00_audio_pickup.wav, the silence around its sound is cut (train/sound_span.hpp);
 //                   the notes' times are those of that sound, uncut
-//   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem
+//   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem;
+//                   of a tracked body, what sensors on its forearms would have read (imu/body_imu.hpp)
 //   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion
 //
 // Folders are searched eight deep; what is hidden is passed over. Music of a stem: x.mid, x.midi, x.csv,
@@ -42,8 +43,10 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/imu/body_imu.hpp"
 #include "imu2music/imu/csv_table.hpp"
 #include "imu2music/imu/diagnose.hpp"
+#include "imu2music/imu/distribution_map.hpp"
 #include "imu2music/imu/folder.hpp"
 #include "imu2music/imu/read_recording.hpp"
 #include "imu2music/imu/recording.hpp"
@@ -596,8 +599,13 @@ inline void add_diagnosis(const Recording& recording, PairInfo& info) {
 
 }  // namespace sources_detail
 
+struct PrepareOptions {
+  ReadOptions read;               // for files that do not tell units or rate
+  std::optional<Recording> like;  // virtual sensors get this recording's distributions
+};
+
 // Reads both halves and brings them to one axis. Throws InputError where the pair cannot be used.
-inline Pair load_source_pair(const SourcePair& source, const ReadOptions& options = {}) {
+inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& options = {}) {
   using namespace sources_detail;
   Pair pair;
   pair.info = source.info;
@@ -611,7 +619,19 @@ inline Pair load_source_pair(const SourcePair& source, const ReadOptions& option
     info.has_motion = false;
     info.seconds = end_of(pair.notes);
   } else {
-    const Recording motion = read_recording(source.motion_path, options);
+    Recording motion = read_recording(source.motion_path, options.read);
+    if (has_forearms(motion)) {
+      motion = virtual_forearms(motion);
+      if (options.like) map_distribution(motion, *options.like);
+      info.layout = "keypoints";
+    }
+    const bool senses = std::any_of(motion.sensors.begin(), motion.sensors.end(), [](const SensorTrack& one) {
+      return one.find(Quantity::acceleration) != nullptr || one.find(Quantity::angular_velocity) != nullptr;
+    });
+    if (!senses)
+      throw InputError(source.motion_path,
+                       "holds no acceleration and no angular velocity, nor an arm's joints",
+                       "motion sensors, or shoulder, elbow and wrist in metres, are needed");
     add_diagnosis(motion, info);
     TimeSpan span = common_span(motion);
     if (!source.sound_path.empty()) {

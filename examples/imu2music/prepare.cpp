@@ -1,0 +1,172 @@
+// prepare: a data set for training and evaluation, made of recordings and music.
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "imu2music/train/prepare.hpp"
+#include "recording_options.hpp"
+
+using namespace imu2music;
+
+namespace {
+
+struct PrepareCommand {
+  CommonOptions common;
+  RecordingOptions recording;
+  std::vector<std::string> sources;
+  std::string output, like;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+extern "C" void note_interruption(int signal) { interrupted = signal; }
+
+struct Interrupted {};
+
+// While it lives, a signal lets the work end where nothing is half-written; then the program ends by it.
+class OrderlyInterruption {
+ public:
+  OrderlyInterruption() {
+    for (std::size_t i = 0; i < std::size(signals); ++i)
+      before_[i] = std::signal(signals[i], &note_interruption);
+  }
+  ~OrderlyInterruption() {
+    for (std::size_t i = 0; i < std::size(signals); ++i) std::signal(signals[i], before_[i]);
+  }
+
+ private:
+  static constexpr int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  void (*before_[std::size(signals)])(int) = {};
+};
+
+Prepared prepare(const PrepareCommand& command) {
+  PrepareOptions options;
+  options.read = read_options(command.recording);
+  if (!command.like.empty()) options.like = read_recording(command.like, options.read);
+  Progress progress("pair");
+  try {
+    const OrderlyInterruption orderly;
+    return prepare_dataset(command.sources, command.output, options, [&](std::size_t done, std::size_t of) {
+      if (interrupted != 0) throw Interrupted();
+      progress.update(static_cast<std::int64_t>(done), static_cast<std::int64_t>(of));
+    });
+  } catch (const Interrupted&) {
+    std::signal(interrupted, SIG_DFL);
+    std::raise(interrupted);
+    throw;
+  }
+}
+
+std::string rounded(double value) { return number_text(std::round(value * 1000) / 1000); }
+
+nlohmann::ordered_json as_json(const PrepareCommand& command, const Prepared& prepared) {
+  nlohmann::ordered_json pairs = nlohmann::ordered_json::array(), dropped = pairs;
+  double seconds = 0;
+  std::int64_t notes = 0, with_motion = 0;
+  for (const PairInfo& pair : prepared.pairs) {
+    seconds += pair.seconds;
+    notes += pair.notes;
+    with_motion += pair.has_motion;
+    nlohmann::ordered_json one = {{"id", pair.id},           {"source", pair.source},
+                                  {"layout", pair.layout},   {"performer", pair.performer},
+                                  {"piece", pair.piece},     {"stroke", pair.stroke},
+                                  {"seconds", pair.seconds}, {"has_motion", pair.has_motion},
+                                  {"notes", pair.notes},     {"quality", pair.quality},
+                                  {"remarks", pair.remarks}};
+    pairs.push_back(std::move(one));
+  }
+  for (const DroppedSource& one : prepared.dropped)
+    dropped.push_back({{"source", one.source}, {"reason", one.reason}});
+  return {{"output", command.output},   {"seconds", seconds},        {"notes", notes},
+          {"with_motion", with_motion}, {"splits", prepared.splits}, {"pairs", pairs},
+          {"dropped", dropped}};
+}
+
+// A row for each group of pairs that share layout and performer, then what was dropped.
+std::string as_text(const PrepareCommand& command, const Prepared& prepared) {
+  struct Group {
+    std::size_t pairs = 0, pieces = 0, with_motion = 0;
+    std::int64_t notes = 0;
+    double seconds = 0;
+    std::map<std::string, int> seen;
+  };
+  std::map<std::pair<std::string, std::string>, Group> groups;
+  Group all;
+  for (const PairInfo& pair : prepared.pairs)
+    for (Group* group : {&groups[{pair.layout, pair.performer}], &all}) {
+      ++group->pairs;
+      group->with_motion += pair.has_motion;
+      group->notes += pair.notes;
+      group->seconds += pair.seconds;
+      group->pieces += group->seen[pair.piece]++ == 0;
+    }
+  std::vector<std::vector<std::string>> rows = {
+      {"layout", "performer", "pairs", "with motion", "pieces", "notes", "seconds"}};
+  const auto add = [&](const std::string& layout, const std::string& performer, const Group& group) {
+    rows.push_back({layout, performer, std::to_string(group.pairs), std::to_string(group.with_motion),
+                    std::to_string(group.pieces), std::to_string(group.notes), rounded(group.seconds)});
+  };
+  for (const auto& [name, group] : groups) add(name.first, name.second.empty() ? "-" : name.second, group);
+  add("all", "", all);
+  std::vector<std::size_t> widths(rows[0].size());
+  for (const auto& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text = command.output + ": a data set of " + std::to_string(all.pairs) +
+                     (all.pairs == 1 ? " pair" : " pairs") + ", " + std::to_string(all.with_motion) +
+                     " with motion\n";
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string blank(widths[i] - row[i].size(), ' ');
+      line += i < 2 ? row[i] + blank + "  " : blank + row[i] + "  ";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += "  " + line + "\n";
+  }
+  std::size_t remarked = 0;
+  for (const PairInfo& pair : prepared.pairs) remarked += !pair.remarks.empty();
+  text += "splits: " + std::to_string(prepared.splits.size()) + ", in " + command.output + "/splits\n";
+  if (remarked > 0)
+    text += "remarks on " + std::to_string(remarked) + " pairs are in " + command.output + "/" +
+            std::string(dataset_list) + "\n";
+  text += prepared.dropped.empty() ? "nothing was dropped\n"
+                                   : "dropped: " + std::to_string(prepared.dropped.size()) + "\n";
+  constexpr std::size_t most = 40;
+  for (std::size_t i = 0; i < prepared.dropped.size() && i < most; ++i)
+    text += "  " + prepared.dropped[i].source + ": " + prepared.dropped[i].reason + "\n";
+  if (prepared.dropped.size() > most)
+    text += "  and " + std::to_string(prepared.dropped.size() - most) + " more, in " + command.output + "/" +
+            std::string(dataset_list) + "\n";
+  return text;
+}
+
+void run_prepare(const PrepareCommand& command) {
+  const Prepared prepared = prepare(command);
+  if (command.common.json)
+    print_json(as_json(command, prepared));
+  else
+    print_text(as_text(command, prepared));
+}
+
+}  // namespace
+
+void add_prepare_command(CLI::App& program) {
+  auto options = std::make_shared<PrepareCommand>();
+  CLI::App* command = program.add_subcommand(
+      "prepare", "Make a data set for training of recordings with music, or of music alone");
+  command
+      ->add_option("SOURCE", options->sources,
+                   "Folders or files: recordings with scores or MIDI of the same name, MIDI, tables of notes")
+      ->required();
+  command->add_option("-o,--output", options->output, "Folder to write: new, empty, or a data set to replace")
+      ->required();
+  command->add_option("--like", options->like,
+                      "A recording whose distributions virtual sensors of tracked bodies get");
+  add_recording_options(*command, options->recording, false);
+  add_common_options(*command, options->common);
+  command->callback([options] { run_prepare(*options); });
+}
