@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "layer_norm_backward_avx2.hpp"
+#include "layer_norm_backward_avx512.hpp"
 #include "layer_norm_backward_scalar.hpp"
