@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "embedding_backward_avx2.hpp"
+#include "embedding_backward_avx512.hpp"
 #include "embedding_backward_scalar.hpp"
