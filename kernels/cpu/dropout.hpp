@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "dropout_avx2.hpp"
+#include "dropout_avx512.hpp"
 #include "dropout_scalar.hpp"
