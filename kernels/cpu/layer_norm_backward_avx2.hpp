@@ -36,26 +36,22 @@ inline void layer_norm_input_gradient(const Context&, const float* dy, const flo
       sum = _mm256_add_ps(sum, residual_sum(xi, ri, d, d < full ? all : tail));
     const float mean = horizontal_sum(sum) * inverse_d;
     const __m256 means = _mm256_set1_ps(mean);
-    __m256 squares = _mm256_setzero_ps();
+    // g is 0 outside the lanes.
+    __m256 squares = _mm256_setzero_ps(), g_sum = _mm256_setzero_ps(), gc_sum = _mm256_setzero_ps();
     for (std::int64_t d = 0; d < D; d += 8) {
       const __m256i lanes = d < full ? all : tail;
       const __m256 c =
           _mm256_and_ps(_mm256_sub_ps(residual_sum(xi, ri, d, lanes), means), _mm256_castsi256_ps(lanes));
+      const __m256 g =
+          _mm256_mul_ps(_mm256_maskload_ps(gamma + d, lanes), _mm256_maskload_ps(dyi + d, lanes));
       squares = _mm256_fmadd_ps(c, c, squares);
+      g_sum = _mm256_add_ps(g_sum, g);
+      gc_sum = _mm256_fmadd_ps(g, c, gc_sum);
     }
     const float u = 1.0f / __builtin_sqrtf(horizontal_sum(squares) * inverse_d + eps);
     const __m256 scale = _mm256_set1_ps(u);
-    __m256 g_sum = _mm256_setzero_ps(), gh_sum = _mm256_setzero_ps();
-    for (std::int64_t d = 0; d < D; d += 8) {  // g is 0 outside the lanes
-      const __m256i lanes = d < full ? all : tail;
-      const __m256 g =
-          _mm256_mul_ps(_mm256_maskload_ps(gamma + d, lanes), _mm256_maskload_ps(dyi + d, lanes));
-      const __m256 h = _mm256_mul_ps(_mm256_sub_ps(residual_sum(xi, ri, d, lanes), means), scale);
-      g_sum = _mm256_add_ps(g_sum, g);
-      gh_sum = _mm256_fmadd_ps(g, h, gh_sum);
-    }
     const __m256 g_mean = _mm256_set1_ps(horizontal_sum(g_sum) * inverse_d);
-    const __m256 gh_mean = _mm256_set1_ps(horizontal_sum(gh_sum) * inverse_d);
+    const __m256 gh_mean = _mm256_set1_ps(horizontal_sum(gc_sum) * u * inverse_d);
     for (std::int64_t d = 0; d < D; d += 8) {
       const __m256i lanes = d < full ? all : tail;
       const __m256 g =

@@ -34,25 +34,21 @@ inline void layer_norm_input_gradient(const Context&, const float* dy, const flo
       sum = _mm512_add_ps(sum, residual_sum(xi, ri, d, lanes_left(D - d)));
     const float mean = horizontal_sum(sum) * inverse_d;
     const __m512 means = _mm512_set1_ps(mean);
-    __m512 squares = _mm512_setzero_ps();
+    // g is 0 outside the lanes.
+    __m512 squares = _mm512_setzero_ps(), g_sum = _mm512_setzero_ps(), gc_sum = _mm512_setzero_ps();
     for (std::int64_t d = 0; d < D; d += 16) {
       const __mmask16 lanes = lanes_left(D - d);
       const __m512 c = _mm512_maskz_sub_ps(lanes, residual_sum(xi, ri, d, lanes), means);
+      const __m512 g =
+          _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, gamma + d), _mm512_maskz_loadu_ps(lanes, dyi + d));
       squares = _mm512_fmadd_ps(c, c, squares);
+      g_sum = _mm512_add_ps(g_sum, g);
+      gc_sum = _mm512_fmadd_ps(g, c, gc_sum);
     }
     const float u = 1.0f / __builtin_sqrtf(horizontal_sum(squares) * inverse_d + eps);
     const __m512 scale = _mm512_set1_ps(u);
-    __m512 g_sum = _mm512_setzero_ps(), gh_sum = _mm512_setzero_ps();
-    for (std::int64_t d = 0; d < D; d += 16) {  // g is 0 outside the lanes
-      const __mmask16 lanes = lanes_left(D - d);
-      const __m512 g =
-          _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, gamma + d), _mm512_maskz_loadu_ps(lanes, dyi + d));
-      const __m512 h = _mm512_mul_ps(_mm512_sub_ps(residual_sum(xi, ri, d, lanes), means), scale);
-      g_sum = _mm512_add_ps(g_sum, g);
-      gh_sum = _mm512_fmadd_ps(g, h, gh_sum);
-    }
     const __m512 g_mean = _mm512_set1_ps(horizontal_sum(g_sum) * inverse_d);
-    const __m512 gh_mean = _mm512_set1_ps(horizontal_sum(gh_sum) * inverse_d);
+    const __m512 gh_mean = _mm512_set1_ps(horizontal_sum(gc_sum) * u * inverse_d);
     for (std::int64_t d = 0; d < D; d += 16) {
       const __mmask16 lanes = lanes_left(D - d);
       const __m512 g =
