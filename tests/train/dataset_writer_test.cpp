@@ -1,0 +1,126 @@
+#include "imu2music/train/dataset_writer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "support.hpp"
+#include "train/pairs.hpp"
+
+using namespace imu2music;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string refusal(const std::string& folder) {
+  try {
+    DatasetWriter writer(folder);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "nothing was refused";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("nothing appears before commit, and nothing is left without it") {
+  test::ScratchFolder scratch;
+  {
+    DatasetWriter writer(scratch / "d");
+    writer.add(test::pair("x", "p", "q", "", 1));
+    CHECK_FALSE(fs::exists(scratch / "d"));
+  }
+  CHECK(names_in(scratch.path()).empty());
+  {
+    DatasetWriter writer(scratch / "deep/er/d");
+    writer.add(test::pair("x", "p", "q", "", 1));
+    writer.commit();
+  }
+  CHECK(names_in(scratch.path() / "deep/er") == std::vector<std::string>{"d"});
+  CHECK(names_in(scratch.path() / "deep/er/d") ==
+        std::vector<std::string>{"dataset.json", "pairs", "splits"});
+  {
+    DatasetWriter writer(scratch / "none");
+    CHECK_THROWS_AS(writer.commit(), InputError);
+  }
+  CHECK_FALSE(fs::exists(scratch / "none"));
+}
+
+TEST_CASE("a data set is replaced whole; nothing else is") {
+  test::ScratchFolder scratch;
+  const auto write = [&](const std::string& id) {
+    DatasetWriter writer(scratch / "d");
+    writer.add(test::pair(id, "p", "q", "", 1));
+    writer.commit();
+  };
+  write("first");
+  write("second");
+  CHECK(Dataset(scratch / "d").pairs()[0].id == "second");
+  CHECK(names_in(scratch.path() / "d/pairs") ==
+        std::vector<std::string>{"second.notes.csv", "second.safetensors"});
+  CHECK(names_in(scratch.path()) == std::vector<std::string>{"d"});
+
+  test::write_file(scratch / "d/thesis.tex", "years of work");
+  CHECK(contains(refusal(scratch / "d"), "thesis.tex"));
+  CHECK(fs::exists(scratch / "d/thesis.tex"));
+  fs::create_directory(scratch / "other");
+  CHECK_NOTHROW(DatasetWriter(scratch / "other"));  // empty
+  test::write_file(scratch / "other/a", "a");
+  CHECK(contains(refusal(scratch / "other"), "no data set"));
+  test::write_file(scratch / "other/dataset.json", "{\"format\": \"mine\"}");
+  CHECK(contains(refusal(scratch / "other"), "no data set"));
+  CHECK(contains(refusal(scratch / "other/a"), "is a file"));
+  CHECK(contains(refusal(""), "empty"));
+  CHECK(contains(refusal(scratch / "other/a/b"), "cannot be made"));
+}
+
+TEST_CASE("ids become file names, each once") {
+  test::ScratchFolder scratch;
+  DatasetWriter writer(scratch / "d");
+  CHECK(writer.add(test::pair("take 1/übung", "p", "q", "", 1)).id == "take-1-bung");
+  CHECK(writer.add(test::pair("Take 1/bung", "p", "q", "", 2)).id == "Take-1-bung-2");
+  CHECK(writer.add(test::pair("..", "p", "q", "", 3)).id == "unnamed");
+  CHECK(writer.add(test::pair("", "p", "q", "", 4)).id == "unnamed-2");
+  writer.commit();
+  const Dataset dataset(scratch / "d");
+  for (std::size_t i = 0; i < 4; ++i) CHECK(dataset.load(i).notes.size() == 12);
+}
+
+TEST_CASE("the same pairs give the same bytes") {
+  test::ScratchFolder scratch;
+  for (const char* name : {"d", "e"}) {
+    DatasetWriter writer(scratch / name);
+    for (int i = 0; i < 5; ++i)
+      writer.add(test::pair("t" + std::to_string(i), i % 2 == 0 ? "a" : "b", "q" + std::to_string(i), "",
+                            static_cast<std::uint64_t>(i)));
+    writer.commit();
+  }
+  CHECK(test::run_command("diff -r '" + (scratch / "d") + "' '" + (scratch / "e") + "'").status == 0);
+}
+
+TEST_CASE("splits are written for each performer, piece and stroke, but not for hundreds of them") {
+  test::ScratchFolder scratch;
+  DatasetWriter writer(scratch / "d");
+  for (int i = 0; i < 70; ++i)
+    writer.add(test::pair("t" + std::to_string(i), i % 2 == 0 ? "a" : "b", "q" + std::to_string(i),
+                          i % 3 == 0 ? "up" : "down", static_cast<std::uint64_t>(i), false));
+  writer.commit();
+  CHECK(writer.splits() ==
+        std::vector<std::string>{"all", "performer:a", "performer:b", "stroke:down", "stroke:up"});
+  const Dataset dataset(scratch / "d");
+  CHECK(dataset.split("piece:q17").test == std::vector<std::size_t>{17});  // made when asked for
+}
