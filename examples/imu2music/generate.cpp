@@ -1,12 +1,17 @@
 // generate: a recording goes in; MIDI, sound and a picture come out.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -33,8 +38,12 @@ struct GenerateOptions {
   bool greedy = false;
   std::int64_t top_k = 0;
   double top_p = 1, min_p = 0, repetition_penalty = 1;
+  std::int64_t repetition_window = SamplerOptions{}.repetition_window;
   std::int64_t beam = 0;  // 0: draw
-  std::string prime;
+  double length_penalty = BeamOptions{}.length_penalty;
+  std::int64_t n_best = 1;
+  std::string prime, control;
+  double hop_s = 0;        // 0: a window
   std::int64_t batch = 0;  // 0: as many as threads
   std::int64_t max_tokens = 0;
   int instrument = 40;
@@ -50,6 +59,7 @@ SamplerOptions sampler_options(const GenerateOptions& options) {
   sampler.top_p = options.top_p;
   sampler.min_p = options.min_p;
   sampler.repetition_penalty = options.repetition_penalty;
+  sampler.repetition_window = options.repetition_window;
   return sampler;
 }
 
@@ -57,6 +67,43 @@ SamplerOptions sampler_options(const GenerateOptions& options) {
 std::string choice(const GenerateOptions& options) {
   if (options.beam > 0) return "beam " + std::to_string(options.beam);
   return options.greedy ? "greedy" : "seed " + std::to_string(options.seed);
+}
+
+// A histogram of pitch classes, from C to B, as shares.
+Tensor<float> parse_control(const std::string& text) {
+  std::vector<double> numbers;
+  std::string_view rest = text;
+  while (true) {
+    const std::size_t comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    double value = -1;
+    const auto read = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (read.ec != std::errc() || read.ptr != part.data() + part.size() || !(value >= 0 && value <= 1e6))
+      throw InputError("--control has " + in_quotes(part) + "; it should be 12 numbers, each from 0 to 1e6");
+    numbers.push_back(value);
+    if (comma == std::string_view::npos) break;
+    rest.remove_prefix(comma + 1);
+  }
+  const double sum = std::accumulate(numbers.begin(), numbers.end(), 0.0);
+  if (numbers.size() != 12)
+    throw InputError("--control has " + std::to_string(numbers.size()) +
+                     (numbers.size() == 1 ? " number" : " numbers") +
+                     "; it should have 12 with commas between them, how much of C, C#, D … B");
+  if (!(sum > 0)) throw InputError("--control is 0 for every pitch class; one at least should be above 0");
+  Tensor<float> histogram({12});
+  for (std::int64_t c = 0; c < 12; ++c)
+    histogram[c] = static_cast<float>(numbers[static_cast<std::size_t>(c)] / sum);
+  return histogram;
+}
+
+// Where the music of a rank goes: OUT.mid, OUT.2.mid, OUT.3.mid.
+std::string ranked_path(const std::string& path, std::int64_t rank) {
+  if (rank == 1) return path;
+  const std::filesystem::path name(path);
+  std::filesystem::path ranked = name.stem();
+  ranked += "." + std::to_string(rank);
+  ranked += name.extension();
+  return (name.parent_path() / ranked).string();
 }
 
 // The notes that the music begins with.
@@ -108,18 +155,37 @@ std::string picture(const Recording& recording, const Composition& music, const 
 }
 
 void run_generate(const GenerateOptions& options) {
-  std::vector<std::string> outputs = {options.output};
+  std::vector<std::string> outputs;
+  for (std::int64_t rank = 1; rank <= options.n_best; ++rank)
+    outputs.push_back(ranked_path(options.output, rank));
   for (const std::string& path : {options.wav, options.svg})
     if (!path.empty()) outputs.push_back(path);
   check_sampler_options(sampler_options(options));
+  BeamOptions beam{options.beam, options.length_penalty, options.n_best};
+  if (options.beam > 0) check_beam_options(beam);
+  const Tensor<float> control = options.control.empty() ? Tensor<float>() : parse_control(options.control);
   check_outputs(outputs, {options.weights, options.recording, options.prime});
   if (!options.wav.empty()) find_soundfont("");
   std::vector<Note> prime = read_prime(options.prime);
   const Model<float> model = load_model<float>(options.weights);
   if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
     throw InputError(options.weights, obstacle,
-                     "generate needs weights that take the motion of two armbands and write vocabulary 1");
-  const Recording recording = open_armbands(options.recording, options.recording_options);
+                     "generate needs weights that take the motion of sensors and write vocabulary 1 or 2");
+  if (control.defined() && !model.config.control)
+    throw InputError(options.weights, "takes no control",
+                     "leave --control out, or use weights whose config has \"control\": true");
+  if (options.hop_s != 0 && model.config.vocabulary != EventVocabulary2::size)
+    throw InputError(options.weights, "writes vocabulary 1, whose windows do not overlap",
+                     "leave --hop out, or use weights of vocabulary 2");
+  const double window_s = model.config.encoder == "temporal"
+                              ? 1e-3 * model.config.window_ms
+                              : static_cast<double>(reference_window_frames) / reference_rate_hz;
+  if (options.hop_s > window_s)
+    throw InputError(options.weights, "has windows of " + number_text(window_s) + " s",
+                     "--hop may be up to that, not " + number_text(options.hop_s) + " s");
+  const Recording recording = model.config.encoder == "temporal"
+                                  ? open_sensors(options.recording, options.recording_options, model.config)
+                                  : open_armbands(options.recording, options.recording_options);
   const bool untrained = model.config.untrained;
   if (untrained)
     std::fprintf(
@@ -130,7 +196,8 @@ void run_generate(const GenerateOptions& options) {
 
   ComposeOptions compose_options;
   compose_options.sampler = sampler_options(options);
-  if (options.beam > 0) compose_options.beam = BeamOptions{.width = options.beam};
+  if (options.beam > 0) compose_options.beam = beam;
+  compose_options.hop_s = options.hop_s;
   compose_options.prime = std::move(prime);
   compose_options.batch = options.batch > 0 ? options.batch : std::min(thread_count(options.common), 1024);
   compose_options.max_tokens = options.max_tokens;
@@ -140,7 +207,9 @@ void run_generate(const GenerateOptions& options) {
   Progress progress("window");
   compose_options.on_window = [&](std::int64_t done, std::int64_t of) { progress.update(done, of); };
   Session<float> session(model, thread_count(options.common));
-  const Composition music = [&] {
+  session.set_control(control);
+  const auto composed = [&](std::int64_t rank) {
+    compose_options.beam_rank = rank;
     try {
       return compose(session, recording, compose_options);
     } catch (const Error& error) {
@@ -148,14 +217,18 @@ void run_generate(const GenerateOptions& options) {
       throw InputError(options.weights, std::string("its results are no numbers (") + error.what() + ")",
                        "the weights are damaged or were never fit to use");
     }
-  }();
+  };
+  const Composition music = composed(1);
 
   MidiWriteOptions midi;
   midi.program = options.instrument;
   // Everything is written before anything appears under its name.
-  AtomicFile midi_file(options.output);
-  midi_file.write(midi_bytes(music.notes, midi));
-  midi_file.flush();
+  std::deque<AtomicFile> midi_files;
+  for (std::int64_t rank = 1; rank <= options.n_best; ++rank) {
+    AtomicFile& file = midi_files.emplace_back(ranked_path(options.output, rank));
+    file.write(midi_bytes(rank == 1 ? music.notes : composed(rank).notes, midi));
+    file.flush();
+  }
   std::optional<AtomicFile> svg_file;
   if (!options.svg.empty()) {
     svg_file.emplace(options.svg);
@@ -168,7 +241,7 @@ void run_generate(const GenerateOptions& options) {
     sound.min_length_s = music.duration_s;
     render_wav(options.wav, music.notes, sound);
   }
-  midi_file.commit();
+  for (AtomicFile& file : midi_files) file.commit();
   if (svg_file) svg_file->commit();
 
   std::int64_t tokens = 0, out_of_tokens = 0;
@@ -178,12 +251,17 @@ void run_generate(const GenerateOptions& options) {
   }
   if (options.common.json) {
     nlohmann::ordered_json windows = nlohmann::ordered_json::array();
-    for (const ComposedWindow& window : music.windows)
+    for (const ComposedWindow& window : music.windows) {
       windows.push_back({{"start_s", window.start_s},
                          {"tokens", window.ids.size()},
                          {"primed_tokens", window.primed_events},
                          {"notes", window.notes},
                          {"out_of_tokens", window.out_of_tokens}});
+      if (options.beam > 0) {
+        windows.back()["log_probability"] = window.log_probability;
+        windows.back()["score"] = window.score;
+      }
+    }
     print_json({{"recording", options.recording},
                 {"weights", options.weights},
                 {"untrained", untrained},
@@ -194,7 +272,13 @@ void run_generate(const GenerateOptions& options) {
                 {"top_p", options.top_p},
                 {"min_p", options.min_p},
                 {"repetition_penalty", options.repetition_penalty},
+                {"repetition_window", options.repetition_window},
                 {"beam", options.beam},
+                {"length_penalty", options.length_penalty},
+                {"n_best", options.n_best},
+                {"control", control.defined() ? nlohmann::ordered_json(std::vector<float>(
+                                                    control.data(), control.data() + control.size()))
+                                              : nlohmann::ordered_json(nullptr)},
                 {"start_s", music.start_s},
                 {"duration_s", music.duration_s},
                 {"held_frames", music.held_frames},
@@ -212,7 +296,7 @@ void run_generate(const GenerateOptions& options) {
           ", " + choice(options) + "\n";
   if (out_of_tokens > 0)
     text +=
-        std::to_string(out_of_tokens) + " of the windows used all their tokens before their 6 s were over\n";
+        std::to_string(out_of_tokens) + " of the windows used all their tokens before their time was over\n";
   if (music.held_frames > 0)
     text += "the last window is " + std::to_string(music.held_frames) +
             " frames longer than the recording: its last frame was held\n";
@@ -242,18 +326,35 @@ void add_generate_command(CLI::App& program) {
                       "Draw from events at least P times as likely as the likeliest, 0 to 1");
   command->add_option("--repetition-penalty", options->repetition_penalty,
                       "Above 1: make each of the last 32 events less likely (default 1: off)");
+  command
+      ->add_option("--repetition-window", options->repetition_window,
+                   "How many of the last events --repetition-penalty knows (default 32)")
+      ->check(whole_number(1, std::int64_t{1} << 20));
   CLI::Option* beam =
       command->add_option("--beam", options->beam, "Search with a beam so wide instead of drawing, 1 to 1024")
           ->check(whole_number(1, 1024));
-  for (const char* drawing :
-       {"--greedy", "--temperature", "--seed", "--top-k", "--top-p", "--min-p", "--repetition-penalty"})
+  for (const char* drawing : {"--greedy", "--temperature", "--seed", "--top-k", "--top-p", "--min-p",
+                              "--repetition-penalty", "--repetition-window"})
     beam->excludes(drawing);
+  command
+      ->add_option("--length-penalty", options->length_penalty,
+                   "With --beam: above 0, favour longer sequences, 0 to 10 (default 0.6)")
+      ->check(non_negative_number())
+      ->needs(beam);
+  command
+      ->add_option(
+          "--n-best", options->n_best,
+          "With --beam: write the N best to OUT.mid, OUT.2.mid, ...; sound and picture are the best's")
+      ->check(whole_number(1, 100))
+      ->needs(beam);
+  command->add_option("--control", options->control,
+                      "How much of each pitch class, from C to B: 12 numbers with commas between them");
   command->add_option("--prime", options->prime, "MIDI file whose notes open the first window");
   command
       ->add_option("--batch", options->batch,
                    "Windows decoded side by side, 1 to 1024 (default: one a thread); the music is the same")
       ->check(whole_number(1, 1024));
-  command->add_option("--max-tokens", options->max_tokens, "At most so many events a window of 6 s")
+  command->add_option("--max-tokens", options->max_tokens, "At most so many events a window")
       ->check(whole_number(1));
   command
       ->add_option("--instrument", options->instrument, "General MIDI program, 0 to 127 (default 40: violin)")
@@ -263,6 +364,11 @@ void add_generate_command(CLI::App& program) {
   command
       ->add_option("--duration", options->duration_s,
                    "How much of the recording to use, s (default: to its end)")
+      ->check(positive_number());
+  command
+      ->add_option("--hop", options->hop_s,
+                   "From one window's beginning to the next's, s; below a window's length they overlap "
+                   "(default: a window; vocabulary 2)")
       ->check(positive_number());
   add_recording_options(*command, options->recording_options, true);
   add_common_options(*command, options->common);

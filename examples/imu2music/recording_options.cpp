@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "imu2music/imu/diagnose.hpp"
 #include "imu2music/imu/merge_sensors.hpp"
+#include "imu2music/imu/motion_channels.hpp"
 #include "imu2music/imu/reference_features.hpp"
 #include "imu2music/imu/resample.hpp"
 #include "imu2music/imu/sensor_map.hpp"
@@ -17,8 +19,10 @@ using namespace imu2music;
 
 void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors) {
   if (map_sensors)
-    command.add_option("--sensors", options.sensors,
-                       "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both");
+    command.add_option(
+        "--sensors", options.sensors,
+        "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both. For weights "
+        "of other sensors, which come first: 1=NAME,2=NAME");
   command.add_option("--units", options.units,
                      "Units that a table does not name: acceleration=g|ms2, gyro=dps|rads, rotation=deg|rad, "
                      "time=s|ms|us|ns, separated by commas");
@@ -99,6 +103,32 @@ void require_armbands(const Recording& recording, const RecordingOptions& option
                    remedy);
 }
 
+// What diagnose() finds in the sensors `used` of the recording is told; `mapped`, which is made of them,
+// comes back with time stamps, missing values and different beginnings mended at `rate_hz`, once for all that
+// is made of it.
+Recording made_even(const std::string& path, const Recording& recording, Recording mapped,
+                    const std::vector<std::string>& used, double rate_hz) {
+  // Each once: what is wrong with the others does not matter.
+  std::vector<SensorMapEntry> once;
+  for (const std::string& name : used)
+    if (std::none_of(once.begin(), once.end(), [&](const SensorMapEntry& one) { return one.sensor == name; }))
+      once.push_back({name, name});
+  const std::size_t notes = mapped.notes.size();
+  bool even = true;
+  for (const SensorTrack& sensor : mapped.sensors)
+    even = even && sensor.clock.is_uniform() && sensor.start_s() == mapped.sensors.front().start_s();
+  if (!even) {
+    mapped = at_rate(mapped, rate_hz);
+    start_together(mapped);
+  }
+  const Diagnosis diagnosis = diagnose(map_sensors(recording, once));
+  for (const std::string& sentence : describe(diagnosis))
+    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), sentence.c_str());
+  for (std::size_t i = notes; i < mapped.notes.size(); ++i)
+    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), mapped.notes[i].c_str());
+  return mapped;
+}
+
 }  // namespace
 
 Recording open_armbands(const std::string& path, const RecordingOptions& options) {
@@ -108,28 +138,21 @@ Recording open_armbands(const std::string& path, const RecordingOptions& options
   const Recording recording = read_recording(path, how);
   Recording mapped = map.empty() ? recording : map_sensors(recording, map);
   require_armbands(mapped, options);
-  // The sensors that will be used, each once: what is wrong with the others does not matter.
-  std::vector<SensorMapEntry> used;
-  const auto use = [&](const std::string& name) {
-    if (std::none_of(used.begin(), used.end(), [&](const SensorMapEntry& one) { return one.sensor == name; }))
-      used.push_back({name, name});
-  };
-  for (const SensorMapEntry& entry : map) use(entry.sensor);
+  std::vector<std::string> used;
+  for (const SensorMapEntry& entry : map) used.push_back(entry.sensor);
   if (map.empty())
-    for (const std::string_view name : reference_sensors) use(std::string(name));
-  // Time stamps and missing values go here, once for all that is made of the recording.
-  const std::size_t notes = mapped.notes.size();
-  bool even = true;
-  for (const SensorTrack& sensor : mapped.sensors)
-    even = even && sensor.clock.is_uniform() && sensor.start_s() == mapped.sensors.front().start_s();
-  if (!even) {
-    mapped = at_rate(mapped, reference_rate_hz);
-    start_together(mapped);
-  }
-  const Diagnosis diagnosis = diagnose(map_sensors(recording, used));
-  for (const std::string& sentence : describe(diagnosis))
-    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), sentence.c_str());
-  for (std::size_t i = notes; i < mapped.notes.size(); ++i)
-    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), mapped.notes[i].c_str());
-  return mapped;
+    for (const std::string_view name : reference_sensors) used.emplace_back(name);
+  return made_even(path, recording, std::move(mapped), used, reference_rate_hz);
+}
+
+Recording open_sensors(const std::string& path, const RecordingOptions& options, const ModelConfig& config) {
+  const ReadOptions how = read_options(options);
+  std::vector<SensorMapEntry> map;
+  if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
+  const Recording recording = read_recording(path, how);
+  Recording mapped = wanted_sensors(map.empty() ? recording : map_sensors(recording, map), config);
+  std::vector<std::string> used;
+  for (std::size_t i = 0; i < mapped.sensors.size(); ++i)
+    used.push_back(map.empty() ? mapped.sensors[i].name : map[i].sensor);
+  return made_even(path, recording, std::move(mapped), used, config.rate_hz);
 }

@@ -9,6 +9,7 @@
 #include <CLI/App.hpp>
 
 #include "imu2music/imu/read_recording.hpp"
+#include "imu2music/io/model_config.hpp"
 
 struct RecordingOptions {
   std::string sensors, units;
@@ -27,3 +28,9 @@ imu2music::ReadOptions read_options(const RecordingOptions& options);
 // the sensors that are used goes to standard error, a line each. Where a sensor has time stamps, or they
 // begin at different times, all come back at 25 Hz, from where all have begun.
 imu2music::Recording open_armbands(const std::string& path, const RecordingOptions& options);
+
+// The recording for weights whose encoder is temporal: the sensors and quantities that the config names, in
+// the recording's order or that of --sensors, whatever names the map gives them. What is wrong is told in the
+// same way; uneven clocks and beginnings come back at the config's rate.
+imu2music::Recording open_sensors(const std::string& path, const RecordingOptions& options,
+                                  const imu2music::ModelConfig& config);

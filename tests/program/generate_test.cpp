@@ -130,9 +130,78 @@ TEST_CASE("decoding options out of range, or that do not go together, are refuse
   test::check_refused(program(base + "--batch 0"), {"--batch"});
   test::check_refused(program(base + "--beam 0"), {"--beam"});
   test::check_refused(program(base + "--beam 4 --temperature 2"), {"--beam", "--temperature"});
+  test::check_refused(program(base + "--n-best 2"), {"--n-best", "--beam"});
+  test::check_refused(program(base + "--length-penalty 1"), {"--length-penalty", "--beam"});
+  test::check_refused(program(base + "--beam 2 --n-best 3"), {"3 best", "2 wide"});
+  test::check_refused(program(base + "--beam 2 --length-penalty 11"), {"length penalty"});
+  test::check_refused(program(base + "--repetition-window 0"), {"--repetition-window"});
+  const std::string control = " --control 1,0,0,0,1,0,0,1,0,0,0,0";
+  test::check_refused(program(base + control), {weights, "takes no control"});
+  test::check_refused(program(base + "--control 1,2,3"), {"3 numbers", "12"});
+  test::check_refused(program(base + "--control 1,0,0,0,1,0,0,1,0,0,0,-1"), {"'-1'"});
+  test::check_refused(program(base + "--control 0,0,0,0,0,0,0,0,0,0,0,0"), {"above 0"});
+  test::check_refused(program(base + "--hop 1"), {weights, "do not overlap"});
   test::check_refused(program(base + "--prime " + quoted(scratch / "none.mid")), {"none.mid"});
   imu2music::write_midi_file(scratch / "low.mid", std::vector<imu2music::Note>{{12, 64, 0, 1}}, {});
   test::check_refused(program(base + "--prime " + quoted(scratch / "low.mid")), {"low.mid", "A0"});
+  CHECK(!std::filesystem::exists(scratch / "x.mid"));
+}
+
+TEST_CASE("weights of a temporal encoder and vocabulary 2 make music of one sensor, or of another") {
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch), weights = scratch / "own.safetensors";
+  test::write_file(
+      scratch / "own.json",
+      R"({"encoder":"temporal","vocabulary":332,"d_model":32,"heads":4,"width":16,"blocks":3,"encoder_layers":1,)"
+      R"("decoder_layers":1,"max_sequence":96,"window_ms":4000,"time_positions":true,"control":true})");
+  REQUIRE(program("init " + quoted(scratch / "own.json") + " -o " + quoted(weights)).status == 0);
+  const auto inspected = nlohmann::json::parse(program("inspect --json " + quoted(weights)).output);
+  CHECK(inspected["config"]["sensors"] == 1);
+  CHECK(inspected["config"]["window_ms"] == 4000);
+  CHECK(inspected["config"]["time_positions"] == true);
+  const auto run = [&](const std::string& name, const std::string& options) {
+    const auto result = program("generate " + quoted(recording) + " --weights " + quoted(weights) +
+                                " --duration 10 --json -o " + quoted(scratch / name) + " " + options);
+    INFO(result.error);
+    REQUIRE(result.status == 0);
+    return nlohmann::json::parse(result.output);
+  };
+  const std::string one_arm = "--seed 2 --svg " + quoted(scratch / "a.svg");
+  const auto json = run("a.mid", one_arm + " --threads 1");
+  REQUIRE(json["windows"].size() == 3);
+  CHECK(json["windows"][1]["start_s"] == 4.0);
+  CHECK(json["held_frames"] == 0);
+  CHECK(json["notes"].get<int>() > 5);
+  const std::string music = test::read_file(scratch / "a.mid");
+  run("b.mid", "--seed 2 --threads 2 --batch 3");
+  CHECK(test::read_file(scratch / "b.mid") == music);
+  const std::string picture = test::read_file(scratch / "a.svg");
+  CHECK(picture.find("myo1") != std::string::npos);
+  CHECK(picture.find("myo2") == std::string::npos);  // it is not heard
+  run("other.mid", "--seed 2 --sensors left=myo2");
+  CHECK(test::read_file(scratch / "other.mid") != music);
+  run("steered.mid", "--seed 2 --control 1,0,0,0,1,0,0,1,0,0,0,0");
+  CHECK(test::read_file(scratch / "steered.mid") != music);
+  const auto overlapping = run("hop.mid", "--seed 2 --hop 3");
+  CHECK(overlapping["windows"].size() >= 3);
+
+  const auto best = run("n.mid", "--beam 3 --n-best 3 --length-penalty 1 --max-tokens 12");
+  CHECK(best["n_best"] == 3);
+  CHECK(best["outputs"].size() == 3);
+  CHECK(best["windows"][0]["score"].get<double>() < 0);
+  CHECK(std::filesystem::exists(scratch / "n.3.mid"));
+  CHECK(test::read_file(scratch / "n.2.mid") != test::read_file(scratch / "n.mid"));
+
+  const std::string base = "generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
+                           quoted(scratch / "x.mid") + " ";
+  test::check_refused(program(base + "--sensors one=hip"), {"no sensor 'hip'"});
+  test::check_refused(program(base + "--hop 5"), {"4 s"});
+  test::write_file(scratch / "three.json", R"({"encoder":"temporal","sensors":3,"width":8,"blocks":1})");
+  REQUIRE(program("init " + quoted(scratch / "three.json") + " -o " + quoted(scratch / "three.safetensors"))
+              .status == 0);
+  test::check_refused(program("generate " + quoted(recording) + " --weights " +
+                              quoted(scratch / "three.safetensors") + " -o " + quoted(scratch / "x.mid")),
+                      {"has 2 sensors", "wanted of 3 sensors", "myo1, myo2"});
   CHECK(!std::filesystem::exists(scratch / "x.mid"));
 }
 
