@@ -4,10 +4,11 @@
 //   out_i       = sum_j softmax_j(score(i, j)) v_j
 //
 // The relative term is 0 where j > p_i or Er is null. p_i = query_offset + i is the position of query i among
-// the keys; keys with j > p_i are left out where `causal` is set, keys with key_masked[j] != 0 always. A
-// query that may see no key gives zeros, and log_sum_exp = -infinity. A key that is left out adds 0 v_j, so
-// v_j must be finite there too. With fewer keys than L the last rows of Er are used: the distance p_i - j
-// alone counts. Every distance p_i - j >= 0 met must be below L.
+// the keys; keys with j > p_i are left out where `causal` is set, keys with key_masked[j] != 0 always, and,
+// where key_first and key_last are given, keys outside key_first[i]..key_last[i] - 1. A query that may see no
+// key gives zeros, and log_sum_exp = -infinity. A key that is left out adds 0 v_j, so v_j must be finite
+// there too. With fewer keys than L the last rows of Er are used: the distance p_i - j alone counts. Every
+// distance p_i - j >= 0 met must be below L.
 //
 // Relative term: Shaw et al. 2018 (arXiv:1803.02155); the skewed form that this equals: Huang et al. 2018,
 // Music Transformer (arXiv:1809.04281, section 3.4.1). Softmax in one pass with a running maximum: Milakov
@@ -20,9 +21,10 @@
 //   out:  [T, K], row stride out_stride          log_sum_exp: [T] or null, the softmax's normaliser for a
 //   backward pass
 //
-// Keys are taken in tiles of a fixed width from j = 0 on, so query i has the same bits whether it is computed
-// alone against a cache or among all the others. Memory: O(K) beyond the operands, on the stack, at most 256
-// KiB. Cost: 3 K multiply-adds a pair (i, j).
+// Keys are taken in tiles of a fixed width from j = 0 on, and a tile of which a query sees nothing changes
+// none of its bits, so query i has the same bits whether it is computed alone against a cache or among all
+// the others. Memory: O(K) beyond the operands, on the stack, at most 256 KiB. Cost: 3 K multiply-adds a pair
+// (i, j).
 #pragma once
 
 #include <cstdint>
@@ -45,6 +47,8 @@ struct RelativeAttentionArguments {
   std::int64_t out_stride = 0;
   T* log_sum_exp = nullptr;
   const std::uint8_t* key_masked = nullptr;  // [S] or null; nonzero: no query may see this key
+  const std::int32_t* key_first = nullptr;   // [T] or null, together with key_last
+  const std::int32_t* key_last = nullptr;    // query i may see keys key_first[i]..key_last[i] - 1 only
   std::int64_t S = 0;                        // keys
   std::int64_t L = 0;                        // positions in Er
   std::int64_t K = 0;                        // head width, at most max_head_width

@@ -26,12 +26,29 @@ struct AttentionState {
   float maximum;
 };
 
-// How many of the tile's `width` keys the query at `position` may see by its position.
-inline std::int64_t attention_reach(const RelativeAttentionArguments<float>& a, std::int64_t position,
+// How many of the tile's `width` keys query i may see, from the first on, by its position and its range; the
+// range may leave out some of the first ones yet.
+inline std::int64_t attention_reach(const RelativeAttentionArguments<float>& a, std::int64_t i,
                                     std::int64_t first, std::int64_t width) {
-  const std::int64_t reach = position + 1 - first;
-  if (!a.causal || reach >= width) return width;
+  std::int64_t reach = a.causal ? a.query_offset + i + 1 - first : width;
+  if (a.key_first != nullptr) {
+    if (a.key_last[i] - first < reach) reach = a.key_last[i] - first;
+    if (a.key_first[i] - first >= (reach < width ? reach : width)) return 0;
+  }
+  if (reach >= width) return width;
   return reach > 0 ? reach : 0;
+}
+
+// The most that any of queries i..i + count may see of the tile.
+inline std::int64_t attention_group_reach(const RelativeAttentionArguments<float>& a, std::int64_t i,
+                                          std::int64_t count, std::int64_t first, std::int64_t width) {
+  std::int64_t most = attention_reach(a, i + count - 1, first, width);
+  if (a.key_first == nullptr) return most;
+  for (std::int64_t r = 0; r + 1 < count; ++r) {
+    const std::int64_t reach = attention_reach(a, i + r, first, width);
+    if (reach > most) most = reach;
+  }
+  return most;
 }
 
 // A mask of the lanes below `count` - 8 v of vector v.
@@ -40,12 +57,13 @@ inline __m256i attention_lanes(std::int64_t count, int v) {
   return tail_mask(left < 0 ? 0 : left > 8 ? 8 : left);
 }
 
-// Turns one query's scores of a tile, of which it may see the first `reach`, into p = exp(score - maximum)
-// and returns exp(old maximum - maximum), the factor for the sums so far, in all lanes.
+// Turns the scores of query i in a tile, of which it sees nothing after the first `reach`, into p = exp(score
+// - maximum) and returns exp(old maximum - maximum), the factor for the sums so far, in all lanes.
 [[gnu::always_inline]] inline __m256 attention_weights(const RelativeAttentionArguments<float>& a,
-                                                       const __m256* scores, std::int64_t first,
-                                                       std::int64_t reach, AttentionState& state, float* p,
-                                                       const int vectors) {
+                                                       const __m256* scores, std::int64_t i,
+                                                       std::int64_t first, std::int64_t reach,
+                                                       AttentionState& state, float* p, const int vectors) {
+  const std::int64_t before = a.key_first != nullptr ? a.key_first[i] - first : 0;  // of the range
   const __m256 nothing = _mm256_set1_ps(-__builtin_inff());
   __m256 s[4];
   __m256 highest = nothing;
@@ -56,6 +74,7 @@ inline __m256i attention_lanes(std::int64_t count, int v) {
       const __m256i masked = load_bytes(a.key_masked + first + 8 * v, reach > 8 * v ? reach - 8 * v : 0);
       seen = _mm256_and_si256(seen, _mm256_cmpeq_epi32(masked, _mm256_setzero_si256()));
     }
+    if (before > 8 * v) seen = _mm256_andnot_si256(attention_lanes(before, v), seen);
     s[v] = _mm256_blendv_ps(nothing, scores[v], _mm256_castsi256_ps(seen));
     highest = _mm256_max_ps(highest, s[v]);
   }
@@ -215,8 +234,9 @@ inline void attention_end(const RelativeAttentionArguments<float>& a, std::int64
   alignas(64) float q[max_head_width], p[attention_tile], scores[stretch];
   AttentionState state = attention_begin(a, i, q);
   const std::int64_t position = a.query_offset + i;
-  const std::int64_t keys = attention_reach(a, position, 0, a.S);
-  for (std::int64_t begin = 0; begin < keys; begin += stretch) {
+  const std::int64_t keys = attention_reach(a, i, 0, a.S);
+  const std::int64_t unseen = a.key_first != nullptr && a.key_first[i] > 0 ? a.key_first[i] : 0;
+  for (std::int64_t begin = unseen / attention_tile * attention_tile; begin < keys; begin += stretch) {
     const std::int64_t count = keys - begin < stretch ? keys - begin : stretch;
     const std::int64_t past = position + 1 - begin;
     if (a.er_t != nullptr && past > 0)
@@ -231,7 +251,7 @@ inline void attention_end(const RelativeAttentionArguments<float>& a, std::int64
       const float* at = scores + (first - begin);
       const __m256 s[4] = {_mm256_load_ps(at), _mm256_load_ps(at + 8), _mm256_load_ps(at + 16),
                            _mm256_load_ps(at + 24)};
-      const __m256 correction = attention_weights(a, s, first, reach, state, p, 4);
+      const __m256 correction = attention_weights(a, s, i, first, reach, state, p, 4);
       std::int64_t c = 0;
       for (; c + 32 <= a.K; c += 32) attention_values(a, p, &correction, i, first, reach, c, 1, 4, false);
       for (; c + 16 <= a.K; c += 16) attention_values(a, p, &correction, i, first, reach, c, 1, 2, false);
@@ -280,7 +300,7 @@ struct AttentionPanels {
   IMU2MUSIC_UNROLL
   for (int r = 0; r < 2; ++r)
     corrections[r] =
-        attention_weights(a, s[r], first, attention_reach(a, a.query_offset + i + r0 + r, first, width),
+        attention_weights(a, s[r], i + r0 + r, first, attention_reach(a, i + r0 + r, first, width),
                           panels.states[r0 + r], panels.p + r * attention_tile, vectors);
 }
 
@@ -306,9 +326,10 @@ struct AttentionPanels {
   AttentionPanels panels;
   for (std::int64_t r = 0; r < count; ++r) panels.states[r] = attention_begin(a, i + r, panels.q + r * a.K);
   const std::int64_t position = a.query_offset + i, last = position + count - 1;
-  const std::int64_t keys = attention_reach(a, last, 0, a.S);
+  const std::int64_t keys = attention_group_reach(a, i, count, 0, a.S);
   for (std::int64_t first = 0; first < keys; first += attention_tile) {
     const std::int64_t width = keys - first < attention_tile ? keys - first : attention_tile;
+    if (a.key_first != nullptr && attention_group_reach(a, i, count, first, width) == 0) continue;
     const bool relative = a.er_t != nullptr && last >= first;
     const std::int64_t padded = (width + 7) / 8 * 8;
     for (std::int64_t c = 0; c < a.K; ++c)
@@ -327,7 +348,7 @@ struct AttentionPanels {
               _mm256_maskload_ps(a.er_t + c * a.er_stride + start + j, attention_lanes(there - j, 0)));
     }
     for (std::int64_t r = 0; r < count; r += 2) {
-      const std::int64_t reach = attention_reach(a, position + r + 1, first, width);
+      const std::int64_t reach = attention_group_reach(a, i + r, 2, first, width);
       if (reach == 0) continue;
       __m256 corrections[2];
       if (relative)

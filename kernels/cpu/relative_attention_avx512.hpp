@@ -27,20 +27,38 @@ struct AttentionState {
   float maximum;
 };
 
-// How many of the tile's `width` keys the query at `position` may see by its position.
-inline std::int64_t attention_reach(const RelativeAttentionArguments<float>& a, std::int64_t position,
+// How many of the tile's `width` keys query i may see, from the first on, by its position and its range; the
+// range may leave out some of the first ones yet.
+inline std::int64_t attention_reach(const RelativeAttentionArguments<float>& a, std::int64_t i,
                                     std::int64_t first, std::int64_t width) {
-  const std::int64_t reach = position + 1 - first;
-  if (!a.causal || reach >= width) return width;
+  std::int64_t reach = a.causal ? a.query_offset + i + 1 - first : width;
+  if (a.key_first != nullptr) {
+    if (a.key_last[i] - first < reach) reach = a.key_last[i] - first;
+    if (a.key_first[i] - first >= (reach < width ? reach : width)) return 0;
+  }
+  if (reach >= width) return width;
   return reach > 0 ? reach : 0;
 }
 
-// Turns one query's scores of a tile, of which it may see the first `reach`, into p = exp(score - maximum)
-// and returns exp(old maximum - maximum), the factor for the sums so far, in all lanes.
+// The most that any of queries i..i + count may see of the tile.
+inline std::int64_t attention_group_reach(const RelativeAttentionArguments<float>& a, std::int64_t i,
+                                          std::int64_t count, std::int64_t first, std::int64_t width) {
+  std::int64_t most = attention_reach(a, i + count - 1, first, width);
+  if (a.key_first == nullptr) return most;
+  for (std::int64_t r = 0; r + 1 < count; ++r) {
+    const std::int64_t reach = attention_reach(a, i + r, first, width);
+    if (reach > most) most = reach;
+  }
+  return most;
+}
+
+// Turns the scores of query i in a tile, of which it sees nothing after the first `reach`, into p = exp(score
+// - maximum) and returns exp(old maximum - maximum), the factor for the sums so far, in all lanes.
 [[gnu::always_inline]] inline __m512 attention_weights(const RelativeAttentionArguments<float>& a,
-                                                       const __m512* scores, std::int64_t first,
-                                                       std::int64_t reach, AttentionState& state, float* p,
-                                                       const int vectors) {
+                                                       const __m512* scores, std::int64_t i,
+                                                       std::int64_t first, std::int64_t reach,
+                                                       AttentionState& state, float* p, const int vectors) {
+  const std::int64_t before = a.key_first != nullptr ? a.key_first[i] - first : 0;  // of the range
   const __m512 nothing = _mm512_set1_ps(-__builtin_inff());
   __m512 s[4];
   __m512 highest = nothing;
@@ -51,6 +69,8 @@ inline std::int64_t attention_reach(const RelativeAttentionArguments<float>& a, 
       const __m128i masked = _mm_maskz_loadu_epi8(seen, a.key_masked + first + 16 * v);
       seen = _mm_mask_testn_epi8_mask(seen, masked, masked);
     }
+    if (before > 16 * v)
+      seen = static_cast<__mmask16>(seen & ~static_cast<unsigned>(lanes_left(before - 16 * v)));
     s[v] = _mm512_mask_mov_ps(nothing, seen, scores[v]);
     highest = _mm512_max_ps(highest, s[v]);
   }
@@ -203,8 +223,9 @@ inline void attention_end(const RelativeAttentionArguments<float>& a, std::int64
   alignas(64) float q[max_head_width], p[attention_tile], scores[stretch];
   AttentionState state = attention_begin(a, i, q);
   const std::int64_t position = a.query_offset + i;
-  const std::int64_t keys = attention_reach(a, position, 0, a.S);
-  for (std::int64_t begin = 0; begin < keys; begin += stretch) {
+  const std::int64_t keys = attention_reach(a, i, 0, a.S);
+  const std::int64_t unseen = a.key_first != nullptr && a.key_first[i] > 0 ? a.key_first[i] : 0;
+  for (std::int64_t begin = unseen / attention_tile * attention_tile; begin < keys; begin += stretch) {
     const std::int64_t count = keys - begin < stretch ? keys - begin : stretch;
     const std::int64_t past = position + 1 - begin;
     if (a.er_t != nullptr && past > 0)
@@ -219,7 +240,7 @@ inline void attention_end(const RelativeAttentionArguments<float>& a, std::int64
       const float* at = scores + (first - begin);
       const __m512 s[4] = {_mm512_load_ps(at), _mm512_load_ps(at + 16), _mm512_load_ps(at + 32),
                            _mm512_load_ps(at + 48)};
-      const __m512 correction = attention_weights(a, s, first, reach, state, p, 4);
+      const __m512 correction = attention_weights(a, s, i, first, reach, state, p, 4);
       for (std::int64_t c = 0; c < a.K;) {
         if (a.K - c > 32) {
           attention_values(a, p, &correction, i, first, reach, c, 1, 4);
@@ -280,7 +301,7 @@ struct AttentionPanels {
   IMU2MUSIC_UNROLL
   for (int r = 0; r < 4; ++r)
     corrections[r] =
-        attention_weights(a, s[r], first, attention_reach(a, a.query_offset + i + r0 + r, first, width),
+        attention_weights(a, s[r], i + r0 + r, first, attention_reach(a, i + r0 + r, first, width),
                           panels.states[r0 + r], panels.p + r * attention_tile, vectors);
 }
 
@@ -306,9 +327,10 @@ struct AttentionPanels {
   AttentionPanels panels;
   for (std::int64_t r = 0; r < count; ++r) panels.states[r] = attention_begin(a, i + r, panels.q + r * a.K);
   const std::int64_t position = a.query_offset + i, last = position + count - 1;
-  const std::int64_t keys = attention_reach(a, last, 0, a.S);
+  const std::int64_t keys = attention_group_reach(a, i, count, 0, a.S);
   for (std::int64_t first = 0; first < keys; first += attention_tile) {
     const std::int64_t width = keys - first < attention_tile ? keys - first : attention_tile;
+    if (a.key_first != nullptr && attention_group_reach(a, i, count, first, width) == 0) continue;
     const bool relative = a.er_t != nullptr && last >= first;
     const std::int64_t padded = (width + 15) / 16 * 16;
     for (std::int64_t c = 0; c < a.K; ++c)
@@ -326,7 +348,7 @@ struct AttentionPanels {
                                                 a.er_t + c * a.er_stride + start + j));
     }
     for (std::int64_t r = 0; r < count; r += 4) {
-      const std::int64_t reach = attention_reach(a, position + r + 3, first, width);
+      const std::int64_t reach = attention_group_reach(a, i + r, 4, first, width);
       if (reach == 0) continue;
       __m512 corrections[4];
       if (relative)

@@ -21,12 +21,16 @@ void relative_attention_query(const RelativeAttentionArguments<T>& a, std::int64
   constexpr std::int64_t tile = 32;
   constexpr T infinity = std::numeric_limits<T>::infinity();
   const std::int64_t position = a.query_offset + i;
-  const std::int64_t keys = a.causal ? std::min(a.S, position + 1) : a.S;
+  std::int64_t keys = a.causal ? std::min(a.S, position + 1) : a.S, begin = 0;
+  if (a.key_first != nullptr) {
+    keys = std::min<std::int64_t>(keys, a.key_last[i]);
+    begin = std::max<std::int64_t>(begin, a.key_first[i]);
+  }
   const T* q = a.q + i * a.q_stride;
   T* out = a.out + i * a.out_stride;
   T sums[max_head_width] = {};
   T maximum = -infinity, normaliser = 0;
-  for (std::int64_t first = 0; first < keys; first += tile) {
+  for (std::int64_t first = begin / tile * tile; first < keys; first += tile) {
     const std::int64_t width = std::min(tile, keys - first);
     // The keys of this tile that are not in the query's future, which have a relative term.
     const std::int64_t related =
@@ -44,6 +48,7 @@ void relative_attention_query(const RelativeAttentionArguments<T>& a, std::int64
     if (a.key_masked != nullptr)
       for (std::int64_t j = 0; j < width; ++j)
         if (a.key_masked[first + j] != 0) p[j] = -infinity;
+    for (std::int64_t j = 0; j < std::min(width, begin - first); ++j) p[j] = -infinity;
     T raised = maximum;
     for (std::int64_t j = 0; j < width; ++j) raised = std::max(raised, p[j]);
     // While every key so far is left out, 0 stands for the maximum: exp(-inf - 0) = 0, where -inf - -inf

@@ -25,6 +25,7 @@ struct Problem {
   std::int64_t q_stride, k_stride, v_stride, er_stride, out_stride;
   std::vector<T> q, k_t, v, er_t;
   std::vector<std::uint8_t> masked;
+  std::vector<std::int32_t> first, last;  // of every query's keys; empty: all
   T scale;
 
   Problem(std::int64_t T_, std::int64_t S_, std::int64_t K_, std::int64_t L_, std::int64_t offset_,
@@ -53,6 +54,20 @@ struct Problem {
     masked.assign(at(S), 0);
     for (std::int64_t j = 0; j < S; j += step) masked[at(j)] = 1;
   }
+  // Ranges of every kind: empty, backward, of one key, inside a tile, across some, past either end.
+  void set_ranges(std::int64_t kind) {
+    first.clear();
+    last.clear();
+    for (std::int64_t i = 0; i < queries; ++i) {
+      const std::int64_t n = i + kind;
+      std::int64_t begin = n * 37 % (S + 1), count = n % 4 * S / 5;
+      if (n % 9 == 2) count = 1;
+      if (n % 11 == 7) begin = -3;
+      if (n % 13 == 5) count = -2;
+      first.push_back(static_cast<std::int32_t>(begin));
+      last.push_back(static_cast<std::int32_t>(begin + count));
+    }
+  }
   RelativeAttentionArguments<T> arguments(T* out, T* log_sum_exp) const {
     RelativeAttentionArguments<T> a;
     a.q = q.data();
@@ -67,6 +82,8 @@ struct Problem {
     a.out_stride = out_stride;
     a.log_sum_exp = log_sum_exp;
     a.key_masked = masked.empty() ? nullptr : masked.data();
+    a.key_first = first.empty() ? nullptr : first.data();
+    a.key_last = last.empty() ? nullptr : last.data();
     a.S = S;
     a.L = L;
     a.K = K;
@@ -87,7 +104,8 @@ Result finish(const Problem<T>& p, const std::vector<double>& scores) {
   Result result{std::vector<double>(at(p.queries * p.K), 0.0), std::vector<double>(at(p.queries), -infinity)};
   for (std::int64_t i = 0; i < p.queries; ++i) {
     auto seen = [&](std::int64_t j) {
-      return !(p.causal && j > p.offset + i) && (p.masked.empty() || p.masked[at(j)] == 0);
+      return !(p.causal && j > p.offset + i) && (p.masked.empty() || p.masked[at(j)] == 0) &&
+             (p.first.empty() || (j >= p.first[at(i)] && j < p.last[at(i)]));
     };
     double maximum = -infinity, sum = 0;
     for (std::int64_t j = 0; j < p.S; ++j)
@@ -177,7 +195,7 @@ void compare(Isa isa, const Problem<T>& p, const Result& expected, double tolera
     }
     INFO(name_of(isa) << ", T = " << p.queries << ", S = " << p.S << ", K = " << p.K << ", L = " << p.L
                       << ", offset " << p.offset << ", causal " << p.causal << ", relative " << p.relative
-                      << ", masked " << !p.masked.empty());
+                      << ", masked " << !p.masked.empty() << ", ranges " << !p.first.empty());
     CHECK(worst < tolerance);
     CHECK(worst_log < tolerance);
     CHECK(between_rows_intact);
@@ -293,6 +311,35 @@ TEST_CASE(
           }
 }
 
+TEST_CASE("relative attention: every column with a range of keys for every query") {
+  for (Isa isa : test::all_columns())
+    for (std::int64_t S : {1, 7, 8, 16, 31, 33, 64, 65, 100, 129, 300})
+      for (std::int64_t T : {1, 2, 3, 4, 5, 9, 34, 70})
+        for (bool causal : {false, true})
+          for (bool relative : {false, true}) {
+            Problem<float> p(T, S, 9, S + T + 3, std::max<std::int64_t>(0, S - T / 2), causal, relative);
+            for (std::int64_t kind : {0, 1, 5}) {
+              p.masked.clear();
+              p.set_ranges(kind);
+              compare(isa, p, by_gathering(p), 1e-5);
+              p.mask_every(3);
+              compare(isa, p, by_gathering(p), 1e-5);
+            }
+          }
+  // Windows that slide, as of a melody over a motion.
+  for (Isa isa : test::all_columns()) {
+    Problem<float> p(130, 530, 16, 1, 0, false, false);
+    for (std::int32_t i = 0; i < 130; ++i) {
+      p.first.push_back(4 * i - 40);
+      p.last.push_back(4 * i + 10);
+    }
+    compare(isa, p, by_gathering(p), 1e-5);
+  }
+  Problem<double> p(40, 70, 5, 120, 3, true);
+  p.set_ranges(2);
+  compare(Isa::scalar, p, by_gathering(p), 1e-12);
+}
+
 TEST_CASE("relative attention: a query that may see no key gives zeros") {
   for (Isa isa : test::all_columns())
     for (std::int64_t T : {1, 3, 40})
@@ -336,10 +383,11 @@ TEST_CASE("relative attention: a query has the same bits alone against a cache a
     auto table = kernels::make_table<RelativeAttentionKernels<float>>(isa);
     for (std::int64_t K : {4, 16, 17, 64})
       for (std::int64_t T : {1, 5, 31, 64, 150, 530})
-        for (std::int64_t mask : {0, 3}) {
+        for (std::int64_t mask : {0, 3, 5}) {  // 5: with ranges
           if (T > 500 && K > 4) continue;
           Problem<float> p(T, T, K, T + 2, 0, true);
           if (mask > 0) p.mask_every(mask);
+          if (mask == 5) p.set_ranges(T);
           std::vector<float> whole(at(T * p.out_stride), 0.0f), whole_log(at(T), 0.0f);
           table.forward(context, p.arguments(whole.data(), whole_log.data()), 0, T);
           INFO(name_of(isa) << ", K = " << K << ", T = " << T << ", mask " << mask);
@@ -350,6 +398,10 @@ TEST_CASE("relative attention: a query has the same bits alone against a cache a
             a.q += i * p.q_stride;
             a.S = i + 1;
             a.query_offset = i;
+            if (a.key_first != nullptr) {
+              a.key_first += i;
+              a.key_last += i;
+            }
             table.forward(context, a, 0, 1);
           }
           CHECK(test::same_bits(whole.data(), alone.data(), T * p.out_stride));
@@ -390,15 +442,21 @@ TEST_CASE("relative attention: nothing outside the operands is read") {
               p.v.resize(at(S * K));
               p.er_t.resize(at(K * L));
               p.mask_every(4);
+              if (T > S) p.set_ranges(S);
               test::EdgeBuffer<float> q(p.q, edge), k_t(p.k_t, edge), v(p.v, edge), er_t(p.er_t, edge);
               test::EdgeBuffer<float> out(T * K, edge), log_sum_exp(T, edge);
               test::EdgeBuffer<std::uint8_t> masked(p.masked, edge);
+              test::EdgeBuffer<std::int32_t> first(p.first, edge), last(p.last, edge);
               auto a = p.arguments(out.data(), log_sum_exp.data());
               a.q = q.data();
               a.k_t = k_t.data();
               a.v = v.data();
               a.er_t = er_t.data();
               a.key_masked = masked.data();
+              if (T > S) {
+                a.key_first = first.data();
+                a.key_last = last.data();
+              }
               table.forward(context, a, 0, T);
               INFO(name_of(isa) << ", S = " << S << ", K = " << K << ", T = " << T << ", causal " << causal);
               CHECK(test::max_difference(out.data(), by_gathering(p).out.data(), T * K) < 1e-5);

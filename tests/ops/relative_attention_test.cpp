@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "random.hpp"
@@ -107,6 +109,47 @@ TEST_CASE("cross-attention, cached or not, is plain attention") {
   CHECK(y[3 * D + K + 1] == doctest::Approx(value / sum).epsilon(1e-5));
 }
 
+TEST_CASE("cross-attention to a range of keys is attention to these keys alone") {
+  const std::int64_t B = 2, H = 2, K = 8, D = H * K, S = 150, N = 40;
+  const auto q = test::random_tensor<float>({B, N, D}, 5), kv = test::random_tensor<float>({B, S, 2 * D}, 6);
+  KeyRanges ranges{Tensor<std::int32_t>({B, N}), Tensor<std::int32_t>({B, N})};
+  for (std::int64_t n = 0; n < B * N; ++n) {
+    ranges.first[n] = static_cast<std::int32_t>(n * 29 % S);
+    ranges.last[n] = static_cast<std::int32_t>(n * 29 % S + n % 5 * 20);  // of every fifth none
+  }
+  Context context, three(3);
+  Tensor<float> log_sum_exp, same;
+  const auto y = cross_attention(context, q, kv, H, ranges, &log_sum_exp);
+  const auto z = cross_attention(three, q, kv, H, ranges, &same);
+  for (std::int64_t n = 0; n < y.size(); ++n) CHECK(y[n] == z[n]);
+  for (std::int64_t n = 0; n < log_sum_exp.size(); ++n) CHECK(log_sum_exp[n] == same[n]);
+  for (std::int64_t b = 0; b < B; ++b) {
+    KeyValueCache<float> whole(H, K, S);
+    whole.append(kv.data() + b * S * 2 * D, kv.data() + b * S * 2 * D + D, 2 * D, S);
+    for (std::int64_t i = 0; i < N; ++i) {
+      const std::int64_t n = b * N + i, first = ranges.first[n],
+                         last = std::min<std::int64_t>(ranges.last[n], S);
+      std::vector<float> out(D);
+      whole.attend(context, q.data() + n * D, out.data(), ranges.first[n], ranges.last[n]);
+      KeyValueCache<float> part(H, K, S);
+      const float* rows = kv.data() + (b * S + first) * 2 * D;
+      part.append(rows, rows + D, 2 * D, last - first);
+      std::vector<float> wanted(D);
+      part.attend(context, q.data() + n * D, wanted.data());
+      for (std::int64_t d = 0; d < D; ++d) {
+        CHECK(out[static_cast<std::size_t>(d)] == y[n * D + d]);
+        CHECK(y[n * D + d] == doctest::Approx(wanted[static_cast<std::size_t>(d)]).epsilon(1e-5));
+      }
+      if (first == last) CHECK(log_sum_exp[b * H * N + i] == -std::numeric_limits<float>::infinity());
+      // To the newest token.
+      std::vector<float> rest(D), rest_wanted(D);
+      whole.attend(context, q.data() + n * D, rest.data(), ranges.first[n]);
+      whole.attend(context, q.data() + n * D, rest_wanted.data(), ranges.first[n], std::int32_t{S});
+      CHECK(rest == rest_wanted);
+    }
+  }
+}
+
 TEST_CASE("attention refuses what does not fit") {
   Context context;
   const Tensor<float> qkv({1, 10, 24});
@@ -121,4 +164,10 @@ TEST_CASE("attention refuses what does not fit") {
       ShapeError);
   CHECK_THROWS_AS(cross_attention(context, Tensor<float>({1, 3, 8}), Tensor<float>({2, 5, 16}), 2),
                   ShapeError);
+  const Tensor<float> q({1, 3, 8}), kv({1, 5, 16});
+  const Tensor<std::int32_t> three({1, 3}), five({1, 5});
+  CHECK_NOTHROW(cross_attention(context, q, kv, 2, {three, three}));
+  CHECK_THROWS_AS(cross_attention(context, q, kv, 2, {five, five}), ShapeError);
+  CHECK_THROWS_AS(cross_attention(context, q, kv, 2, {three, five}), ShapeError);
+  CHECK_THROWS_AS(cross_attention(context, q, kv, 2, {three, {}}), ShapeError);
 }

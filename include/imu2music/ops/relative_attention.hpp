@@ -16,6 +16,12 @@
 
 namespace imu2music::inline v0 {
 
+// Which keys a query may see: query i of batch b the keys first[b][i]..last[b][i] - 1 of its batch, none
+// where first >= last. Both [B, T], or both undefined: every key.
+struct KeyRanges {
+  Tensor<std::int32_t> first, last;
+};
+
 namespace detail {
 
 constexpr std::int64_t query_block = 32;  // queries that one task of attention takes
@@ -42,12 +48,48 @@ inline void require_heads(const char* operation, std::int64_t D, std::int64_t he
   });
 }
 
+template <class T>
+void require_self_attention(const char* operation, const Tensor<T>& qkv, const Tensor<T>& Er,
+                            std::int64_t heads, const Tensor<std::uint8_t>& key_masked) {
+  require(qkv.rank() == 3 && qkv.dim(2) % 3 == 0, operation, [&] {
+    return "queries, keys and values must come side by side as (B, T, 3 D), not " + qkv.shape().to_string();
+  });
+  const std::int64_t B = qkv.dim(0), length = qkv.dim(1), D = qkv.dim(2) / 3;
+  require_heads(operation, D, heads);
+  require(Er.rank() == 2 && Er.dim(1) == D / heads && Er.dim(0) >= length, operation, [&] {
+    return "Er " + Er.shape().to_string() + " must hold at least " + std::to_string(length) +
+           " positions of width " + std::to_string(D / heads);
+  });
+  require(!key_masked.defined() || key_masked.shape() == Shape{B, length}, operation, [&] {
+    return "key mask " + key_masked.shape().to_string() + " must be (" + std::to_string(B) + ", " +
+           std::to_string(length) + ")";
+  });
+}
+
+template <class T>
+void require_cross_attention(const char* operation, const Tensor<T>& q, const Tensor<T>& kv,
+                             std::int64_t heads, const KeyRanges& ranges) {
+  require(
+      q.rank() == 3 && kv.rank() == 3 && kv.dim(0) == q.dim(0) && kv.dim(2) == 2 * q.dim(2), operation, [&] {
+        return "queries " + q.shape().to_string() + " do not fit keys and values " + kv.shape().to_string();
+      });
+  require_heads(operation, q.dim(2), heads);
+  const Shape wanted{q.dim(0), q.dim(1)};
+  require(ranges.first.defined() == ranges.last.defined() &&
+              (!ranges.first.defined() || (ranges.first.shape() == wanted && ranges.last.shape() == wanted)),
+          operation, [&] {
+            return "key ranges " + ranges.first.shape().to_string() + " to " +
+                   ranges.last.shape().to_string() + " must both be " + wanted.to_string();
+          });
+}
+
 // `shared` holds what is alike in every head and batch; q, k, v are [B, T, D], [B, S, D], [B, S, D] with row
 // strides.
 template <class T>
 Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> shared, const T* q, const T* k,
-                    std::int64_t k_stride, const T* v, const std::uint8_t* key_masked, std::int64_t B,
-                    std::int64_t H, std::int64_t queries) {
+                    std::int64_t k_stride, const T* v, const std::uint8_t* key_masked,
+                    const KeyRanges& ranges, std::int64_t B, std::int64_t H, std::int64_t queries,
+                    Tensor<T>* log_sum_exp) {
   const std::int64_t K = shared.K, D = H * K, S = shared.S;
   Tensor<T> out = context.allocate<T>({B, queries, D});
   shared.out_stride = D;
@@ -58,6 +100,7 @@ Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> sha
     for (std::int64_t n = begin; n < end; ++n)
       transpose(k + n / H * S * k_stride + n % H * K, k_stride, S, K, k_t.data() + n * K * S, S);
   });
+  if (log_sum_exp != nullptr) *log_sum_exp = context.allocate<T>({B, H, queries});
   const std::int64_t blocks = (queries + query_block - 1) / query_block;
   const auto& table = context.table<kernels::RelativeAttentionKernels<T>>();
   parallel_for(context.threads(), B * H * blocks, grain_for(3 * query_block * S * K),
@@ -71,6 +114,11 @@ Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> sha
                    arguments.v = v + b * S * shared.v_stride + h * K;
                    arguments.out = out.data() + b * queries * D + h * K;
                    arguments.key_masked = key_masked == nullptr ? nullptr : key_masked + b * S;
+                   if (ranges.first.defined()) {
+                     arguments.key_first = ranges.first.data() + b * queries;
+                     arguments.key_last = ranges.last.data() + b * queries;
+                   }
+                   if (log_sum_exp != nullptr) arguments.log_sum_exp = log_sum_exp->data() + n * queries;
                    table.forward(context.kernel(), arguments, first, std::min(first + query_block, queries));
                  }
                });
@@ -81,25 +129,14 @@ Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> sha
 
 // Self-attention. qkv: [B, T, 3 D], queries, keys and values side by side; Er: [L, K] shared by the heads, L
 // >= T; key_masked: [B, T], nonzero where no query may look (padding), or undefined; result: [B, T, D].
+// log_sum_exp, where wanted, becomes the softmax's normaliser, [B, H, T], for the gradient.
 template <class T>
 Tensor<T> relative_self_attention(Context& context, const Tensor<T>& qkv, const Tensor<T>& Er,
                                   std::int64_t heads, bool causal,
-                                  const Tensor<std::uint8_t>& key_masked = {}) {
-  constexpr const char* name = "relative_self_attention";
-  detail::require(qkv.rank() == 3 && qkv.dim(2) % 3 == 0, name, [&] {
-    return "queries, keys and values must come side by side as (B, T, 3 D), not " + qkv.shape().to_string();
-  });
-  const std::int64_t B = qkv.dim(0), length = qkv.dim(1), D = qkv.dim(2) / 3;
-  detail::require_heads(name, D, heads);
-  const std::int64_t K = D / heads;
-  detail::require(Er.rank() == 2 && Er.dim(1) == K && Er.dim(0) >= length, name, [&] {
-    return "Er " + Er.shape().to_string() + " must hold at least " + std::to_string(length) +
-           " positions of width " + std::to_string(K);
-  });
-  detail::require(!key_masked.defined() || key_masked.shape() == Shape{B, length}, name, [&] {
-    return "key mask " + key_masked.shape().to_string() + " must be (" + std::to_string(B) + ", " +
-           std::to_string(length) + ")";
-  });
+                                  const Tensor<std::uint8_t>& key_masked = {},
+                                  Tensor<T>* log_sum_exp = nullptr) {
+  detail::require_self_attention("relative_self_attention", qkv, Er, heads, key_masked);
+  const std::int64_t B = qkv.dim(0), length = qkv.dim(1), D = qkv.dim(2) / 3, K = D / heads;
   Tensor<T> er_t = detail::transposed(context, Er);
   kernels::RelativeAttentionArguments<T> shared;
   shared.q_stride = shared.v_stride = 3 * D;
@@ -109,27 +146,24 @@ Tensor<T> relative_self_attention(Context& context, const Tensor<T>& qkv, const 
   shared.K = K;
   shared.causal = causal;
   return detail::attention(context, shared, qkv.data(), qkv.data() + D, 3 * D, qkv.data() + 2 * D,
-                           key_masked.defined() ? key_masked.data() : nullptr, B, heads, length);
+                           key_masked.defined() ? key_masked.data() : nullptr, {}, B, heads, length,
+                           log_sum_exp);
 }
 
 // Attention to another sequence, without positions. q: [B, T, D]; kv: [B, S, 2 D], keys and values side by
-// side; result: [B, T, D].
+// side; result: [B, T, D]; log_sum_exp as above.
 template <class T>
-Tensor<T> cross_attention(Context& context, const Tensor<T>& q, const Tensor<T>& kv, std::int64_t heads) {
-  constexpr const char* name = "cross_attention";
-  detail::require(
-      q.rank() == 3 && kv.rank() == 3 && kv.dim(0) == q.dim(0) && kv.dim(2) == 2 * q.dim(2), name, [&] {
-        return "queries " + q.shape().to_string() + " do not fit keys and values " + kv.shape().to_string();
-      });
+Tensor<T> cross_attention(Context& context, const Tensor<T>& q, const Tensor<T>& kv, std::int64_t heads,
+                          const KeyRanges& ranges = {}, Tensor<T>* log_sum_exp = nullptr) {
+  detail::require_cross_attention("cross_attention", q, kv, heads, ranges);
   const std::int64_t B = q.dim(0), queries = q.dim(1), D = q.dim(2), S = kv.dim(1);
-  detail::require_heads(name, D, heads);
   kernels::RelativeAttentionArguments<T> shared;
   shared.q_stride = D;
   shared.v_stride = 2 * D;
   shared.S = S;
   shared.K = D / heads;
-  return detail::attention(context, shared, q.data(), kv.data(), 2 * D, kv.data() + D, nullptr, B, heads,
-                           queries);
+  return detail::attention(context, shared, q.data(), kv.data(), 2 * D, kv.data() + D, nullptr, ranges, B,
+                           heads, queries, log_sum_exp);
 }
 
 // The keys and values of one attention layer for one sequence that grows token by token, keys transposed as
@@ -169,13 +203,12 @@ class KeyValueCache {
   // Takes what another cache of the same layer holds, in place of its own; both go on by themselves. Throws
   // ShapeError where that does not fit.
   void copy_from(const KeyValueCache& other) {
-    detail::require(heads_ == other.heads_ && K_ == other.K_ && other.length_ <= capacity_, "key_value_cache",
-                    [&] {
-                      return std::to_string(other.length_) + " tokens of " + std::to_string(other.heads_) +
-                             " heads of " + std::to_string(other.K_) + " do not fit " +
-                             std::to_string(capacity_) + " of " + std::to_string(heads_) + " heads of " +
-                             std::to_string(K_);
-                    });
+    detail::require(
+        heads_ == other.heads_ && K_ == other.K_ && other.length_ <= capacity_, "key_value_cache", [&] {
+          return std::to_string(other.length_) + " tokens of " + std::to_string(other.heads_) + " heads of " +
+                 std::to_string(other.K_) + " do not fit " + std::to_string(capacity_) + " of " +
+                 std::to_string(heads_) + " heads of " + std::to_string(K_);
+        });
     for (std::int64_t row = 0; row < width(); ++row)
       std::copy_n(other.k_t_.data() + row * other.capacity_, other.length_, k_t_.data() + row * capacity_);
     std::copy_n(other.v_.data(), other.length_ * width(), v_.data());
@@ -200,8 +233,10 @@ class KeyValueCache {
     any_masked_ = any_masked_ || masked;
   }
 
-  // Attention of one query row q: [D] at the newest position over everything held; out: [D].
-  void attend(const Context& context, const T* q, T* out) const {
+  // Attention of one query row q: [D] at the newest position over the tokens key_first..key_last - 1 held,
+  // key_last = -1: to the newest; out: [D].
+  void attend(const Context& context, const T* q, T* out, std::int32_t key_first = 0,
+              std::int32_t key_last = -1) const {
     kernels::RelativeAttentionArguments<T> shared;
     shared.q_stride = shared.v_stride = shared.out_stride = width();
     shared.k_stride = capacity_;
@@ -214,6 +249,11 @@ class KeyValueCache {
       shared.er_stride = shared.L = capacity_;
       shared.causal = true;
       shared.query_offset = length_ - 1;
+    }
+    if (key_first > 0 || key_last >= 0) {
+      if (key_last < 0) key_last = static_cast<std::int32_t>(length_);
+      shared.key_first = &key_first;
+      shared.key_last = &key_last;
     }
     const auto& table = context.table<kernels::RelativeAttentionKernels<T>>();
     parallel_for(context.threads(), heads_, detail::grain_for(3 * length_ * K_),
@@ -230,9 +270,9 @@ class KeyValueCache {
   }
 
  private:
-  Tensor<T> k_t_;   // [H, K, capacity]
-  Tensor<T> v_;     // [capacity, D]
-  Tensor<T> er_t_;  // [K, L]; undefined for cross-attention
+  Tensor<T> k_t_;                // [H, K, capacity]
+  Tensor<T> v_;                  // [capacity, D]
+  Tensor<T> er_t_;               // [K, L]; undefined for cross-attention
   Tensor<std::uint8_t> masked_;  // [capacity]: padding
   std::int64_t heads_ = 0, K_ = 0, capacity_ = 0, length_ = 0;
   bool any_masked_ = false;

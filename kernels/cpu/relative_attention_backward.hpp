@@ -1,0 +1,5 @@
+// Every CPU column of the gradient of attention with relative positions.
+#pragma once
+
+#include "dispatch.hpp"
+#include "relative_attention_backward_scalar.hpp"
