@@ -1,0 +1,262 @@
+#include "imu2music/train/sources.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "imu2music/imu/repovizz_writer.hpp"
+#include "imu2music/music/midi_file.hpp"
+#include "io/wav_builder.hpp"
+#include "support.hpp"
+#include "train/pairs.hpp"
+
+using namespace imu2music;
+namespace fs = std::filesystem;
+
+namespace {
+
+void write_midi(const std::string& path, const std::vector<Note>& notes) { write_midi_file(path, notes); }
+
+// A recording in a table: 50 Hz, `seconds` long.
+std::string table(double seconds) {
+  std::string text = "t_s,new_sample,acc_x_g,acc_y_g,acc_z_g,gyro_x_dps,gyro_y_dps,gyro_z_dps\n";
+  for (int i = 0; i < static_cast<int>(seconds * 50); ++i)
+    text += number_text(i / 50.0) + ",1," + number_text(std::sin(i * 0.1)) + ",0.1," +
+            number_text(1 + 0.01 * (i % 7)) + "," + std::to_string(i % 13) + ",2,3\n";
+  return text;
+}
+
+const std::string score = "onset_s,offset_s,midi,string\n0,0.5,55,G\n0.5,1,57,G\n1,1.5,59,G\n3,4.5,60,D\n";
+
+FoundSources found_in(const std::string& path) {
+  SourceFinder finder;
+  finder.find(path);
+  return finder.found();
+}
+
+const SourcePair& with_id(const FoundSources& found, const std::string& id) {
+  for (const SourcePair& pair : found.pairs)
+    if (pair.info.id == id) return pair;
+  throw std::runtime_error("no pair " + id);
+}
+
+std::string reason(const FoundSources& found, const std::string& source) {
+  for (const DroppedSource& dropped : found.dropped)
+    if (dropped.source == source) return dropped.reason;
+  return "was not dropped";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("labels from names") {
+  const auto check = [](const char* stem, const char* performer, const char* piece) {
+    const PieceLabels labels = labels_of_name(stem);
+    CHECK(labels.performer == performer);
+    CHECK(labels.piece == piece);
+  };
+  check("emil-telmanyi_bwv1001_mov1", "emil-telmanyi", "bwv1001_mov1");
+  check("john-garner_bwv1002_mov6_30s", "john-garner", "bwv1002_mov6");
+  check("ba1_yv10_t2", "yv10", "ba1");
+  check("Wohlfahrt_Op45-26_BochanKang_ueAzQeyRHGc-0000-0054", "BochanKang", "Wohlfahrt_Op45-26");
+  check("Kayser_Op20-01_ClaudioCruz_c1GzD7nH6uQ", "ClaudioCruz", "Kayser_Op20-01");
+  check("jigs107", "", "jigs107");
+  check("my_own_take", "", "my_own_take");
+  check("bwv1001_mov1", "", "bwv1001_mov1");
+  check("", "", "");
+}
+
+TEST_CASE("the layout of the armband takes") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "set/takes");
+  fs::create_directories(scratch / "set/score");
+  test::write_file(scratch / "set/takes/1_martele_s1.csv", table(4));
+  test::write_file(scratch / "set/takes/1_martele_s2.csv", table(2));
+  test::write_file(scratch / "set/takes/extra.csv", table(2));
+  test::write_file(scratch / "set/takes/2_legato_s1.csv", table(2));
+  test::write_file(scratch / "set/score/1_martele.csv", score);
+  test::write_file(scratch / "set/manifest.csv",
+                   "file,stroke,player,string_R2_lag0\ntakes/1_martele_s1.csv,martele,1,0.9\n"
+                   "takes/1_martele_s2.csv,martele,2,0.5\ntakes/2_legato_s1.csv,legato,1,\n"
+                   "takes/3_gone_s1.csv,gone,1,1\n");
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 2);
+  CHECK(contains(reason(found, "set/takes/extra.csv"), "not listed"));
+  CHECK(contains(reason(found, "set/takes/2_legato_s1.csv"), "score/2_legato.csv"));
+  CHECK(contains(reason(found, "set/takes/3_gone_s1.csv"), "not there"));
+  const Pair one = load_source_pair(found.pairs[0]);
+  CHECK(one.info.performer == "s1");
+  CHECK(one.info.stroke == "martele");
+  CHECK(one.info.piece == "martele");
+  CHECK(one.info.layout == "violin-myo");
+  CHECK(one.info.seconds == doctest::Approx(4));
+  CHECK(one.info.quality.at("string_R2_lag0") == 0.9);
+  CHECK(one.info.quality.at("rate_hz") == 50);
+  CHECK_FALSE(one.info.goes_on);
+  CHECK(one.notes.size() == 4);
+  CHECK(one.notes.back().end == 4.5);  // it sounds beyond the motion
+  CHECK(one.motion.source == "set/takes/1_martele_s1.csv");
+  const Pair two = load_source_pair(found.pairs[1]);
+  CHECK(two.notes.size() == 3);
+  CHECK(two.info.goes_on);
+  CHECK(contains(two.info.remarks.at(1), "agree weakly"));
+}
+
+TEST_CASE("recordings with music of the same name, and music alone") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "set/more");
+  test::write_file(scratch / "set/a.csv", table(3));
+  write_midi(scratch / "set/a.mid", test::scale(60, 5));
+  test::write_file(scratch / "set/b.csv", table(3));
+  test::write_file(scratch / "set/b_notes.csv", score);
+  test::write_file(scratch / "set/c.csv", table(3));
+  test::write_file(scratch / "set/d.csv", score);
+  write_midi(scratch / "set/d.mid", test::scale(62, 5));
+  write_midi(scratch / "set/more/tune.midi", test::scale(64, 5));
+  test::write_file(scratch / "set/more/sound.wav", test::wav_of(8000, 0.1, [](double) { return 0.1; }));
+  test::write_file(scratch / "set/README", "Read me, and nothing else");
+  test::write_file(scratch / "set/.hidden.csv", score);
+  test::write_file(scratch / "set/manifest.csv",
+                   "file,performer,piece,stroke,take\na.csv,anna,air,spiccato,3\n"
+                   "d,dora,\"dance, slow\",,\n");
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 4);
+  const SourcePair &a = with_id(found, "a"), &b = with_id(found, "b"), &d = with_id(found, "d"),
+                   &tune = with_id(found, "tune");
+  CHECK(a.info.performer == "anna");
+  CHECK(a.info.piece == "air");
+  CHECK(a.info.stroke == "spiccato");
+  CHECK(a.info.quality.at("take") == 3);
+  CHECK(a.info.layout == "recording");
+  CHECK(contains(b.notes_path, "b_notes.csv"));
+  CHECK(d.motion_path.empty());
+  CHECK(contains(d.notes_path, "d.mid"));
+  CHECK(d.info.performer == "dora");
+  CHECK(d.info.piece == "dance, slow");
+  CHECK(tune.info.source == "set/more/tune.midi");
+  CHECK(tune.info.layout == "MIDI");
+  CHECK(contains(reason(found, "set/c.csv"), "has motion and no music: put c.mid beside it"));
+  CHECK(contains(reason(found, "set/d.csv"), "taken from d.mid"));
+  CHECK(contains(reason(found, "set/more/sound.wav"), "is sound"));
+  CHECK(contains(reason(found, "set/README"), "neither"));
+  CHECK(found.dropped.size() == 4);
+
+  const Pair pair = load_source_pair(a);
+  CHECK(pair.info.has_motion);
+  CHECK(pair.info.seconds == doctest::Approx(3));
+  CHECK(pair.notes.size() == 5);
+  CHECK(pair.notes[0].start == doctest::Approx(0.4).epsilon(1e-3));
+  const Pair alone = load_source_pair(tune);
+  CHECK_FALSE(alone.info.has_motion);
+  CHECK(alone.motion.sensors.empty());
+  CHECK(alone.info.seconds == doctest::Approx(1.9).epsilon(1e-3));
+
+  // One file by itself.
+  CHECK(found_in(scratch / "set/a.csv").pairs.size() == 1);
+  CHECK(found_in(scratch / "set/b_notes.csv").pairs[0].info.id == "b");
+  CHECK(contains(reason(found_in(scratch / "set/c.csv"), "c.csv"), "no music"));
+  CHECK_THROWS_AS(found_in(scratch / "set/none"), InputError);
+  CHECK_THROWS_AS(found_in(""), InputError);
+}
+
+TEST_CASE("RepoVizz takes, cut to their sound") {
+  test::ScratchFolder scratch;
+  Recording motion = test::noise_recording(3, 8, 25);
+  for (SensorTrack& sensor : motion.sensors) sensor.channels.pop_back();  // no place for orientation
+  fs::create_directories(scratch / "set");
+  write_repovizz(motion, scratch / "set/27_take");
+  write_midi(scratch / "set/27_take.mid", test::scale(60, 20, 1.95, 0.2));
+  test::write_file(scratch / "set/27_take/00_audio_pickup.wav", test::wav_of(8000, 8, [](double t) {
+                     return t >= 2 && t < 5 ? 0.3 * std::sin(2760 * t) : 0.0;
+                   }));
+  write_repovizz(motion, scratch / "set/28_take");
+  write_midi(scratch / "set/28_take/any.mid", test::scale(60, 20));
+  write_repovizz(motion, scratch / "set/29_take");
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 2);  // 27_take.mid is not music alone
+  CHECK(contains(reason(found, "set/29_take"), "put 29_take.mid beside it"));
+  const Pair cut = load_source_pair(with_id(found, "27_take"));
+  CHECK(std::abs(cut.info.seconds - 3.2) < 0.05);
+  CHECK(cut.motion.sensors[0].sample_count() == 80);
+  // Note 0 begins 1.95 s into the sound, which now begins at 1.9 s.
+  CHECK(std::abs(cut.notes[0].start - 0.05) < 0.025);
+  CHECK(cut.info.goes_on);
+  CHECK(contains(cut.info.remarks.front(), "cut to its sound"));
+  const Pair whole = load_source_pair(with_id(found, "28_take"));
+  CHECK(whole.info.seconds == 8);
+  CHECK(whole.motion.sensors[1].channels[0].samples.size() == 600);
+  // Silence makes no pair.
+  test::write_file(scratch / "set/27_take/00_audio_pickup.wav",
+                   test::wav_of(8000, 8, [](double) { return 0.0; }));
+  CHECK_THROWS_AS(load_source_pair(with_id(found, "27_take")), InputError);
+}
+
+TEST_CASE("a tracked body becomes sensors on its forearms") {
+  test::ScratchFolder scratch;
+  std::string text;
+  for (const char* joint : {"ShoulderRight", "ElbowRight", "WristRight"})
+    for (const char* axis : {".x,", ".y,", ".z,", ""}) {
+      if (*axis == '\0') {
+        text += "state,";
+        continue;
+      }
+      text += joint;
+      text += axis;
+    }
+  text.back() = '\n';
+  for (int i = 0; i < 120; ++i) {
+    const double t = i / 30.0;
+    text += "0,0.3,2,tracked,0,0,2,tracked," + number_text(0.25 * std::cos(t)) + ",0," +
+            number_text(2 + 0.25 * std::sin(t)) + ",tracked\n";
+  }
+  fs::create_directories(scratch / "set");
+  test::write_file(scratch / "set/bow.csv", text);
+  CHECK(contains(reason(found_in(scratch / "set"), "set/bow.csv"), "no music"));
+  write_midi(scratch / "set/bow.mid", test::scale(60, 10));
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 1);
+  const Pair pair = load_source_pair(found.pairs[0]);
+  REQUIRE(pair.motion.sensors.size() == 1);
+  CHECK(pair.motion.sensors[0].name == "forearm_right");
+  CHECK(pair.info.layout == "keypoints");
+  CHECK(pair.motion.sensors[0].clock.start_s == 0);
+  CHECK(pair.info.seconds == doctest::Approx(119.0 / 30 - 0.5).epsilon(0.01));
+  CHECK(pair.notes[0].start == doctest::Approx(0.15).epsilon(1e-3));  // 0.25 s were needed for smoothing
+  // Distributions of a real sensor, on request.
+  PrepareOptions options;
+  options.like = test::noise_recording(2);
+  const Pair mapped = load_source_pair(found.pairs[0], options);
+  CHECK(mapped.motion.sensors[0].channels[0].samples != pair.motion.sensors[0].channels[0].samples);
+}
+
+TEST_CASE("music that cannot be used is told") {
+  test::ScratchFolder scratch;
+  test::write_file(scratch / "late.csv", table(2));
+  test::write_file(scratch / "late.notes.csv", "onset_s,offset_s,midi\n5,6,60\n");
+  SourceFinder finder;
+  finder.find(scratch / "late.csv");
+  try {
+    load_source_pair(finder.found().pairs.at(0));
+    FAIL("was paired");
+  } catch (const InputError& error) {
+    CHECK(contains(error.what(), "no notes while the motion lasts"));
+  }
+  test::write_file(scratch / "none.csv", "onset_s,offset_s,midi\n");
+  CHECK_THROWS_AS(load_source_pair(found_in(scratch / "none.csv").pairs.at(0)), InputError);
+  // Percussion is no melody.
+  test::write_file(
+      scratch / "drum.mid",
+      std::string("MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\x15\0\x99\x26\x40\0\x90\x3c\x40\x60\x89\x26"
+                  "\0\0\x80\x3c\0\0\xff\x2f\0",
+                  43));
+  const Pair pair = load_source_pair(found_in(scratch / "drum.mid").pairs.at(0));
+  CHECK(pair.notes.size() == 1);
+  CHECK(contains(pair.info.remarks.at(0), "percussion"));
+}
