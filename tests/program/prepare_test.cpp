@@ -1,0 +1,121 @@
+// `imu2music prepare`: data sets from recordings and music.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "imu2music/train/dataset.hpp"
+#include "program.hpp"
+
+namespace fs = std::filesystem;
+using test::program;
+using test::quoted;
+
+namespace {
+
+std::string take(int seed) {
+  std::string text = "t_s,new_sample,acc_x_g,acc_y_g,acc_z_g,gyro_x_dps,gyro_y_dps,gyro_z_dps\n";
+  for (int i = 0; i < 300; ++i)
+    text += std::to_string(i * 0.02) + ",1," + std::to_string((i * 7 + seed) % 11 * 0.1) + ",0.1," +
+            std::to_string(1 + 0.01 * (i % 7)) + "," + std::to_string(i % 13) + ",2,3\n";
+  return text;
+}
+
+const std::string score = "onset_s,offset_s,midi,string\n0,0.5,55,G\n0.5,1,57,G\n2,4,59,G\n";
+
+// Two players, two strokes.
+std::string takes(const test::ScratchFolder& scratch) {
+  const std::string folder = scratch / "set";
+  fs::create_directories(folder + "/takes");
+  fs::create_directories(folder + "/score");
+  std::string manifest = "file,stroke,player\n";
+  int seed = 0;
+  for (const std::string stroke : {"1_martele", "2_legato"}) {
+    test::write_file(folder + "/score/" + stroke + ".csv", score);
+    for (const std::string player : {"1", "2"}) {
+      const std::string file = "takes/" + stroke + "_s" + player + ".csv";
+      test::write_file(folder + "/" + file, take(++seed));
+      manifest += file + "," + stroke.substr(2) + "," + player + "\n";
+    }
+  }
+  test::write_file(folder + "/manifest.csv", manifest);
+  return folder;
+}
+
+}  // namespace
+
+TEST_CASE("a data set of takes and of music alone, with what was dropped and why") {
+  test::ScratchFolder scratch;
+  const std::string set = takes(scratch);
+  fs::create_directories(scratch / "music");
+  test::write_file(scratch / "music/tune.csv", score);
+  test::write_file(scratch / "music/photo.jpg", std::string("\xff\xd8\0\0", 4));
+  const auto run = [&](const std::string& output, const std::string& options) {
+    return program("prepare " + quoted(set) + " " + quoted(scratch / "music") + " -o " + quoted(output) +
+                   options);
+  };
+  const test::CommandResult table = run(scratch / "d", "");
+  INFO(table.error);
+  REQUIRE(table.status == 0);
+  for (const char* part : {"5 pairs, 4 with motion", "violin-myo", "s2", "dropped: 1", "music/photo.jpg: "}) {
+    INFO(part);
+    CHECK(table.output.find(part) != std::string::npos);
+  }
+  const imu2music::Dataset dataset(scratch / "d");
+  CHECK(dataset.pairs().size() == 5);
+  CHECK(dataset.split("performer:2").test.size() == 2);
+  CHECK(dataset.load(0).notes.size() == 3);
+
+  const test::CommandResult json = run(scratch / "e", " --json");
+  REQUIRE(json.status == 0);
+  const auto report = nlohmann::json::parse(json.output);
+  CHECK(report["pairs"].size() == 5);
+  CHECK(report["with_motion"] == 4);
+  CHECK(report["pairs"][0]["performer"] == "s1");
+  CHECK(report["dropped"][0]["source"] == "music/photo.jpg");
+  CHECK(report["splits"].size() > 4);
+  CHECK(test::run_command("diff -r " + quoted(scratch / "d") + " " + quoted(scratch / "e")).status == 0);
+  CHECK(run(scratch / "d", "").status == 0);  // a data set is replaced
+}
+
+TEST_CASE("bad sources and targets are refused in one line, and nothing is left") {
+  test::ScratchFolder scratch;
+  const std::string set = takes(scratch);
+  fs::create_directories(scratch / "mine");
+  test::write_file(scratch / "mine/thesis.tex", "years");
+  test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "mine")),
+                      {"mine: holds files and is no data set", "choose a new or empty folder"});
+  CHECK(test::read_file(scratch / "mine/thesis.tex") == "years");
+  test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(set)), {"is no data set"});
+  test::check_refused(program("prepare " + quoted(scratch / "none") + " -o " + quoted(scratch / "d")),
+                      {"none: there is no such source"});
+  test::check_refused(program("prepare " + quoted(scratch / "mine") + " -o " + quoted(scratch / "d")),
+                      {"nothing in it makes a pair"});
+  test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "d") + " --like " +
+                              quoted(scratch / "none.csv")),
+                      {"none.csv"});
+  test::check_refused(program("prepare " + quoted(set)), {"--output is required"});
+  test::check_refused(program("prepare -o " + quoted(scratch / "d")), {"SOURCE is required"});
+  test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "mine/thesis.tex/d")),
+                      {"cannot be made"});
+  std::size_t entries = 0;
+  for (const auto& entry : fs::directory_iterator(scratch.path())) {
+    INFO(entry.path().string());
+    ++entries;
+  }
+  CHECK(entries == 2);  // set and mine
+}
+
+TEST_CASE("the violin takes") {
+  const std::string source = test::shared_file("data/violin-myo");
+  if (source.empty()) return;
+  test::ScratchFolder scratch;
+  const test::CommandResult result =
+      program("prepare " + quoted(source) + " -o " + quoted(scratch / "violin") + " --json");
+  REQUIRE(result.status == 0);
+  const auto report = nlohmann::json::parse(result.output);
+  CHECK(report["pairs"].size() == 32);
+  CHECK(report["dropped"].empty());
+  CHECK(report["notes"] == 1819);
+}
