@@ -8,6 +8,7 @@
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
+#include "imu2music/music/event_vocabulary2.hpp"
 #include "random.hpp"
 
 using namespace imu2music;
@@ -47,6 +48,41 @@ TEST_CASE("cached decoding equals full recomputation, token for token and bit fo
       tokens[t + 1] = t == 7 || t == 20 ? EventVocabulary1::pad : next;  // PAD is no key for what follows
     }
     CHECK(session.position() == 32);
+  }
+}
+
+TEST_CASE(
+    "a session keeps musical time: with it the cached logits are those of the full computation, and copies") {
+  const ModelConfig config = parse_model_config(
+      R"({"encoder":"temporal","vocabulary":332,"d_model":48,"heads":3,"feed_forward":80,"max_sequence":33,)"
+      R"("width":16,"time_positions":true,"lookback_ms":800,"lookahead_ms":80})",
+      "config");
+  const auto model = init_model<float>(config, 9);
+  const auto input = test::random_tensor<float>({1, 6, 300}, 1);
+  Context context;
+  const auto memory = model.encode_memory(context, model.encode_motion(context, input));
+  Session<float> session(model), copy(model);
+  for (int again = 0; again < 2; ++again) {
+    session.start_from_motion(input);
+    CHECK(session.time_s() == 0);
+    Sampler<float> sampler(332, {.temperature = 1.3, .seed = 4});
+    Tensor<std::int64_t> tokens({1, 33});
+    tokens[0] = EventVocabulary2::sos;
+    double time_s = 0;
+    for (std::int64_t t = 0; t < 33; ++t) {
+      const auto stepped = t < 17 ? session.step(tokens[t]) : copy.step(tokens[t]);
+      time_s += EventVocabulary2::shift_s(static_cast<int>(tokens[t]));
+      CHECK((t < 17 ? session : copy).time_s() == time_s);
+      const auto prefix =
+          Tensor<std::int64_t>::from(std::as_const(tokens).values().subspan(0, t + 1), {1, t + 1});
+      const auto logits = model.logits(context, memory, prefix);
+      for (std::int64_t v = 0; v < 332; ++v) REQUIRE(stepped[v] == logits[t * 332 + v]);
+      if (t == 16) copy.copy_from(session);
+      if (t + 1 == 33) break;
+      tokens[t + 1] = t % 3 == 0 ? EventVocabulary2::first_time_shift + 25
+                                 : sampler.choose(context, stepped.data(), nullptr);
+    }
+    CHECK(time_s > 3);
   }
 }
 

@@ -67,6 +67,8 @@ const char* const every_kind[] = {
     R"({"encoder":"pose","pose_layers":5,"d_model":24,"heads":3,"encoder_layers":0,"max_sequence":12,"control":true})",
     R"({"encoder":"temporal","channels":6,"width":16,"d_model":24,"heads":3,"max_sequence":12})",
     R"({"encoder":"temporal","width":16,"d_model":24,"heads":3,"max_sequence":12,"vocabulary":332,"time_positions":true})",
+    R"({"encoder":"temporal","width":16,"d_model":24,"heads":3,"max_sequence":12,"vocabulary":332,"time_positions":true,"lookback_ms":500,"lookahead_ms":0})",
+    R"({"encoder":"temporal","width":16,"d_model":24,"heads":3,"max_sequence":12,"vocabulary":332,"lookahead_ms":200})",
     R"({"model":"lstm_seq2seq","d_model":24,"heads":3,"max_sequence":12})",
     R"({"model":"music_transformer","d_model":24,"heads":3,"max_sequence":12})"};
 
@@ -143,7 +145,7 @@ TEST_CASE("control that a model cannot take is refused, and one histogram leaves
 }
 
 TEST_CASE("a music_transformer has no memory and no motion") {
-  const auto alone = init_model<float>(parse_model_config(every_kind[8], "c"), 1);
+  const auto alone = init_model<float>(parse_model_config(every_kind[10], "c"), 1);
   Context context;
   CHECK_FALSE(alone.has_memory());
   CHECK(alone.pad() == 389);

@@ -63,46 +63,53 @@ TEST_CASE("a step allocates and frees nothing, sampling included") {
 #ifndef CAN_TRAP_MALLOC
   MESSAGE("skipped: malloc cannot be trapped in this build");
 #else
-  ModelConfig config;
-  config.max_sequence = 64;
-  const auto model = init_model<float>(config, 1);
-  const auto input = test::random_tensor<float>({1, 2, 3, 150}, 1);
-  for (const SamplerOptions& options :
-       {SamplerOptions{.greedy = true}, SamplerOptions{}, SamplerOptions{.top_k = 20},
-        SamplerOptions{.top_p = 0.8}, SamplerOptions{.min_p = 0.1}, SamplerOptions{.repetition_penalty = 1.2},
-        SamplerOptions{.temperature = 0.8,
-        .top_k = 40,
-        .top_p = 0.95,
-        .min_p = 0.02,
-        .repetition_penalty = 1.1,
-        .repetition_window = 16}}) {
-    Session<float> session(model, 1);
-    Sampler<float> sampler(config.vocabulary, options);
-    session.start_from_motion(input);
-    std::int64_t token = EventVocabulary1::sos;
+  ModelConfig armbands,
+      in_time = parse_model_config(
+          R"({"encoder":"temporal","vocabulary":332,"time_positions":true,"lookback_ms":900,"lookahead_ms":0})",
+          "c");
+  armbands.max_sequence = in_time.max_sequence = 64;
+  for (const ModelConfig& config : {armbands, in_time}) {
+    const auto model = init_model<float>(config, 1);
+    const auto input =
+        test::random_tensor<float>(config.encoder == "temporal" ? Shape{1, 6, 300} : Shape{1, 2, 3, 150}, 1);
+    for (const SamplerOptions& options :
+         {SamplerOptions{.greedy = true}, SamplerOptions{}, SamplerOptions{.top_k = 20},
+          SamplerOptions{.top_p = 0.8}, SamplerOptions{.min_p = 0.1},
+          SamplerOptions{.repetition_penalty = 1.2},
+          SamplerOptions{.temperature = 0.8,
+          .top_k = 40,
+          .top_p = 0.95,
+          .min_p = 0.02,
+          .repetition_penalty = 1.1,
+          .repetition_window = 16}}) {
+      Session<float> session(model, 1);
+      Sampler<float> sampler(config.vocabulary, options);
+      session.start_from_motion(input);
+      std::int64_t token = EventVocabulary1::sos;
 
-    // The trap itself works.
-    trapped = 0;
-    trap = true;
-    delete new volatile int(3);
-    trap = false;
-    CHECK(trapped == 2);
+      // The trap itself works.
+      trapped = 0;
+      trap = true;
+      delete new volatile int(3);
+      trap = false;
+      CHECK(trapped == 2);
 
-    trapped = 0;
-    trap = true;
-    for (int t = 0; t < 64; ++t)
-      token = sampler.choose(session.context(), session.step(token).data(), nullptr);
-    trap = false;
-    CHECK(trapped == 0);
+      trapped = 0;
+      trap = true;
+      for (int t = 0; t < 64; ++t)
+        token = sampler.choose(session.context(), session.step(token).data(), nullptr);
+      trap = false;
+      CHECK(trapped == 0);
 
-    // Nor does a second window, its start included.
-    trapped = 0;
-    trap = true;
-    session.start_from_motion(input);
-    for (int t = 0; t < 64; ++t)
-      token = sampler.choose(session.context(), session.step(token).data(), nullptr);
-    trap = false;
-    CHECK(trapped == 0);
+      // Nor does a second window, its start included.
+      trapped = 0;
+      trap = true;
+      session.start_from_motion(input);
+      for (int t = 0; t < 64; ++t)
+        token = sampler.choose(session.context(), session.step(token).data(), nullptr);
+      trap = false;
+      CHECK(trapped == 0);
+    }
   }
 #endif
 }

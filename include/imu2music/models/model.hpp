@@ -156,8 +156,10 @@ class Model {
       return Wout.forward(context, alone->layers.forward(context, x, true));
     Tensor<std::uint8_t> key_masked = context.allocate<std::uint8_t>(tokens.shape());
     for (std::int64_t n = 0; n < tokens.size(); ++n) key_masked[n] = tokens[n] == pad();
+    KeyRanges seen;
+    if (memory.defined()) seen = memory_ranges(context, tokens, memory.dim(1), config);
     return Wout.forward(
-        context, std::get<MusicTransformer<T>>(writer).decoder.forward(context, x, memory, key_masked));
+        context, std::get<MusicTransformer<T>>(writer).decoder.forward(context, x, memory, key_masked, seen));
   }
 
   // Room for one sequence over a memory of at most `memory_length` tokens.
@@ -202,7 +204,10 @@ class Model {
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
       return Wout.forward(context, alone->layers.step(context, x, state.layers));
     const auto& decoder = std::get<MusicTransformer<T>>(writer).decoder;
-    return Wout.forward(context, decoder.step(context, x, state.layers, token == pad()));
+    KeyRange seen;
+    if (config.bounds_sight())
+      seen = memory_range(state.time_s, state.layers.front().memory.length(), config);
+    return Wout.forward(context, decoder.step(context, x, state.layers, token == pad(), seen));
   }
 
   // The control of a sequence, for DecodingState::control. histogram: [12], alike at every position but the

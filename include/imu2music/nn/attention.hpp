@@ -54,6 +54,11 @@ struct RelativeSelfAttention {
   }
 };
 
+// The memory tokens that one query may see: first..last - 1, last = -1: to the last.
+struct KeyRange {
+  std::int32_t first = 0, last = -1;
+};
+
 // Attention of a decoder to the encoder's memory, without positions.
 template <class T>
 struct CrossAttention {
@@ -70,11 +75,11 @@ struct CrossAttention {
     out_proj.bias.initializer = Initializer::constant(0);
   }
 
-  // x: [B, T, D]; memory: [B, S, D].
+  // x: [B, T, D]; memory: [B, S, D]; ranges: what each query may see of it, or undefined: all.
   template <class V>
-  V forward(Context& context, const V& x, const V& memory) const {
+  V forward(Context& context, const V& x, const V& memory, const KeyRanges& ranges = {}) const {
     const V kv = keys_and_values(context, memory);
-    return out_proj.forward(context, cross_attention(context, queries(context, x), kv, heads));
+    return out_proj.forward(context, cross_attention(context, queries(context, x), kv, heads, ranges));
   }
 
   // The cache of one memory, [1, S, D]: its keys and values are projected once.
@@ -85,10 +90,11 @@ struct CrossAttention {
     cache.append(kv.data(), kv.data() + D, 2 * D, memory.dim(1));
   }
 
-  Tensor<T> step(Context& context, const Tensor<T>& x, const KeyValueCache<T>& cache) const {
+  Tensor<T> step(Context& context, const Tensor<T>& x, const KeyValueCache<T>& cache,
+                 const KeyRange& range = {}) const {
     const Tensor<T> q = queries(context, x);
     Tensor<T> attended = context.allocate<T>(x.shape());
-    cache.attend(context, q.data(), attended.data());
+    cache.attend(context, q.data(), attended.data(), range.first, range.last);
     return out_proj.forward(context, attended);
   }
 

@@ -130,21 +130,23 @@ struct TransformerDecoderLayer {
   // x: [B, T, D]; memory: [B, S, D], or undefined: the attention to it is left out; key_masked: [B, T],
   // nonzero at padding.
   template <class V>
-  V forward(Context& context, const V& x, const V& memory, const Tensor<std::uint8_t>& key_masked) const {
+  V forward(Context& context, const V& x, const V& memory, const Tensor<std::uint8_t>& key_masked,
+            const KeyRanges& ranges = {}) const {
     const V heard =
         dropout(context, self_attn.forward(context, x, true, key_masked), DropoutPlace::transformer);
     const V attended = norm1.forward(context, heard, x);
     if (!memory.defined()) return feed_forward(context, norm2.forward(context, attended));
-    const V seen =
-        dropout(context, multihead_attn.forward(context, attended, memory), DropoutPlace::transformer);
+    const V seen = dropout(context, multihead_attn.forward(context, attended, memory, ranges),
+                           DropoutPlace::transformer);
     const V informed = norm2.forward(context, seen, attended);
     return feed_forward(context, informed);
   }
 
-  Tensor<T> step(Context& context, const Tensor<T>& x, DecoderLayerCache<T>& cache, bool padding) const {
+  Tensor<T> step(Context& context, const Tensor<T>& x, DecoderLayerCache<T>& cache, bool padding,
+                 const KeyRange& range = {}) const {
     const Tensor<T> attended = norm1.forward(context, self_attn.step(context, x, cache.self, padding), x);
     const Tensor<T> informed =
-        norm2.forward(context, multihead_attn.step(context, attended, cache.memory), attended);
+        norm2.forward(context, multihead_attn.step(context, attended, cache.memory, range), attended);
     return feed_forward(context, informed);
   }
 
@@ -179,8 +181,9 @@ struct TransformerDecoder {
       : layers(static_cast<std::size_t>(layer_count), TransformerDecoderLayer<T>(sizes)), norm(sizes.D) {}
 
   template <class V>
-  V forward(Context& context, V x, const V& memory, const Tensor<std::uint8_t>& key_masked) const {
-    for (const auto& layer : layers) x = layer.forward(context, x, memory, key_masked);
+  V forward(Context& context, V x, const V& memory, const Tensor<std::uint8_t>& key_masked,
+            const KeyRanges& ranges = {}) const {
+    for (const auto& layer : layers) x = layer.forward(context, x, memory, key_masked, ranges);
     return norm.forward(context, x);
   }
 
@@ -205,8 +208,8 @@ struct TransformerDecoder {
 
   // One more token, x: [1, D]; if it is padding, no later one looks at it.
   Tensor<T> step(Context& context, Tensor<T> x, std::vector<DecoderLayerCache<T>>& caches,
-                 bool padding = false) const {
-    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, caches[i], padding);
+                 bool padding = false, const KeyRange& range = {}) const {
+    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, caches[i], padding, range);
     return norm.forward(context, x);
   }
 
