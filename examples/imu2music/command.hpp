@@ -73,6 +73,8 @@ void add_convert_command(CLI::App& program);
 void add_simulate_command(CLI::App& program);
 void add_generate_command(CLI::App& program);
 void add_verify_command(CLI::App& program);
+void add_train_command(CLI::App& program);
+void add_plot_command(CLI::App& program);
 void add_prepare_command(CLI::App& program);
 void add_features_command(CLI::App& program);
 void add_inspect_command(CLI::App& program);

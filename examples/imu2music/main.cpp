@@ -49,6 +49,8 @@ int main(int argc, char** argv) {
   add_init_command(program);
   add_convert_command(program);
   add_verify_command(program);
+  add_train_command(program);
+  add_plot_command(program);
   add_prepare_command(program);
   add_features_command(program);
   add_inspect_command(program);

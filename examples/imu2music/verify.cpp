@@ -19,6 +19,8 @@
 #include "imu2music/models/weights.hpp"
 #include "imu2music/ops/cross_entropy.hpp"
 #include "verify_events.hpp"
+#include "verify_table.hpp"
+#include "verify_training.hpp"
 
 namespace {
 
@@ -30,59 +32,8 @@ constexpr double feature_tolerance = 1e-5;  // |a - b| <= t
 struct VerifyOptions {
   CommonOptions common;
   std::string subject, expected;
-};
-
-// One line of the table. A row without errors to show was absent.
-struct Row {
-  std::string name;
-  bool absent = false, passed = true;
-  double max_abs_error = 0, max_rel_error = 0;
-  std::string note = {};
-};
-
-// The tensors of an EXPECTED file, converted as wanted.
-class Expected {
- public:
-  explicit Expected(const std::string& path) : file_(read_safetensors(path)) {}
-
-  const TensorFile& file() const { return file_; }
-  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
-
-  template <class T>
-  Tensor<T> values(const std::string& name) const {
-    const TensorEntry& entry = *file_.find(name);
-    Tensor<T> tensor = Tensor<T>::uninitialised(entry.shape);
-    copy_values(entry, tensor.data());
-    return tensor;
-  }
-
-  // As values(); a number that is not finite is bad input.
-  Tensor<float> finite_values(const std::string& name) const {
-    Tensor<float> tensor = values<float>(name);
-    for (float value : tensor.values())
-      if (!std::isfinite(value))
-        throw InputError(file_.path, "tensor " + name + " holds a value that is not finite",
-                         "it must be finite to be computed with");
-    return tensor;
-  }
-
-  void require(bool fits, const std::string& name, const std::string& wanted) const {
-    if (!fits)
-      throw InputError(file_.path, "tensor " + name + " is " + file_.find(name)->shape.to_string(),
-                       "for these weights it must be " + wanted);
-  }
-
-  Tensor<std::int64_t> tokens(const std::string& name, std::int64_t vocabulary) const {
-    Tensor<std::int64_t> ids = values<std::int64_t>(name);
-    for (std::int64_t id : ids.values())
-      if (id < 0 || id >= vocabulary)
-        throw InputError(file_.path, "tensor " + name + " holds the token " + std::to_string(id),
-                         "the vocabulary of these weights has ids 0 to " + std::to_string(vocabulary - 1));
-    return ids;
-  }
-
- private:
-  TensorFile file_;
+  bool train = false;
+  std::string precision = "both";
 };
 
 // Compares `got` with the expected tensor of that name, element by element.
@@ -106,13 +57,6 @@ Row compare(const Expected& expected, const std::string& name, const Tensor<floa
   if (!row.passed)
     row.note = std::to_string(failures) + " of " + std::to_string(wanted.size()) +
                " values differ, the first at " + std::to_string(first);
-  return row;
-}
-
-Row absent(const std::string& name, const std::string& note) {
-  Row row{name};
-  row.absent = true;
-  row.note = note;
   return row;
 }
 
@@ -272,17 +216,7 @@ nlohmann::ordered_json json_number(double value) {
   return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
 }
 
-// Tensors of training, which no stage of this command compares.
-std::int64_t count_unchecked(const std::string& expected) {
-  std::int64_t count = 0;
-  const TensorFile file = read_safetensors(expected);
-  for (const TensorEntry& entry : file.entries())
-    count += entry.name.starts_with("grad.") || entry.name.starts_with("after.") ||
-             entry.name == "logits_train" || entry.name == "losses_train";
-  return count;
-}
-
-void report(const VerifyOptions& options, const std::vector<Row>& rows, std::int64_t unchecked = 0) {
+void report(const VerifyOptions& options, const std::vector<Row>& rows) {
   std::vector<std::string> failed;
   bool compared = false;
   for (const Row& row : rows) {
@@ -305,7 +239,6 @@ void report(const VerifyOptions& options, const std::vector<Row>& rows, std::int
                 {"expected", options.expected},
                 {"isa", kernels::name_of(active_isa())},
                 {"rows", table},
-                {"not_checked", unchecked},
                 {"passed", failed.empty() && compared}});
   } else {
     char line[160];
@@ -324,8 +257,6 @@ void report(const VerifyOptions& options, const std::vector<Row>& rows, std::int
       if (!row.note.empty()) text += "  (" + row.note + ")";
       text += "\n";
     }
-    if (unchecked > 0)
-      text += std::to_string(unchecked) + " tensors of training (grad.*, after.*, …) are not checked\n";
     print_text(text);
   }
   if (!failed.empty()) {
@@ -340,6 +271,8 @@ void report(const VerifyOptions& options, const std::vector<Row>& rows, std::int
 }
 
 void run_verify(const VerifyOptions& options) {
+  if (options.train && options.expected.empty())
+    throw InputError("--train wants a file of expected tensors beside the weights");
   if (options.expected.empty()) {
     if (!is_events_file(options.subject))
       throw InputError(options.subject, "is no file of events",
@@ -348,8 +281,9 @@ void run_verify(const VerifyOptions& options) {
   } else if (std::error_code ignored; std::filesystem::is_directory(options.subject, ignored)) {
     report(options, verify_features(options));
   } else {
-    const std::vector<Row> rows = verify_model(options);
-    report(options, rows, count_unchecked(options.expected));
+    report(options, options.train ? verify_training(options.subject, options.expected,
+                                                    thread_count(options.common), options.precision)
+                                  : verify_model(options));
   }
 }
 
@@ -363,6 +297,13 @@ void add_verify_command(CLI::App& program) {
                    "Weights or a checkpoint; a recording's folder; or an events JSON by itself")
       ->required();
   command->add_option("EXPECTED.safetensors", options->expected, "The expected tensors");
+  command->add_flag("--train", options->train,
+                    "Compare training: logits, gradients, and losses and weights of three steps of Adam");
+  command
+      ->add_option("--precision", options->precision,
+                   "With --train: double (scalar kernels), float (the instruction set in use), or both")
+      ->check(CLI::IsMember({"double", "float", "both"}))
+      ->capture_default_str();
   add_common_options(*command, options->common);
   command->callback([options] { run_verify(*options); });
 }

@@ -103,6 +103,7 @@ class Tape {
     detail::require(value.shape() == gradient.shape() && leaves_.size() == nodes_.size(), "autograd",
                     [&] { return "the gradient of " + value.shape().to_string() + " cannot be watched"; });
     leaves_.push_back({value.data(), value.size(), leaves_.size()});
+    used_.push_back(false);
     nodes_.push_back({{}, gradient, gradient.shape(), gradient.size(), true});
     sorted_ = false;
   }
@@ -121,8 +122,14 @@ class Tape {
     --leaf;
     const std::int64_t offset = value.data() - leaf->first;
     if (offset + value.size() > leaf->size) return Variable<T>(value);
+    used_[leaf->node] = true;
     return Variable<T>(value, static_cast<std::int64_t>(leaf->node), offset);
   }
+
+  // Whether the n-th watched parameter has been computed with since forget_use(): one that has not has no
+  // gradient, rather than one of zeros.
+  bool used(std::size_t n) const { return used_[n]; }
+  void forget_use() { std::fill(used_.begin(), used_.end(), false); }
 
   // A new node; `inputs`: what it was computed from. Where all are constants so is the result.
   Variable<T> record(Tensor<T> value, std::initializer_list<const Variable<T>*> inputs, Backward backward) {
@@ -242,6 +249,7 @@ class Tape {
   std::vector<Node> nodes_;  // the leaves first
   std::vector<Leaf> leaves_;
   bool sorted_ = true;
+  std::vector<bool> used_;  // by node
   std::vector<Statistics> statistics_;
   DropoutRates dropout_;
   std::uint64_t dropouts_ = 0;

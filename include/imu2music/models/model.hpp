@@ -149,7 +149,7 @@ class Model {
           return std::string(has_memory() ? "a memory is wanted" : "a music_transformer takes no memory");
         });
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
-      return lstm_logits(context, *lstm, memory, tokens);
+      return Wout.forward(context, lstm->forward(context, memory, tokens.dim(1)));
     V x = dropout(context, embed<V>(context, tokens), DropoutPlace::transformer);
     if (control_input) x = control_input->forward(context, x, control);
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
@@ -271,25 +271,6 @@ class Model {
   void check_control(const Tensor<T>& control) const {
     detail::require(!control.defined() || control_input.has_value(), "model",
                     [] { return std::string("these weights take no control"); });
-  }
-
-  template <class V>
-  V lstm_logits(Context& context, const LstmSeq2Seq<T>& lstm, const V& memory,
-                const Tensor<std::int64_t>& tokens) const {
-    if constexpr (records<V>) {
-      return Wout.forward(context, lstm.forward(context, memory, tokens.dim(1)));
-    } else {
-      const std::int64_t B = tokens.dim(0), length = tokens.dim(1), V_ = config.vocabulary;
-      auto state = lstm.make_state(B);
-      lstm.remember(context, memory, state);
-      Tensor<T> result = context.allocate<T>({B, length, V_});
-      for (std::int64_t t = 0; t < length; ++t) {
-        const Tensor<T> row = Wout.forward(context, lstm.step(context, state));
-        for (std::int64_t b = 0; b < B; ++b)
-          std::copy_n(row.data() + b * V_, V_, result.data() + (b * length + t) * V_);
-      }
-      return result;
-    }
   }
 
   // tokens: [B, T] → [B, T, D]: embedding plus position, of the token's index or of its musical time.

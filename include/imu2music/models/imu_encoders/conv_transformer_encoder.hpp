@@ -59,6 +59,8 @@ struct ConvTransformerHead {
       const V kernel = permute(context, parameter<V>(context, matrix.value), {1, 0}).reshape({K, D, 1, 1});
       return conv2d(context, projected, kernel, V());
     };
+    // Its gradient is zero, but a weight decay acts on it like on the others.
+    if constexpr (records<V>) parameter<V>(context, Wiq.value);
     const V scores = conv2.forward(context, project(1, Wik));
     const Shape segments{S, B, K, x.dim(2), x.dim(3)};
     return softmax_pool(context, scores.reshape(segments), project(2, Wiv).reshape(segments));

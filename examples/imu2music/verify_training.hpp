@@ -1,0 +1,19 @@
+// Training against expected gradients, losses and weights.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "verify_table.hpp"
+
+namespace imu2music {
+
+// The first training step on the batch that EXPECTED holds, every dropout 0, and the losses and weights of
+// three steps of Adam (3e-4; .9, .98, 1e-9; L2 1e-5). precision: "double", "float" or "both". A tensor passes
+// where
+// ||got - wanted|| is at most, in double, 1e-6 ||wanted|| + 1e-9 of the largest norm among its kind, in float
+// 1e-2 ||wanted|| + 1e-6 of it; losses in float 1e-4.
+std::vector<Row> verify_training(const std::string& weights, const std::string& expected_path, int threads,
+                                 const std::string& precision);
+
+}  // namespace imu2music

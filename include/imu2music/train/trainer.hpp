@@ -1,0 +1,323 @@
+// The training run: steps, validation, checkpoints and a log, in a folder of its own.
+//
+//   RUN/config.json           what the run was told
+//   RUN/log.jsonl             one JSON object a line: {"step", "loss", "nll", "learning_rate",
+//   "gradient_norm",
+//                             "tokens", "seconds"} or {"step", "validation_nll", "tokens", "seconds"}
+//   RUN/best.safetensors      the weights with the lowest validation NLL so far; without validation the last
+//   RUN/last.safetensors      the weights of the last checkpoint
+//   RUN/state.safetensors     all that is needed to go on (train/checkpoint.hpp)
+//
+// NLLs are nats a token, pooled over all tokens that are not padding. A run that was stopped, or killed at
+// any moment, goes on from its last checkpoint and then has, bit for bit, the losses that it would have had:
+// batches, augmentation and dropout are functions of (seed, step), and no sum depends on the number of
+// threads. What the log held beyond the checkpoint is written again.
+//
+// A loss or gradient that is not finite ends the run with an Error that names step and tensor; the last
+// checkpoint stays. Files appear as a whole or not at all.
+#pragma once
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/file_bytes.hpp"
+#include "imu2music/train/checkpoint.hpp"
+#include "imu2music/train/learner.hpp"
+#include "imu2music/train/schedule.hpp"
+#include "imu2music/train/training_config.hpp"
+
+namespace imu2music::inline v0 {
+
+// Where batches come from; both are functions of their arguments alone.
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+  virtual TrainingBatch<float> training_batch(std::int64_t index) const = 0;
+  virtual std::int64_t validation_batches() const = 0;
+  virtual TrainingBatch<float> validation_batch(std::int64_t index) const = 0;
+  virtual std::string data_hash() const = 0;
+};
+
+// What a run reports as it goes.
+struct TrainingReport {
+  std::int64_t step = 0, steps = 0;
+  double loss = 0, nll = 0, learning_rate = 0, gradient_norm = 0;
+  std::int64_t tokens = 0;
+  double seconds = 0;            // spent on the run so far
+  double tokens_per_second = 0;  // since the last report
+  bool validation = false;       // then only step, nll, tokens and seconds have a meaning
+  bool best = false;
+};
+
+struct TrainerOptions {
+  std::string folder;
+  int threads = 1;
+  bool resume = false;
+  std::function<void(const TrainingReport&)> on_report = {};
+  std::function<bool()> stop = {};  // asked after every step; true ends the run with a checkpoint
+};
+
+struct TrainingOutcome {
+  TrainingProgress progress;
+  bool stopped = false;  // by TrainerOptions::stop
+  bool out_of_patience = false;
+};
+
+class Trainer {
+ public:
+  // The model is as it should start: initialised, or loaded. Throws InputError where the folder holds a run
+  // already and `resume` is not set, or the run in it was told something else.
+  Trainer(Model<float>& model, const TrainingConfig& config, const BatchSource& data, TrainerOptions options)
+      : config_(config), data_(data), options_(std::move(options)), learner_(model, options_.threads) {
+    if (options_.resume)
+      read_state();
+    else
+      begin_folder();
+    learner_.set_dropout({config_.dropout, config_.encoder_dropout, static_cast<std::uint64_t>(config_.seed),
+                          static_cast<std::uint64_t>(progress_.step * config_.accumulate)});
+  }
+
+  const TrainingProgress& progress() const { return progress_; }
+  Learner<float>& learner() { return learner_; }
+
+  TrainingOutcome run() {
+    begin_ = std::chrono::steady_clock::now();
+    begin_seconds_ = progress_.seconds;
+    reported_seconds_ = progress_.seconds;
+    TrainingOutcome outcome;
+    while (progress_.step < config_.steps) {
+      step();
+      const bool last = progress_.step == config_.steps;
+      if (last || progress_.step % config_.validate_every == 0) validate();
+      outcome.out_of_patience = config_.patience > 0 && progress_.worse_validations >= config_.patience;
+      outcome.stopped = options_.stop && options_.stop();
+      const bool ends = last || outcome.out_of_patience || outcome.stopped;
+      if (ends || progress_.step % config_.checkpoint_every == 0) write_checkpoint();
+      if (ends) break;
+    }
+    outcome.progress = progress_;
+    return outcome;
+  }
+
+ private:
+  std::string file(const char* name) const {
+    return (std::filesystem::path(options_.folder) / name).string();
+  }
+
+  double seconds() const {
+    return begin_seconds_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+  void begin_folder() {
+    if (std::filesystem::exists(file("state.safetensors")))
+      throw InputError(options_.folder, "holds a run already", "resume it, or choose another folder");
+    std::error_code error;
+    std::filesystem::create_directories(options_.folder, error);
+    if (error)
+      throw InputError(options_.folder, "cannot be made: " + error.message(),
+                       "choose a folder that can be written");
+    progress_.data_hash = data_.data_hash();
+    write_text(file("config.json"), to_json(config_) + "\n");
+    write_text(file("log.jsonl"), "");
+  }
+
+  void read_state() {
+    const std::string path = file("state.safetensors");
+    const TensorFile state = read_safetensors(path);
+    const std::string changed = differences(config_, checkpoint_config(state));
+    if (!changed.empty())
+      throw InputError(path, "was made with another config: " + changed,
+                       "resume with the config of the run, " + file("config.json") + ", or start a new run");
+    progress_ = load_checkpoint(state, learner_);
+    if (progress_.data_hash != data_.data_hash())
+      throw InputError(
+          path,
+          "was made with other data (split hash " + progress_.data_hash + ", now " + data_.data_hash() + ")",
+          "resume with the data of the run, or start a new one");
+    // What was logged after the checkpoint will be logged again.
+    std::string kept;
+    const std::string log = read_text_file(file("log.jsonl"), std::size_t{1} << 31);
+    for (std::size_t begin = 0; begin < log.size();) {
+      std::size_t end = log.find('\n', begin);
+      if (end == std::string::npos) break;  // cut off by a kill
+      const std::string_view line(log.data() + begin, end - begin);
+      constexpr std::string_view start = "{\"step\":";
+      std::int64_t at = 0;
+      if (line.starts_with(start) &&
+          std::from_chars(line.data() + start.size(), line.data() + line.size(), at).ec == std::errc() &&
+          at <= progress_.step)
+        kept.append(line).push_back('\n');
+      begin = end + 1;
+    }
+    write_text(file("log.jsonl"), kept);
+  }
+
+  void step() {
+    const std::int64_t next = progress_.step + 1;
+    std::vector<TrainingBatch<float>> batches;
+    std::int64_t counted = 0;
+    for (std::int64_t i = 0; i < config_.accumulate; ++i) {
+      batches.push_back(data_.training_batch(progress_.step * config_.accumulate + i));
+      counted += batches.back().counted(learner_.model().pad());
+    }
+    if (counted == 0) throw Error("[train] step " + std::to_string(next) + ": the batch holds no tokens");
+    CrossEntropySums sums;
+    for (const TrainingBatch<float>& batch : batches) {
+      const CrossEntropySums part =
+          learner_.add_gradients(batch, 1.0 / static_cast<double>(counted), config_.label_smoothing);
+      sums.nll += part.nll;
+      sums.loss += part.loss;
+    }
+    const double norm = learner_.gradient_norm();
+    if (!std::isfinite(sums.loss) || !std::isfinite(norm)) refuse(next, sums.loss);
+    const Schedule schedule{config_.schedule == "cosine"                ? Schedule::Kind::cosine
+                            : config_.schedule == "inverse_square_root" ? Schedule::Kind::inverse_square_root
+                                                                        : Schedule::Kind::constant,
+                            config_.learning_rate, config_.warmup_steps, config_.steps,
+                            config_.last_learning_rate};
+    const double rate = learning_rate(schedule, next);
+    learner_.step({.learning_rate = rate,
+                   .beta1 = config_.beta1,
+                   .beta2 = config_.beta2,
+                   .eps = config_.eps,
+                   .weight_decay = config_.weight_decay,
+                   .decoupled = config_.optimizer == "adamw"},
+                  config_.clip_norm > 0 && norm > config_.clip_norm ? config_.clip_norm / norm : 1.0);
+    progress_.step = next;
+    progress_.seconds = seconds();
+    tokens_since_report_ += counted;
+    if (next % config_.log_every != 0 && next != config_.steps && next != 1) return;
+    TrainingReport report;
+    report.step = next;
+    report.loss = sums.loss / static_cast<double>(counted);
+    report.nll = sums.nll / static_cast<double>(counted);
+    report.learning_rate = rate;
+    report.gradient_norm = norm;
+    report.tokens = counted;
+    append_log("{\"step\":" + std::to_string(next) + ",\"loss\":" + number(report.loss) +
+               ",\"nll\":" + number(report.nll) + ",\"learning_rate\":" + number(rate) +
+               ",\"gradient_norm\":" + number(norm) + ",\"tokens\":" + std::to_string(counted));
+    tell(report);
+  }
+
+  [[noreturn]] void refuse(std::int64_t step, double loss) {
+    std::string what = std::isfinite(loss) ? "" : "the loss";
+    for (const LearntParameter<float>& p : learner_.parameters()) {
+      if (!what.empty()) break;
+      for (const float value : p.gradient.values())
+        if (!std::isfinite(value)) {
+          what = "the gradient of " + p.name;
+          break;
+        }
+    }
+    if (what.empty()) what = "the norm of all gradients together";
+    throw Error("[train] step " + std::to_string(step) + ": " + what + " is not finite; " +
+                (std::filesystem::exists(file("state.safetensors"))
+                     ? file("state.safetensors") + " keeps the last good checkpoint"
+                     : "there is no checkpoint yet") +
+                ": lower learning_rate or set clip_norm");
+  }
+
+  void validate() {
+    const std::int64_t count = data_.validation_batches();
+    if (count == 0) return;
+    Model<float>& model = learner_.model();
+    Context& context = learner_.context();
+    CrossEntropySums sums;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const TrainingBatch<float> batch = data_.validation_batch(i);
+      Tensor<float> memory, none;
+      if (batch.input.defined())
+        memory = model.encode_memory(context, model.encode_motion(context, batch.input));
+      const Tensor<float> logits = model.logits(context, memory, batch.tokens, batch.control);
+      const CrossEntropySums part =
+          cross_entropy_backward(context, logits, batch.targets, model.pad(), 0, 1, none);
+      sums.nll += part.nll;
+      sums.count += part.count;
+    }
+    TrainingReport report;
+    report.step = progress_.step;
+    report.validation = true;
+    report.nll = sums.nll / static_cast<double>(sums.count);
+    report.tokens = sums.count;
+    if (!std::isfinite(report.nll)) refuse(progress_.step, report.nll);
+    report.best = report.nll < progress_.best_nll;
+    if (report.best) {
+      progress_.best_nll = report.nll;
+      progress_.best_step = progress_.step;
+      progress_.worse_validations = 0;
+      save_weights("best.safetensors");
+    } else {
+      ++progress_.worse_validations;
+    }
+    progress_.seconds = seconds();
+    append_log("{\"step\":" + std::to_string(report.step) + ",\"validation_nll\":" + number(report.nll) +
+               ",\"tokens\":" + std::to_string(report.tokens));
+    tell(report);
+  }
+
+  void write_checkpoint() {
+    progress_.seconds = seconds();
+    save_weights("last.safetensors");
+    if (data_.validation_batches() == 0) save_weights("best.safetensors");
+    save_checkpoint(learner_, config_, progress_, file("state.safetensors"));
+  }
+
+  void save_weights(const char* name) {
+    learner_.model().config.untrained = false;
+    save_model(learner_.model(), file(name));
+  }
+
+  static void write_text(const std::string& path, const std::string& text) {
+    AtomicFile out(path);
+    out.write(text);
+    out.commit();
+  }
+  static void append_text(const std::string& path, const std::string& text) {
+    std::FILE* out = std::fopen(path.c_str(), "ab");
+    const bool written = out != nullptr && std::fwrite(text.data(), 1, text.size(), out) == text.size();
+    const bool closed = out != nullptr && std::fclose(out) == 0;
+    if (!written || !closed)
+      throw InputError(path, "cannot be written", "the disk may be full: the last checkpoint is kept");
+  }
+
+  static std::string number(double value) { return checkpoint_detail::exact(value); }
+
+  void append_log(std::string line) {
+    line += ",\"seconds\":" + number(std::round(progress_.seconds * 1000) / 1000) + "}\n";
+    append_text(file("log.jsonl"), line);
+  }
+
+  void tell(TrainingReport report) {
+    report.steps = config_.steps;
+    report.seconds = progress_.seconds;
+    if (!report.validation) {
+      const double passed = progress_.seconds - reported_seconds_;
+      report.tokens_per_second = passed > 0 ? static_cast<double>(tokens_since_report_) / passed : 0;
+      tokens_since_report_ = 0;
+    }
+    reported_seconds_ = progress_.seconds;
+    if (options_.on_report) options_.on_report(report);
+  }
+
+  TrainingConfig config_;
+  const BatchSource& data_;
+  TrainerOptions options_;
+  Learner<float> learner_;
+  TrainingProgress progress_;
+  std::chrono::steady_clock::time_point begin_;
+  double begin_seconds_ = 0, reported_seconds_ = 0;
+  std::int64_t tokens_since_report_ = 0;
+};
+
+}  // namespace imu2music::inline v0

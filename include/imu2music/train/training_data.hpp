@@ -1,0 +1,240 @@
+// The pairs of a split as batches of windows, in memory.
+//
+// A training window is a pair, drawn by how many windows it has, and a start on one of its motion's frames,
+// drawn evenly; where there is no motion, on a grid of 20 ms. It is augmented as one (train/augment.hpp; the
+// motion that of a temporal encoder only) before inputs and targets are cut from one list of tokens. Element
+// e of batch i draws from the random stream (seed, i, e) alone. Validation takes windows every half window,
+// not augmented.
+//
+// A split with motion trains on its pairs with motion only; one of music alone trains the decoder alone
+// (models/model.hpp), for which the model must be an encoder_decoder with a transformer or a
+// music_transformer.
+//
+// Memory: every pair's motion at the encoder's rate. Errors: InputError where no pair can be used, or what a
+// pair has does not fit the model.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "imu2music/core/random.hpp"
+#include "imu2music/models/model.hpp"
+#include "imu2music/train/augment.hpp"
+#include "imu2music/train/dataset.hpp"
+#include "imu2music/train/motion_windows.hpp"
+#include "imu2music/train/trainer.hpp"
+#include "imu2music/train/windows.hpp"
+
+namespace imu2music::inline v0 {
+
+class TrainingData : public BatchSource {
+ public:
+  // `prepare`, where given, is applied to every recording first, such as map_sensors().
+  TrainingData(const Dataset& dataset, const Split& split, const TrainingConfig& config,
+               const std::function<Recording(const Recording&)>& prepare = {})
+      : config_(config), hash_(split.hash), pad_(Model<float>(config.model).pad()) {
+    const auto has_motion = [&](std::size_t i) { return dataset.pairs()[i].has_motion; };
+    with_motion_ =
+        config.model.encoder != "none" && std::any_of(split.train.begin(), split.train.end(), has_motion);
+    if (!with_motion_ && config.model.model == "lstm_seq2seq")
+      throw InputError(dataset.folder(), "holds music alone",
+                       "an lstm_seq2seq writes from motion only: use a data set with motion");
+    const auto take = [&](const std::vector<std::size_t>& which, std::vector<Piece>& pieces) {
+      for (const std::size_t i : which) {
+        const PairInfo& info = dataset.pairs()[i];
+        if (with_motion_ && !info.has_motion) continue;
+        if (info.seconds < window_seconds(config.model)) {
+          left_out_.push_back(info.id + " lasts " + number_text(info.seconds) + " s, less than a window");
+          continue;
+        }
+        pieces.push_back(make_piece(dataset.load(i), prepare));
+      }
+    };
+    take(split.train, train_);
+    take(split.validation, validation_);
+    if (train_.empty())
+      throw InputError(dataset.folder(),
+                       "the split " + split.name + " has no pair to train on that lasts " +
+                           number_text(window_seconds(config.model)) + " s",
+                       "use another split, more data or shorter windows");
+    augmentation_.transpose_semitones_max = config.transpose_semitones;
+    augmentation_.rotation_degrees_max = config.rotation_degrees;
+    augmentation_.gain_max = config.gain;
+    augmentation_.noise_deviations = config.noise;
+    augmentation_.note_jitter_s = config.note_jitter_s;
+    for (const double deviation : channel_statistics().second)
+      deviations_.push_back(static_cast<float>(deviation));
+    std::int64_t total = 0;
+    for (const Piece& piece : train_) ends_.push_back(total += piece.starts);
+    for (std::size_t p = 0; p < validation_.size(); ++p) {
+      const Piece& piece = validation_[p];
+      const std::int64_t hop = std::max<std::int64_t>(piece.window_frames / 2, 1);
+      for (std::int64_t start = 0; start < piece.starts; start += hop)
+        validation_windows_.emplace_back(p, start);
+    }
+  }
+
+  bool with_motion() const { return with_motion_; }
+  std::size_t training_pairs() const { return train_.size(); }
+  std::size_t validation_pairs() const { return validation_.size(); }
+  const std::vector<std::string>& left_out() const { return left_out_; }  // a sentence each
+
+  // Mean and standard deviation of every channel over the training pairs, for a temporal encoder.
+  std::pair<std::vector<double>, std::vector<double>> channel_statistics() const {
+    std::vector<double> mean, deviation;
+    if (!with_motion_) return {mean, deviation};
+    const std::int64_t rows = train_.front().motion->rows().dim(0);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      double sum = 0, squares = 0, count = 0;
+      for (const Piece& piece : train_) {
+        const std::int64_t frames = piece.motion->frames();
+        const float* values = piece.motion->rows().data() + row * frames;
+        for (std::int64_t i = 0; i < frames; ++i) sum += values[i];
+        count += static_cast<double>(frames);
+      }
+      const double m = sum / count;
+      for (const Piece& piece : train_) {
+        const std::int64_t frames = piece.motion->frames();
+        const float* values = piece.motion->rows().data() + row * frames;
+        for (std::int64_t i = 0; i < frames; ++i) squares += (values[i] - m) * (values[i] - m);
+      }
+      mean.push_back(m);
+      deviation.push_back(std::max(std::sqrt(squares / count), 1e-6));
+    }
+    return {mean, deviation};
+  }
+
+  TrainingBatch<float> training_batch(std::int64_t index) const override {
+    std::vector<Element> elements;
+    for (std::int64_t e = 0; e < config_.batch; ++e) {
+      Philox random = augmentation_random(static_cast<std::uint64_t>(config_.seed),
+                                          static_cast<std::uint64_t>(index), static_cast<std::uint64_t>(e));
+      const auto place = static_cast<std::int64_t>(random.uniform() * static_cast<double>(ends_.back()));
+      const auto p =
+          static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), place) - ends_.begin());
+      const std::int64_t start = place - (p == 0 ? 0 : ends_[p - 1]);
+      elements.push_back(element(train_[p], start, &random));
+    }
+    return joined(elements);
+  }
+
+  std::int64_t validation_batches() const override {
+    const auto count = static_cast<std::int64_t>(validation_windows_.size());
+    return (count + config_.batch - 1) / config_.batch;
+  }
+
+  TrainingBatch<float> validation_batch(std::int64_t index) const override {
+    std::vector<Element> elements;
+    const auto first = static_cast<std::size_t>(index * config_.batch);
+    const auto last = std::min(first + static_cast<std::size_t>(config_.batch), validation_windows_.size());
+    for (std::size_t n = first; n < last; ++n)
+      elements.push_back(
+          element(validation_[validation_windows_[n].first], validation_windows_[n].second, nullptr));
+    return joined(elements);
+  }
+
+  std::string data_hash() const override { return hash_; }
+
+ private:
+  static constexpr double music_rate_hz = 50;  // of window starts where there is no motion
+
+  struct Piece {
+    std::string id;
+    std::vector<Note> notes;
+    std::optional<MotionWindows> motion;
+    std::int64_t window_frames = 0, starts = 0;  // frames a window begins at: 0 to starts - 1
+    double rate_hz = music_rate_hz, start_s = 0;
+  };
+  struct Element {
+    std::vector<float> input;
+    std::vector<int> tokens;
+  };
+
+  Piece make_piece(Pair pair, const std::function<Recording(const Recording&)>& prepare) const {
+    Piece piece;
+    piece.id = pair.info.id;
+    piece.notes = std::move(pair.notes);
+    std::int64_t frames = 0;
+    if (with_motion_) {
+      piece.motion.emplace(prepare ? prepare(pair.motion) : pair.motion, config_.model);
+      piece.rate_hz = piece.motion->rate_hz();
+      piece.start_s = piece.motion->start_s();
+      frames = piece.motion->frames();
+      piece.window_frames = piece.motion->window_frames();
+    } else {
+      frames = static_cast<std::int64_t>(pair.info.seconds * music_rate_hz);
+      piece.window_frames =
+          static_cast<std::int64_t>(std::ceil(window_seconds(config_.model) * music_rate_hz));
+      frames = std::max(frames, piece.window_frames);
+    }
+    piece.starts = frames - piece.window_frames + 1;
+    return piece;
+  }
+
+  // `random` null: as it is.
+  Element element(const Piece& piece, std::int64_t start, Philox* random) const {
+    Element result;
+    const double start_s = piece.start_s + static_cast<double>(start) / piece.rate_hz;
+    const double seconds = window_seconds(config_.model);
+    if (piece.motion) {
+      result.input.resize(static_cast<std::size_t>(piece.motion->input_shape().element_count()));
+      piece.motion->window(start, result.input.data());
+    }
+    if (random == nullptr || augmentation_.is_none()) {
+      result.tokens = window_tokens(config_.model, piece.notes, start_s, seconds, "pair " + piece.id);
+      return result;
+    }
+    const std::vector<Note> notes = augment_notes(augmentation_, piece.notes, with_motion_, *random);
+    if (piece.motion && config_.model.encoder == "temporal")
+      augment_motion(augmentation_, result.input, piece.motion->window_frames(), config_.model.sensors,
+                     motion_quantities(config_.model), deviations_, *random);
+    result.tokens = window_tokens(config_.model, notes, start_s, seconds, "pair " + piece.id);
+    return result;
+  }
+
+  TrainingBatch<float> joined(const std::vector<Element>& elements) const {
+    std::size_t longest = 2;
+    for (const Element& e : elements) longest = std::max(longest, e.tokens.size());
+    const auto B = static_cast<std::int64_t>(elements.size()),
+               length = static_cast<std::int64_t>(longest) - 1;
+    TrainingBatch<float> batch;
+    batch.tokens = Tensor<std::int64_t>({B, length});
+    batch.targets = Tensor<std::int64_t>({B, length});
+    for (std::int64_t b = 0; b < B; ++b) {
+      const ModelTokens both = inputs_and_targets(elements[static_cast<std::size_t>(b)].tokens, longest - 1,
+                                                  static_cast<int>(pad_));
+      std::copy(both.x.begin(), both.x.end(), batch.tokens.data() + b * length);
+      std::copy(both.y.begin(), both.y.end(), batch.targets.data() + b * length);
+    }
+    if (with_motion_) {
+      const Shape& one = train_.front().motion->input_shape();
+      Shape shape{B};
+      for (const std::int64_t size : one) shape.push_back(size);
+      batch.input = Tensor<float>::uninitialised(shape);
+      for (std::int64_t b = 0; b < B; ++b)
+        std::copy(elements[static_cast<std::size_t>(b)].input.begin(),
+                  elements[static_cast<std::size_t>(b)].input.end(),
+                  batch.input.data() + b * one.element_count());
+    }
+    return batch;
+  }
+
+  TrainingConfig config_;
+  Augmentation augmentation_;
+  std::vector<float> deviations_;  // of the motion's channels
+  std::string hash_;
+  std::int64_t pad_ = 0;
+  bool with_motion_ = false;
+  std::vector<Piece> train_, validation_;
+  std::vector<std::int64_t> ends_;  // running sums of Piece::starts
+  std::vector<std::pair<std::size_t, std::int64_t>> validation_windows_;
+  std::vector<std::string> left_out_;
+};
+
+}  // namespace imu2music::inline v0

@@ -1,0 +1,249 @@
+#include "imu2music/train/trainer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "imu2music/models/weights.hpp"
+#include "random.hpp"
+#include "support.hpp"
+
+using namespace imu2music;
+using test::random_tensor;
+
+namespace {
+
+ModelConfig small_model() {
+  ModelConfig config;
+  config.encoder = "temporal";
+  config.d_model = 8, config.heads = 2, config.feed_forward = 12, config.encoder_layers = 0,
+  config.decoder_layers = 1;
+  config.max_sequence = 12, config.vocabulary = 20, config.width = 6, config.blocks = 2, config.kernel = 3;
+  return config;
+}
+
+TrainingConfig small_training() {
+  TrainingConfig config;
+  config.model = small_model();
+  config.steps = 12, config.batch = 2, config.accumulate = 2;
+  config.learning_rate = 5e-3, config.validate_every = 4, config.checkpoint_every = 3, config.log_every = 1;
+  config.dropout = 0.2, config.encoder_dropout = 0.2, config.clip_norm = 1, config.label_smoothing = 0.05;
+  return config;
+}
+
+// The next token is a function of the last and of the motion's mean.
+class Arithmetic : public BatchSource {
+ public:
+  explicit Arithmetic(std::int64_t validations = 2) : validations_(validations) {}
+  TrainingBatch<float> training_batch(std::int64_t index) const override {
+    if (index == poisoned) {
+      TrainingBatch<float> batch = make(static_cast<std::uint64_t>(index));
+      batch.input[0] = std::numeric_limits<float>::quiet_NaN();
+      return batch;
+    }
+    return make(static_cast<std::uint64_t>(index));
+  }
+  std::int64_t validation_batches() const override { return validations_; }
+  TrainingBatch<float> validation_batch(std::int64_t index) const override {
+    return make(static_cast<std::uint64_t>(100000 + index));
+  }
+  std::string data_hash() const override { return hash; }
+
+  std::int64_t poisoned = -1;
+  std::string hash = "abc";
+
+ private:
+  static TrainingBatch<float> make(std::uint64_t seed) {
+    TrainingBatch<float> batch;
+    batch.input = random_tensor<float>({2, 6, 12}, seed + 1);
+    batch.tokens = Tensor<std::int64_t>({2, 8});
+    batch.targets = Tensor<std::int64_t>({2, 8});
+    Philox random(seed, 5);
+    for (std::int64_t n = 0; n < 16; ++n) {
+      batch.tokens[n] = random.below(19);
+      batch.targets[n] = (batch.tokens[n] + 3) % 19;
+    }
+    return batch;
+  }
+  std::int64_t validations_;
+};
+
+std::vector<std::string> lines(const std::string& path) {
+  std::vector<std::string> result;
+  std::istringstream text(test::read_file(path));
+  for (std::string line; std::getline(text, line);)
+    result.push_back(line.substr(0, line.find(",\"seconds\"")));
+  return result;
+}
+
+template <class Change>
+std::string refusal(const std::string& folder, const Change& change) {
+  TrainingConfig config = small_training();
+  Arithmetic data;
+  TrainerOptions options{folder, 1, true, {}, {}};
+  change(config, data, options);
+  Model<float> model = init_model<float>(config.model, 1);
+  try {
+    Trainer(model, config, data, options);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a run writes its weights, its log and its state, and learns") {
+  test::ScratchFolder scratch;
+  const TrainingConfig config = small_training();
+  Model<float> model = init_model<float>(config.model, 1);
+  const Arithmetic data;
+  std::vector<TrainingReport> reports;
+  TrainerOptions options{
+      scratch / "run", 2, false, [&](const TrainingReport& r) { reports.push_back(r); }, {}};
+  const TrainingOutcome outcome = Trainer(model, config, data, options).run();
+  CHECK(outcome.progress.step == 12);
+  CHECK_FALSE(outcome.stopped);
+  CHECK(std::isfinite(outcome.progress.best_nll));
+  CHECK(reports.size() == 12 + 3);
+  CHECK(reports.back().validation);
+  CHECK(reports.back().nll < reports[4].nll);
+  CHECK(lines(scratch / "run/log.jsonl").size() == 15);
+  CHECK(parse_training_config(test::read_file(scratch / "run/config.json"), "c") == config);
+  const Model<float> best = load_model<float>(scratch / "run/best.safetensors");
+  CHECK_FALSE(best.config.untrained);
+  CHECK(load_model<float>(scratch / "run/last.safetensors").config == best.config);
+  // The best weights have the validation NLL that is said of them.
+  Context context;
+  double nll = 0, count = 0;
+  for (std::int64_t i = 0; i < 2; ++i) {
+    const TrainingBatch<float> batch = data.validation_batch(i);
+    Tensor<float> none;
+    const Tensor<float> memory = best.encode_memory(context, best.encode_motion(context, batch.input));
+    const CrossEntropySums sums = cross_entropy_backward(context, best.logits(context, memory, batch.tokens),
+                                                         batch.targets, best.pad(), 0, 1, none);
+    nll += sums.nll, count += static_cast<double>(sums.count);
+  }
+  CHECK(nll / count == doctest::Approx(outcome.progress.best_nll).epsilon(1e-6));
+}
+
+TEST_CASE("a run that stopped anywhere goes on with the bits it would have had, on other threads too") {
+  test::ScratchFolder scratch;
+  const TrainingConfig config = small_training();
+  const Arithmetic data;
+  {
+    Model<float> model = init_model<float>(config.model, 1);
+    Trainer(model, config, data, {scratch / "whole", 1, false, {}, {}}).run();
+  }
+  for (const int stop_after : {1, 3, 5, 11}) {
+    const std::string folder = scratch / ("stopped" + std::to_string(stop_after));
+    int steps = 0;
+    {
+      Model<float> model = init_model<float>(config.model, 1);
+      const TrainingOutcome outcome =
+          Trainer(model, config, data, {folder, 1, false, {}, [&] { return ++steps == stop_after; }}).run();
+      CHECK(outcome.stopped);
+      CHECK(outcome.progress.step == stop_after);
+    }
+    Model<float> model = init_model<float>(config.model, 99);  // everything comes from the checkpoint
+    Trainer(model, config, data, {folder, 3, true, {}, {}}).run();
+    CHECK(lines(folder + "/log.jsonl") == lines(scratch / "whole/log.jsonl"));
+    CHECK(test::read_file(folder + "/best.safetensors") ==
+          test::read_file(scratch / "whole/best.safetensors"));
+    CHECK(test::read_file(folder + "/last.safetensors") ==
+          test::read_file(scratch / "whole/last.safetensors"));
+  }
+}
+
+TEST_CASE("what was logged after the last checkpoint, or cut off by a kill, is logged again once") {
+  test::ScratchFolder scratch;
+  const TrainingConfig config = small_training();
+  const Arithmetic data;
+  int steps = 0;
+  Model<float> model = init_model<float>(config.model, 1);
+  Trainer(model, config, data, {scratch / "run", 1, false, {}, [&] { return ++steps == 5; }}).run();
+  const std::string log = test::read_file(scratch / "run/log.jsonl");
+  test::write_file(scratch / "run/log.jsonl", log + "{\"step\":6,\"loss\":0}\n{\"step\":7,\"lo");
+  Trainer(model, config, data, {scratch / "run", 1, true, {}, {}}).run();
+  const std::vector<std::string> all = lines(scratch / "run/log.jsonl");
+  CHECK(all.size() == 15);
+  for (const std::string& line : all) CHECK(line.find("\"loss\":0}") == std::string::npos);
+}
+
+TEST_CASE("a number that is not finite ends the run, names step and tensor and keeps the checkpoint") {
+  test::ScratchFolder scratch;
+  const TrainingConfig config = small_training();
+  Arithmetic data;
+  data.poisoned = 9;  // of step 5
+  Model<float> model = init_model<float>(config.model, 1);
+  Trainer trainer(model, config, data, {scratch / "run", 1, false, {}, {}});
+  std::string message;
+  try {
+    trainer.run();
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  CHECK(message.find("[train] step 5: the loss is not finite") == 0);
+  CHECK(message.find("state.safetensors keeps the last good checkpoint") != std::string::npos);
+  data.poisoned = -1;
+  Trainer again(model, config, data, {scratch / "run", 1, true, {}, {}});
+  CHECK(again.progress().step == 3);
+  CHECK(again.run().progress.step == 12);
+}
+
+TEST_CASE("patience ends a run that gets no better") {
+  test::ScratchFolder scratch;
+  TrainingConfig config = small_training();
+  config.learning_rate = 0;
+  config.patience = 1;
+  Model<float> model = init_model<float>(config.model, 1);
+  const TrainingOutcome outcome =
+      Trainer(model, config, Arithmetic(), {scratch / "run", 1, false, {}, {}}).run();
+  CHECK(outcome.out_of_patience);
+  CHECK(outcome.progress.step == 8);
+  CHECK(outcome.progress.best_step == 4);
+}
+
+TEST_CASE("without validation the best weights are the last") {
+  test::ScratchFolder scratch;
+  const TrainingConfig config = small_training();
+  Model<float> model = init_model<float>(config.model, 1);
+  Trainer(model, config, Arithmetic(0), {scratch / "run", 1, false, {}, {}}).run();
+  CHECK(test::read_file(scratch / "run/best.safetensors") ==
+        test::read_file(scratch / "run/last.safetensors"));
+}
+
+TEST_CASE("a folder with a run, another config, other data, a damaged state: each is said") {
+  test::ScratchFolder scratch;
+  const std::string folder = scratch / "run";
+  const auto nothing = [](TrainingConfig&, Arithmetic&, TrainerOptions&) {};
+  CHECK(refusal(folder, nothing) != "");  // nothing to resume
+  {
+    const TrainingConfig config = small_training();
+    Model<float> model = init_model<float>(config.model, 1);
+    Trainer(model, config, Arithmetic(), {folder, 1, false, {}, {}}).run();
+  }
+  CHECK(refusal(folder, nothing) == "");
+  CHECK(refusal(folder, [](TrainingConfig&, Arithmetic&, TrainerOptions& o) { o.resume = false; }) ==
+        folder + ": holds a run already; resume it, or choose another folder");
+  CHECK(refusal(folder, [](TrainingConfig& c, Arithmetic&, TrainerOptions&) { c.batch = 3, c.dropout = 0; })
+            .find("was made with another config: batch is 3 instead of 2, dropout is 0 instead of 0.2;") !=
+        std::string::npos);
+  CHECK(refusal(folder, [](TrainingConfig&, Arithmetic& d, TrainerOptions&) {
+          d.hash = "def";
+        }).find("was made with other data") != std::string::npos);
+  const std::string state = test::read_file(folder + "/state.safetensors");
+  std::string damaged = state;
+  const std::size_t at = damaged.find("first_moment.Wout.bias");
+  REQUIRE(at != std::string::npos);
+  damaged[at] = 'F';
+  test::write_file(folder + "/state.safetensors", damaged);
+  CHECK(refusal(folder, nothing).find("first_moment.Wout.bias is missing") != std::string::npos);
+  test::write_file(folder + "/state.safetensors", state.substr(0, state.size() / 2));
+  CHECK(refusal(folder, nothing) != "");
+  test::write_file(folder + "/state.safetensors", test::read_file(folder + "/best.safetensors"));
+  CHECK(refusal(folder, nothing).find("is no checkpoint of a training run") != std::string::npos);
+}
