@@ -18,7 +18,7 @@
 //
 // dq, dk and dv are overwritten, dEr is added to. A call computes a whole head, so the order of a sum depends
 // on the sizes alone; heads are split among threads, each with a dEr of its own. Memory beyond the operands:
-// O(K), on the stack, at most 512 KiB. Cost: 8 K multiply-adds a pair (i, j), 5 K without Er.
+// O(K), on the stack, at most 544 KiB. Cost: 8 K multiply-adds a pair (i, j), 5 K without Er.
 //
 // Source: Dao et al. 2022, FlashAttention (arXiv:2205.14135, section 3.1 and appendix B).
 #pragma once

@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "relative_attention_backward_avx2.hpp"
+#include "relative_attention_backward_avx512.hpp"
 #include "relative_attention_backward_scalar.hpp"

@@ -1,0 +1,435 @@
+// The gradient of attention with relative positions, AVX2 and FMA.
+//
+// As the AVX-512 column, with tiles of 32 keys and the band of Er taken for two queries at a time.
+#pragma once
+
+#include "../relative_attention_backward_table.hpp"
+#include "../relative_attention_table.hpp"
+#include "vector_avx2.hpp"
+
+#if IMU2MUSIC_X86
+namespace imu2music::inline v0::kernels {
+
+namespace avx2 {
+IMU2MUSIC_TARGET_AVX2_BEGIN
+
+constexpr std::int64_t attention_gradient_tile = 32;   // keys, a bit each in a mask
+constexpr std::int64_t attention_gradient_block = 32;  // queries
+constexpr std::int64_t attention_gradient_row = attention_gradient_tile + attention_gradient_block;
+constexpr std::int64_t attention_gradient_band = attention_gradient_row + 8;
+// Groups of queries may begin before the band and end past the rows of ds.
+constexpr std::int64_t attention_gradient_lead = 32;
+
+struct AttentionGradientPanels {
+  alignas(32) float k_t[max_head_width * attention_gradient_tile];                             // [K][tile]
+  alignas(32) float v_t[max_head_width * attention_gradient_tile];                             // [K][tile]
+  alignas(32) float k[attention_gradient_tile * max_head_width];                               // [tile][K]
+  alignas(32) float dk[attention_gradient_tile * max_head_width];                              // [tile][K]
+  alignas(32) float dv[attention_gradient_tile * max_head_width];                              // [tile][K]
+  alignas(32) float er_t[attention_gradient_lead + max_head_width * attention_gradient_band];  // [K][band]
+  alignas(32) float q[attention_gradient_block * max_head_width];                              // [block][K]
+  alignas(32) float dout[attention_gradient_block * max_head_width];                           // [block][K]
+  alignas(32) float p[attention_gradient_block * attention_gradient_tile];  // [block][tile]
+  // [block][row], zeros before, between and after the rows
+  alignas(32) float ds[attention_gradient_lead + attention_gradient_block * attention_gradient_row +
+                       attention_gradient_lead];
+  std::uint32_t seen[attention_gradient_block];  // which keys of the tile the query sees
+};
+
+// A block of queries against a tile of keys.
+struct AttentionGradientPair {
+  std::int64_t i, count;      // queries i..i + count
+  std::int64_t first, width;  // keys first..first + width
+  std::int64_t start;         // the row of Er at the band's column 0: the last query's distance to `first`
+  std::int64_t band;          // columns of the band that Er has
+  bool relative;
+};
+
+// A mask of the keys below `count`.
+inline std::uint32_t attention_gradient_keys_below(std::int64_t count) {
+  return count >= 32 ? ~std::uint32_t{0} : count <= 0 ? 0 : (std::uint32_t{1} << count) - 1;
+}
+
+inline std::int64_t attention_gradient_first(std::uint32_t keys) { return __builtin_ctz(keys); }
+inline std::int64_t attention_gradient_end(std::uint32_t keys) { return 32 - __builtin_clz(keys); }
+
+// A mask of the lanes of vector v whose keys are seen.
+inline __m256 attention_gradient_mask(std::uint32_t seen, int v) {
+  const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i lanes = _mm256_set1_epi32(static_cast<int>(seen >> (8 * v) & 0xff));
+  return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(lanes, bits), bits));
+}
+
+// A mask of the first min(left, 8) lanes; left may be negative.
+inline __m256i attention_gradient_lanes(std::int64_t left) {
+  return tail_mask(left < 0 ? 0 : left > 8 ? 8 : left);
+}
+
+// sums[r][w] += sum_n A[r row_step + n step] B[n][8 w..], n < count; `lanes` of B alone where not `all`.
+[[gnu::always_inline]] inline void attention_gradient_product(
+    const float* A, std::int64_t row_step, std::int64_t step, const float* B, std::int64_t B_stride,
+    std::int64_t count, __m256i lanes, __m256 (*sums)[5], const int rows, const int vectors, const bool all) {
+  for (std::int64_t n = 0; n < count; ++n, A += step, B += B_stride) {
+    if (rows >= vectors) {  // what is fewer stays in registers
+      __m256 b[5];
+      IMU2MUSIC_UNROLL
+      for (int w = 0; w < vectors; ++w) b[w] = load_lanes(B + 8 * w, lanes, all);
+      IMU2MUSIC_UNROLL
+      for (int r = 0; r < rows; ++r) {
+        const __m256 factor = _mm256_set1_ps(A[r * row_step]);
+        IMU2MUSIC_UNROLL
+        for (int w = 0; w < vectors; ++w) sums[r][w] = _mm256_fmadd_ps(factor, b[w], sums[r][w]);
+      }
+    } else {
+      __m256 factors[8];
+      IMU2MUSIC_UNROLL
+      for (int r = 0; r < rows; ++r) factors[r] = _mm256_set1_ps(A[r * row_step]);
+      IMU2MUSIC_UNROLL
+      for (int w = 0; w < vectors; ++w) {
+        const __m256 b = load_lanes(B + 8 * w, lanes, all);
+        IMU2MUSIC_UNROLL
+        for (int r = 0; r < rows; ++r) sums[r][w] = _mm256_fmadd_ps(factors[r], b, sums[r][w]);
+      }
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void attention_gradient_zero(__m256 (*sums)[5], const int rows,
+                                                           const int vectors) {
+  IMU2MUSIC_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    IMU2MUSIC_UNROLL
+    for (int w = 0; w < vectors; ++w) sums[r][w] = _mm256_setzero_ps();
+  }
+}
+
+// C[r][8 w..] += sums[r][w] for the first `there` of the rows.
+[[gnu::always_inline]] inline void attention_gradient_add(const __m256 (*sums)[5], float* C,
+                                                          std::int64_t C_stride, std::int64_t there,
+                                                          __m256i lanes, const int rows, const int vectors,
+                                                          const bool all) {
+  IMU2MUSIC_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    if (r >= there) break;
+    IMU2MUSIC_UNROLL
+    for (int w = 0; w < vectors; ++w) {
+      float* c = C + r * C_stride + 8 * w;
+      store_lanes(c, lanes, _mm256_add_ps(load_lanes(c, lanes, all), sums[r][w]), all);
+    }
+  }
+}
+
+// Lanes 1.. of the 16 numbers `low`, `high`.
+inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
+  const __m256i middle = _mm256_castps_si256(_mm256_permute2f128_ps(low, high, 0x21));
+  return _mm256_castsi256_ps(_mm256_alignr_epi8(middle, _mm256_castps_si256(low), 4));
+}
+
+// p and ds of two queries from number r0 of the block on, of which neither sees a key past `vectors` vectors.
+[[gnu::always_inline]] inline void attention_gradient_weights(
+    const RelativeAttentionBackwardArguments<float>& a, AttentionGradientPanels& panels,
+    const AttentionGradientPair& pair, std::int64_t r0, const int vectors, const bool relative) {
+  constexpr std::int64_t tile = attention_gradient_tile;
+  const __m256i none = _mm256_setzero_si256();
+  const float* q = panels.q + r0 * a.K;
+  const float* dout = panels.dout + r0 * a.K;
+  __m256 s[2][5], dp[2][5];
+  attention_gradient_zero(s, 2, vectors);
+  if (relative) {
+    attention_gradient_zero(dp, 2, vectors + 1);
+    attention_gradient_product(q, a.K, 1, panels.er_t + attention_gradient_lead + (pair.count - 2 - r0),
+                               attention_gradient_band, a.K, none, dp, 2, vectors + 1, true);
+    IMU2MUSIC_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+      s[0][v] = attention_gradient_shift(dp[0][v], dp[0][v + 1]);
+      s[1][v] = dp[1][v];
+    }
+  }
+  attention_gradient_product(q, a.K, 1, panels.k_t, tile, a.K, none, s, 2, vectors, true);
+  const __m256 scale = _mm256_set1_ps(a.scale);
+  IMU2MUSIC_UNROLL
+  for (int r = 0; r < 2; ++r) {
+    const std::uint32_t seen = panels.seen[r0 + r];
+    const __m256 normaliser = _mm256_set1_ps(seen != 0 ? a.log_sum_exp[pair.i + r0 + r] : 0.0f);
+    float* p = panels.p + (r0 + r) * tile;
+    IMU2MUSIC_UNROLL
+    for (int v = 0; v < 4; ++v)
+      _mm256_store_ps(p + 8 * v, v < vectors
+                                     ? _mm256_and_ps(attention_gradient_mask(seen, v),
+                                                     exponential(_mm256_fmsub_ps(s[r][v], scale, normaliser)))
+                                     : _mm256_setzero_ps());
+  }
+  attention_gradient_zero(dp, 2, vectors);
+  attention_gradient_product(dout, a.K, 1, panels.v_t, tile, a.K, none, dp, 2, vectors, true);
+  IMU2MUSIC_UNROLL
+  for (int r = 0; r < 2; ++r) {
+    const std::uint32_t seen = panels.seen[r0 + r];
+    const __m256 delta = _mm256_set1_ps(seen != 0 ? a.delta[pair.i + r0 + r] : 0.0f);
+    const float* p = panels.p + (r0 + r) * tile;
+    float* ds = panels.ds + attention_gradient_lead + (r0 + r) * attention_gradient_row;
+    IMU2MUSIC_UNROLL
+    for (int v = 0; v < 4; ++v)
+      _mm256_store_ps(ds + 8 * v,
+                      v < vectors
+                          ? _mm256_and_ps(attention_gradient_mask(seen, v),
+                                          _mm256_mul_ps(_mm256_mul_ps(scale, _mm256_load_ps(p + 8 * v)),
+                                                        _mm256_sub_ps(dp[r][v], delta)))
+                          : _mm256_setzero_ps());
+  }
+}
+
+// The same with the number of vectors by what the two see.
+[[gnu::always_inline]] inline void attention_gradient_scores(
+    const RelativeAttentionBackwardArguments<float>& a, AttentionGradientPanels& panels,
+    const AttentionGradientPair& pair, std::int64_t r0, const bool relative) {
+  const std::uint32_t seen = panels.seen[r0] | panels.seen[r0 + 1];
+  const std::int64_t end = seen == 0 ? 0 : attention_gradient_end(seen);
+  if (end > 24)
+    attention_gradient_weights(a, panels, pair, r0, 4, relative);
+  else if (end > 16)
+    attention_gradient_weights(a, panels, pair, r0, 3, relative);
+  else if (end > 8)
+    attention_gradient_weights(a, panels, pair, r0, 2, relative);
+  else
+    attention_gradient_weights(a, panels, pair, r0, 1, relative);
+}
+
+// C[j] += sum_r A[j + r A_stride] B[r] for the tile's keys, columns c.. of K: dv of p and dout, dk of ds and
+// q.
+[[gnu::always_inline]] inline void attention_gradient_keys(const RelativeAttentionBackwardArguments<float>& a,
+                                                           const AttentionGradientPair& pair,
+                                                           std::uint32_t seen, const float* A,
+                                                           const std::int64_t A_stride, const float* B,
+                                                           float* C, std::int64_t c, const int rows,
+                                                           const int vectors, const bool all) {
+  const __m256i lanes = attention_gradient_lanes(a.K - c);
+  for (std::int64_t j = 0; j < pair.width; j += rows) {
+    if ((seen >> j & attention_gradient_keys_below(rows)) == 0) continue;
+    // Queries before the first of these keys do not see them.
+    const std::int64_t begin = a.causal && pair.first + j > pair.i ? pair.first + j - pair.i : 0;
+    __m256 sums[8][5];
+    attention_gradient_zero(sums, rows, vectors);
+    attention_gradient_product(A + j + begin * A_stride, 1, A_stride, B + begin * a.K + c, a.K,
+                               pair.count - begin, lanes, sums, rows, vectors, all);
+    attention_gradient_add(sums, C + j * a.K + c, a.K, rows, lanes, rows, vectors, all);
+  }
+}
+
+// dq of the block's queries, columns c.. of K.
+[[gnu::always_inline]] inline void attention_gradient_queries(
+    const RelativeAttentionBackwardArguments<float>& a, const AttentionGradientPanels& panels,
+    const AttentionGradientPair& pair, std::int64_t c, const int rows, const int vectors, const bool all) {
+  const __m256i lanes = attention_gradient_lanes(a.K - c);
+  const float* ds = panels.ds + attention_gradient_lead;
+  for (std::int64_t r0 = 0; r0 < pair.count; r0 += rows) {
+    std::uint32_t seen = 0;
+    for (int r = 0; r < rows; ++r) seen |= panels.seen[r0 + r];
+    if (seen == 0) continue;
+    const std::int64_t begin = attention_gradient_first(seen), end = attention_gradient_end(seen);
+    __m256 sums[8][5];
+    attention_gradient_zero(sums, rows, vectors);
+    attention_gradient_product(ds + r0 * attention_gradient_row + begin, attention_gradient_row, 1,
+                               panels.k + begin * a.K + c, a.K, end - begin, lanes, sums, rows, vectors, all);
+    if (pair.relative) {
+      std::int64_t m = pair.count - r0 - rows + begin, m_end = pair.count - 1 - r0 + end;
+      if (m < 0) m = 0;
+      if (m_end > pair.band) m_end = pair.band;
+      attention_gradient_product(ds + r0 * (attention_gradient_row + 1) + m - (pair.count - 1),
+                                 attention_gradient_row + 1, 1, a.er + (pair.start + m) * a.K + c, a.K,
+                                 m_end - m, lanes, sums, rows, vectors, all);
+    }
+    attention_gradient_add(sums, a.dq + (pair.i + r0) * a.dq_stride + c, a.dq_stride, pair.count - r0, lanes,
+                           rows, vectors, all);
+  }
+}
+
+// dEr of the band's rows, columns c.. of K.
+[[gnu::always_inline]] inline void attention_gradient_diagonals(
+    const RelativeAttentionBackwardArguments<float>& a, const AttentionGradientPanels& panels,
+    const AttentionGradientPair& pair, std::uint32_t seen, std::int64_t c, const int rows, const int vectors,
+    const bool all) {
+  const __m256i lanes = attention_gradient_lanes(a.K - c);
+  const float* ds = panels.ds + attention_gradient_lead;
+  const std::int64_t first = attention_gradient_first(seen), end = attention_gradient_end(seen);
+  const std::int64_t m_end = pair.count - 1 + end < pair.band ? pair.count - 1 + end : pair.band;
+  for (std::int64_t m = first; m < m_end; m += rows) {
+    // Row m is met by query r at key m - (count - 1 - r).
+    std::int64_t r = pair.count - m - rows + first, r_end = pair.count - 1 - m + end;
+    if (r < 0) r = 0;
+    if (r_end > pair.count) r_end = pair.count;
+    __m256 sums[8][5];
+    attention_gradient_zero(sums, rows, vectors);
+    attention_gradient_product(ds + r * (attention_gradient_row + 1) + m - (pair.count - 1), 1,
+                               attention_gradient_row + 1, panels.q + r * a.K + c, a.K, r_end - r, lanes,
+                               sums, rows, vectors, all);
+    attention_gradient_add(sums, a.dEr + (pair.start + m) * a.K + c, a.K, m_end - m, lanes, rows, vectors,
+                           all);
+  }
+}
+
+// All products with the head's width for lanes, columns c.. of K.
+[[gnu::always_inline]] inline void attention_gradient_columns(
+    const RelativeAttentionBackwardArguments<float>& a, AttentionGradientPanels& panels,
+    const AttentionGradientPair& pair, std::uint32_t seen, std::int64_t c, const int rows, const int vectors,
+    const bool all) {
+  attention_gradient_keys(a, pair, seen, panels.p, attention_gradient_tile, panels.dout, panels.dv, c, rows,
+                          vectors, all);
+  attention_gradient_keys(a, pair, seen, panels.ds + attention_gradient_lead, attention_gradient_row,
+                          panels.q, panels.dk, c, rows, vectors, all);
+  attention_gradient_queries(a, panels, pair, c, rows, vectors, all);
+  if (pair.relative && a.dEr != nullptr)
+    attention_gradient_diagonals(a, panels, pair, seen, c, rows, vectors, all);
+}
+
+// `count` rows of K numbers to a panel with zeros for the rows up to `rows`.
+inline void attention_gradient_rows(const float* from, std::int64_t stride, std::int64_t count,
+                                    std::int64_t rows, std::int64_t K, float* to) {
+  for (std::int64_t c = 0; c < K; c += 8) {
+    const __m256i lanes = attention_gradient_lanes(K - c);
+    for (std::int64_t r = 0; r < rows; ++r)
+      _mm256_maskstore_ps(to + r * K + c, lanes,
+                          r < count ? _mm256_maskload_ps(from + r * stride + c, lanes) : _mm256_setzero_ps());
+  }
+}
+
+// to[c][j] = from[j][c], j < count <= 32, zeros up to the next multiple of 8.
+inline void attention_gradient_turn(const float* from, std::int64_t stride, std::int64_t count,
+                                    std::int64_t K, float* to) {
+  for (std::int64_t j = 0; j < count; j += 8)
+    for (std::int64_t c = 0; c < K; c += 8) {
+      const __m256i lanes = attention_gradient_lanes(K - c);
+      __m256 x[8], y[8];
+      IMU2MUSIC_UNROLL
+      for (int n = 0; n < 8; ++n)
+        x[n] = j + n < count ? _mm256_maskload_ps(from + (j + n) * stride + c, lanes) : _mm256_setzero_ps();
+      IMU2MUSIC_UNROLL
+      for (int n = 0; n < 8; n += 2) {
+        y[n] = _mm256_unpacklo_ps(x[n], x[n + 1]);
+        y[n + 1] = _mm256_unpackhi_ps(x[n], x[n + 1]);
+      }
+      IMU2MUSIC_UNROLL
+      for (int n = 0; n < 8; n += 4) {
+        IMU2MUSIC_UNROLL
+        for (int u = 0; u < 2; ++u) {
+          x[n + 2 * u] = _mm256_shuffle_ps(y[n + u], y[n + u + 2], 0x44);
+          x[n + 2 * u + 1] = _mm256_shuffle_ps(y[n + u], y[n + u + 2], 0xee);
+        }
+      }
+      // x[4 g + u], half b: numbers 4 g.. of column 4 b + u.
+      IMU2MUSIC_UNROLL
+      for (int u = 0; u < 4; ++u) {
+        y[u] = _mm256_permute2f128_ps(x[u], x[u + 4], 0x20);
+        y[u + 4] = _mm256_permute2f128_ps(x[u], x[u + 4], 0x31);
+      }
+      IMU2MUSIC_UNROLL
+      for (int n = 0; n < 8; ++n) {
+        if (c + n >= K) break;
+        _mm256_store_ps(to + (c + n) * attention_gradient_tile + j, y[n]);
+      }
+    }
+}
+
+// Which keys of the tile queries i..i + count see, and which any of them does; `keys`: those not masked.
+inline std::uint32_t attention_gradient_seen(const RelativeAttentionBackwardArguments<float>& a,
+                                             AttentionGradientPanels& panels, std::int64_t i,
+                                             std::int64_t count, std::int64_t first, std::uint32_t keys) {
+  std::uint32_t any = 0;
+  for (std::int64_t r = 0; r < attention_gradient_block; ++r) {
+    std::uint32_t seen = r < count ? keys : 0;
+    if (a.causal) seen &= attention_gradient_keys_below(i + r + 1 - first);
+    if (a.key_first != nullptr && r < count)
+      seen &= attention_gradient_keys_below(a.key_last[i + r] - first) &
+              ~attention_gradient_keys_below(a.key_first[i + r] - first);
+    panels.seen[r] = seen;
+    any |= seen;
+  }
+  return any;
+}
+
+[[gnu::noinline]] inline void attention_gradient_pair(const RelativeAttentionBackwardArguments<float>& a,
+                                                      AttentionGradientPanels& panels,
+                                                      AttentionGradientPair& pair, std::uint32_t seen) {
+  const std::int64_t K = a.K, rows = (pair.count + 7) / 8 * 8;
+  attention_gradient_rows(a.q + pair.i * a.q_stride, a.q_stride, pair.count, rows, K, panels.q);
+  attention_gradient_rows(a.dout + pair.i * a.dout_stride, a.dout_stride, pair.count, rows, K, panels.dout);
+  const std::int64_t last = pair.i + pair.count - 1;
+  pair.relative = a.er != nullptr && last >= pair.first;
+  if (pair.relative) {
+    pair.start = a.L - 1 - last + pair.first;
+    pair.band =
+        a.L - pair.start < pair.width + pair.count - 1 ? a.L - pair.start : pair.width + pair.count - 1;
+    for (std::int64_t c = 0; c < K; ++c)
+      for (std::int64_t m = 0; m < attention_gradient_band; m += 8)
+        _mm256_store_ps(
+            panels.er_t + attention_gradient_lead + c * attention_gradient_band + m,
+            _mm256_maskload_ps(a.er_t + c * a.L + pair.start + m, attention_gradient_lanes(pair.band - m)));
+  }
+  for (std::int64_t r = 0; r < rows; r += 2)
+    if (pair.relative)
+      attention_gradient_scores(a, panels, pair, r, true);
+    else
+      attention_gradient_scores(a, panels, pair, r, false);
+  std::int64_t c = 0;
+  for (; K - c >= 16; c += 16) attention_gradient_columns(a, panels, pair, seen, c, 4, 2, true);
+  if (K - c >= 8) {
+    attention_gradient_columns(a, panels, pair, seen, c, 8, 1, true);
+    c += 8;
+  }
+  if (c < K) attention_gradient_columns(a, panels, pair, seen, c, 8, 1, false);
+}
+
+inline void relative_attention_backward(const Context&, const RelativeAttentionBackwardArguments<float>& a) {
+  constexpr std::int64_t tile = attention_gradient_tile, block = attention_gradient_block;
+  for (std::int64_t i = 0; i < a.queries; ++i) {
+    __m256 sum = _mm256_setzero_ps();
+    for (std::int64_t c = 0; c < a.K; c += 8) {
+      const __m256i lanes = attention_gradient_lanes(a.K - c);
+      sum = _mm256_fmadd_ps(_mm256_maskload_ps(a.dout + i * a.dout_stride + c, lanes),
+                            _mm256_maskload_ps(a.out + i * a.out_stride + c, lanes), sum);
+      _mm256_maskstore_ps(a.dq + i * a.dq_stride + c, lanes, _mm256_setzero_ps());
+    }
+    a.delta[i] = horizontal_sum(sum);
+  }
+  AttentionGradientPanels panels;
+  for (std::int64_t n = 0; n < attention_gradient_lead; n += 8)
+    _mm256_store_ps(panels.er_t + n, _mm256_setzero_ps());
+  for (std::int64_t n = 0; n < static_cast<std::int64_t>(sizeof(panels.ds) / sizeof(float)); n += 8)
+    _mm256_store_ps(panels.ds + n, _mm256_setzero_ps());
+  AttentionGradientPair pair = {};
+  for (pair.first = 0; pair.first < a.S; pair.first += tile) {
+    pair.width = a.S - pair.first < tile ? a.S - pair.first : tile;
+    const float* k = a.k + pair.first * a.k_stride;
+    attention_gradient_turn(k, a.k_stride, pair.width, a.K, panels.k_t);
+    attention_gradient_turn(a.v + pair.first * a.v_stride, a.v_stride, pair.width, a.K, panels.v_t);
+    attention_gradient_rows(k, a.k_stride, pair.width, pair.width, a.K, panels.k);
+    attention_gradient_rows(nullptr, 0, 0, tile, a.K, panels.dk);
+    attention_gradient_rows(nullptr, 0, 0, tile, a.K, panels.dv);
+    std::uint32_t keys = attention_gradient_keys_below(pair.width);
+    if (a.key_masked != nullptr)
+      for (std::int64_t j = 0; j < pair.width; ++j)
+        if (a.key_masked[pair.first + j] != 0) keys &= ~(std::uint32_t{1} << j);
+    for (pair.i = a.causal ? pair.first / block * block : 0; pair.i < a.queries; pair.i += block) {
+      pair.count = a.queries - pair.i < block ? a.queries - pair.i : block;
+      const std::uint32_t seen = attention_gradient_seen(a, panels, pair.i, pair.count, pair.first, keys);
+      if (seen != 0) attention_gradient_pair(a, panels, pair, seen);
+    }
+    for (std::int64_t j = 0; j < pair.width; ++j)
+      for (std::int64_t c = 0; c < a.K; c += 8) {
+        const __m256i lanes = attention_gradient_lanes(a.K - c);
+        _mm256_maskstore_ps(a.dk + (pair.first + j) * a.dk_stride + c, lanes,
+                            _mm256_maskload_ps(panels.dk + j * a.K + c, lanes));
+        _mm256_maskstore_ps(a.dv + (pair.first + j) * a.dv_stride + c, lanes,
+                            _mm256_maskload_ps(panels.dv + j * a.K + c, lanes));
+      }
+  }
+}
+
+IMU2MUSIC_TARGET_END
+}  // namespace avx2
+
+inline void install(Avx2Tag, RelativeAttentionBackwardKernels<float>& table) {
+  table.backward = &avx2::relative_attention_backward;
+}
+
+}  // namespace imu2music::inline v0::kernels
+#endif
