@@ -204,10 +204,12 @@ class Evaluator {
     EvaluatedWindow w;
     w.recording = result_.recordings.size();
     w.start_s = start_s;
-    w.tokens = window_tokens(model_.config, pair.notes, start_s, result_.window_s, "pair " + pair.info.id);
+    w.tokens = window_tokens(model_.config, pair.notes, start_s, result_.window_s, "pair " + pair.info.id,
+                             pair.info.goes_on);
     ModelConfig roomy = model_.config;
     ++roomy.max_sequence;  // with one more place, what was cut has more or other ids
-    w.cut = window_tokens(roomy, pair.notes, start_s, result_.window_s, "pair " + pair.info.id) != w.tokens;
+    w.cut = window_tokens(roomy, pair.notes, start_s, result_.window_s, "pair " + pair.info.id,
+                          pair.info.goes_on) != w.tokens;
     for (Note note : pair.notes) {
       note.start -= start_s;
       note.end = std::min(note.end - start_s, result_.window_s);

@@ -553,7 +553,8 @@ inline std::vector<Note> read_music(const std::string& path, std::vector<std::st
   if (file_kind(path) == FileKind::notes) {
     NoteTable table = read_note_table(path);
     if (table.reversed > 0)
-      remarks.push_back(std::to_string(table.reversed) + " notes end before they start and were left out");
+      remarks.push_back("left out, for they end before they start: " + std::to_string(table.reversed) +
+                        " notes");
     return std::move(table.notes);
   }
   const MidiFile midi = read_midi_file(path);
@@ -566,7 +567,7 @@ inline std::vector<Note> read_music(const std::string& path, std::vector<std::st
       else
         notes.push_back(track.notes[i]);
     }
-  if (percussion > 0) remarks.push_back(std::to_string(percussion) + " notes of percussion were left out");
+  if (percussion > 0) remarks.push_back("left out: percussion, " + std::to_string(percussion) + " notes");
   if (midi.pitch_bends > 0)
     remarks.push_back(std::to_string(midi.pitch_bends) + " pitch bends were passed over");
   sort_notes(notes);
@@ -650,8 +651,8 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
     pair.notes = std::move(placed.notes);
     info.goes_on = placed.goes_on;
     if (placed.outside > 0)
-      info.remarks.push_back(std::to_string(placed.outside) +
-                             " notes lie outside the motion and were left out");
+      info.remarks.push_back("left out: " + std::to_string(placed.outside) +
+                             (placed.outside == 1 ? " note" : " notes") + " outside the motion");
     for (const std::string& note : pair.motion.notes) info.remarks.push_back(note);
     pair.motion.source = info.source;  // wherever the source lies, the same bytes are written
   }

@@ -147,6 +147,7 @@ class TrainingData : public BatchSource {
   struct Piece {
     std::string id;
     std::vector<Note> notes;
+    bool goes_on = false;  // the music, after the pair's end
     std::optional<MotionWindows> motion;
     std::int64_t window_frames = 0, starts = 0;  // frames a window begins at: 0 to starts - 1
     double rate_hz = music_rate_hz, start_s = 0;
@@ -159,6 +160,7 @@ class TrainingData : public BatchSource {
   Piece make_piece(Pair pair, const std::function<Recording(const Recording&)>& prepare) const {
     Piece piece;
     piece.id = pair.info.id;
+    piece.goes_on = pair.info.goes_on;
     piece.notes = std::move(pair.notes);
     std::int64_t frames = 0;
     if (with_motion_) {
@@ -187,14 +189,15 @@ class TrainingData : public BatchSource {
       piece.motion->window(start, result.input.data());
     }
     if (random == nullptr || augmentation_.is_none()) {
-      result.tokens = window_tokens(config_.model, piece.notes, start_s, seconds, "pair " + piece.id);
+      result.tokens =
+          window_tokens(config_.model, piece.notes, start_s, seconds, "pair " + piece.id, piece.goes_on);
       return result;
     }
     const std::vector<Note> notes = augment_notes(augmentation_, piece.notes, with_motion_, *random);
     if (piece.motion && config_.model.encoder == "temporal")
       augment_motion(augmentation_, result.input, piece.motion->window_frames(), config_.model.sensors,
                      motion_quantities(config_.model), deviations_, *random);
-    result.tokens = window_tokens(config_.model, notes, start_s, seconds, "pair " + piece.id);
+    result.tokens = window_tokens(config_.model, notes, start_s, seconds, "pair " + piece.id, piece.goes_on);
     return result;
   }
 
