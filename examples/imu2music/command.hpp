@@ -78,4 +78,5 @@ void add_plot_command(CLI::App& program);
 void add_prepare_command(CLI::App& program);
 void add_features_command(CLI::App& program);
 void add_inspect_command(CLI::App& program);
+void add_evaluate_command(CLI::App& program);
 void add_info_command(CLI::App& program);

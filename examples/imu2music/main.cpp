@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   add_prepare_command(program);
   add_features_command(program);
   add_inspect_command(program);
+  add_evaluate_command(program);
   add_info_command(program);
   try {
     imu2music::active_isa();  // a forced instruction set that this processor lacks is told before any work

@@ -1,0 +1,210 @@
+// evaluate: its figures as JSON, text and a report, and what it refuses.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "imu2music/core/random.hpp"
+#include "imu2music/train/dataset_writer.hpp"
+#include "program.hpp"
+
+using nlohmann::json;
+using test::check_refused;
+using test::program;
+using test::quoted;
+
+namespace {
+
+using namespace imu2music;
+
+// Two performers, two strokes, 4 s each, at 50 Hz; and music alone.
+std::string small_dataset(const test::ScratchFolder& scratch) {
+  const std::string folder = scratch / "data";
+  DatasetWriter writer(folder);
+  for (const char* performer : {"s1", "s2"})
+    for (const char* stroke : {"martele", "legato"}) {
+      Pair pair;
+      Philox random(static_cast<std::uint64_t>(performer[1]) * 256 + static_cast<std::uint64_t>(stroke[0]));
+      pair.info.id = std::string(stroke) + "_" + performer;
+      pair.info.performer = performer;
+      pair.info.piece = pair.info.stroke = stroke;
+      pair.info.seconds = 4;
+      for (double t = 0.2; t < 3.6; t += 0.3 + 0.2 * random.uniform())
+        pair.notes.push_back({static_cast<int>(55 + random.below(12)), 80, t, t + 0.25});
+      SensorTrack sensor;
+      sensor.name = "myo";
+      sensor.clock.rate_hz = 50;
+      for (const Quantity quantity : {Quantity::acceleration, Quantity::angular_velocity}) {
+        Channel channel(quantity, 200);
+        for (float& value : channel.samples) value = static_cast<float>(random.normal());
+        sensor.channels.push_back(std::move(channel));
+      }
+      pair.motion.sensors.push_back(std::move(sensor));
+      writer.add(pair);
+    }
+  Pair music;
+  music.info.id = "music";
+  music.info.performer = "s1";
+  music.info.piece = "tune";
+  music.info.seconds = 4;
+  music.info.has_motion = false;
+  music.notes = {{60, 80, 0.5, 1}};
+  writer.add(music);
+  writer.commit();
+  return folder;
+}
+
+std::string weights_for(const test::ScratchFolder& scratch, const std::string& config) {
+  test::write_file(scratch / "config.json", config);
+  const std::string path = scratch / "weights.safetensors";
+  REQUIRE(program("init " + quoted(scratch / "config.json") + " -o " + quoted(path) + " --seed 1").status ==
+          0);
+  return path;
+}
+
+std::string temporal_weights(const test::ScratchFolder& scratch) {
+  return weights_for(
+      scratch,
+      R"({"encoder": "temporal", "vocabulary": 332, "d_model": 16, "heads": 2, "encoder_layers": 1,
+"decoder_layers": 1, "width": 8, "blocks": 1, "window_ms": 2000, "max_sequence": 32})");
+}
+
+}  // namespace
+
+TEST_CASE("evaluate tells every figure as JSON, and writes a report") {
+  test::ScratchFolder scratch;
+  const std::string data = small_dataset(scratch), weights = temporal_weights(scratch),
+                    report = scratch / "report.html";
+  const std::string command = "evaluate --weights " + quoted(weights) + " --data " + quoted(data) +
+                              " --split performer:s2 --permutations 99 --report " + quoted(report) +
+                              " --json";
+  const test::CommandResult result = program(command);
+  INFO(result.error);
+  REQUIRE(result.status == 0);
+  CHECK(result.error.empty());
+  const json j = json::parse(result.output);
+  CHECK(j["untrained"] == true);
+  CHECK(j["split"]["name"] == "performer:s2");
+  CHECK(j["split"]["part"] == "test");
+  CHECK(j["split"]["hash"].get<std::string>().size() == 64);
+  CHECK(j["split"]["may_have_been_seen"] == false);
+  CHECK(j["windows"] == 6);
+  REQUIRE(j["recordings"].size() == 2);
+  CHECK(j["recordings"][0]["starts_s"] == json::array({0.0, 1.0, 2.0}));
+  CHECK(j["nll"].get<double>() == doctest::Approx(std::log(332.0)).epsilon(0.2));
+  CHECK(j["bits_per_second"].get<double>() > 0);
+  CHECK(j["baselines"]["uniform"].get<double>() == doctest::Approx(std::log(332.0)));
+  CHECK(j["baselines"]["unigram_counted_in"] == "the training windows");
+  CHECK(j["baselines"]["zeroed"].get<double>() > 0);
+  for (const char* key : {"zeroed", "reversed", "later", "earlier"})
+    CHECK(j["perturbed"][key]["delta"].is_number());
+  CHECK(j["conditioning_gap"]["delta"].is_number());
+  CHECK(j["conditioning_gap"]["p"].get<double>() >= 0.01);
+  CHECK(j["conditioning_gap"]["p_recordings"].is_number());
+  CHECK(j["conditioning_gap"]["within_stroke_delta"].is_null());  // one recording a stroke
+  CHECK(j["conditioning_gap"]["within_stroke_p"].is_null());
+  CHECK(j["retrieval"]["r1"].is_number());
+  CHECK(j["retrieval"]["r5"].is_number());
+  CHECK(j["retrieval"]["mrr"].is_number());
+  CHECK(j["retrieval"]["chance"].get<double>() == doctest::Approx(1.0 / 6));
+  for (const char* tolerance : {"50", "100", "150"}) {
+    CHECK(j["onset_f1"][tolerance].is_number());
+    CHECK(j["onset_f1_shuffled"][tolerance].is_number());
+    CHECK(j["strokes"]["legato"]["onset_f1"][tolerance].is_number());
+  }
+  CHECK(j["note_f1"].is_number());
+  CHECK(j["collapse_ratio"].is_number());
+  CHECK(j["note_count_ratio"].is_number());
+  CHECK(j["motion_alignment"]["real"]["z"].is_number());
+  CHECK(j["music"]["pitch_class"]["overlap_area"].is_number());
+  // A figure's interval stands under its path.
+  for (const char* path : {"nll", "bits_per_second", "conditioning_gap.delta", "retrieval.r1", "onset_f1.50",
+                           "note_f1", "collapse_ratio", "note_count_ratio"}) {
+    INFO(path);
+    REQUIRE(j["intervals"].contains(path));
+    CHECK(j["intervals"][path]["low"].is_number());
+    CHECK(j["intervals"][path]["high"] >= j["intervals"][path]["low"]);
+    CHECK(j["intervals"][path]["windows"] == 6);
+    CHECK(j["intervals"][path]["recordings"] == 2);
+  }
+
+  const std::string html = test::read_file(report);
+  CHECK(html.rfind("<!DOCTYPE html>", 0) == 0);
+  CHECK(html.find("</html>") != std::string::npos);
+  CHECK(html.find("prefers-color-scheme:dark") != std::string::npos);
+  CHECK(html.find("<script") == std::string::npos);
+  CHECK(html.find("http") == std::string::npos);  // nothing from elsewhere
+  CHECK(html.find(j["split"]["hash"].get<std::string>()) != std::string::npos);
+  CHECK(html.find("untrained") != std::string::npos);
+  CHECK(html.find("nan") == std::string::npos);
+
+  // Again, and with other threads: the same.
+  const test::CommandResult again = program(command + " --threads 1");
+  CHECK(again.output == result.output);
+  CHECK(test::read_file(report) == html);
+}
+
+TEST_CASE("a split that keeps nothing is evaluated whole, and that is said") {
+  test::ScratchFolder scratch;
+  const std::string data = small_dataset(scratch), weights = temporal_weights(scratch);
+  const std::string command = "evaluate --weights " + quoted(weights) + " --data " + quoted(data) +
+                              " --permutations 9 --draws 1 --windows-per-recording 2 --seed 3";
+  const test::CommandResult text = program(command);
+  INFO(text.error);
+  REQUIRE(text.status == 0);
+  CHECK(text.output.find("may have learnt") != std::string::npos);
+  CHECK(text.output.find("left out: music has no motion") != std::string::npos);
+  CHECK(text.output.find("conditioning gap") != std::string::npos);
+  const json j = json::parse(program(command + " --json").output);
+  CHECK(j["windows"] == 8);
+  CHECK(j["split"]["part"] == "all");
+  CHECK(j["baselines"]["unigram_counted_in"] == "the evaluated windows");
+  CHECK(j["conditioning_gap"]["within_stroke_delta"].is_number());
+  CHECK(j["conditioning_gap"]["within_stroke_windows"] == 8);
+  CHECK(j["collapse_ratio"].is_null());  // one draw
+  CHECK(j["intervals"]["collapse_ratio"]["low"].is_null());
+}
+
+TEST_CASE("evaluate refuses in one line what it cannot use") {
+  test::ScratchFolder scratch;
+  const std::string data = small_dataset(scratch), weights = temporal_weights(scratch);
+  const std::string command = "evaluate --weights " + quoted(weights) + " --data ";
+  check_refused(program(command + quoted(scratch / "nowhere")), {"nowhere", "is no folder"});
+  check_refused(program(command + quoted(data) + " --split performer:s9"),
+                {"no split 'performer:s9'", "performer:s1"});
+  check_refused(program(command + quoted(data) + " --split test"), {"no split 'test'"});
+  check_refused(program(command + quoted(data) + " --part test"), {"has nothing in its part test"});
+  check_refused(program(command + quoted(data) + " --part some"), {"some"});
+  check_refused(program(command + quoted(data) + " --sensors myo=wrist"), {"wrist"});
+  check_refused(program(command + quoted(data) + " --draws 0"), {"'0' must be a whole number"});
+  check_refused(program(command + quoted(data) + " --top-p 2"), {"top-p"});
+  check_refused(program(command + quoted(data) + " --report " + quoted(weights)), {"read as input too"});
+  check_refused(program(command + quoted(data) + " --report " + quoted(scratch / "no/where.html")),
+                {"no/where.html"});
+  // Windows longer than any recording.
+  const std::string longer = weights_for(
+      scratch, R"({"encoder": "temporal", "vocabulary": 332, "d_model": 16, "heads": 2, "window_ms": 8000})");
+  check_refused(program("evaluate --weights " + quoted(longer) + " --data " + quoted(data)),
+                {"no window to evaluate", "less than a window"});
+  test::write_file(
+      scratch / "music.json",
+      R"({"model": "music_transformer", "encoder": "none", "d_model": 16, "heads": 2, "max_sequence": 32})");
+  const std::string music = scratch / "music.safetensors";
+  REQUIRE(program("init " + quoted(scratch / "music.json") + " -o " + quoted(music)).status == 0);
+  check_refused(program("evaluate --weights " + quoted(music) + " --data " + quoted(data)),
+                {"music.safetensors", "writes music without motion"});
+}
+
+TEST_CASE("weights that are damaged are told so") {
+  test::ScratchFolder scratch;
+  const std::string data = small_dataset(scratch);
+  test::Tensors tensors(temporal_weights(scratch));
+  for (std::size_t i = 0; i < 16; ++i) tensors.value<float>("Wout.weight", i) = 3e38f;
+  const std::string damaged = scratch / "damaged.safetensors";
+  tensors.write(damaged);
+  check_refused(program("evaluate --weights " + quoted(damaged) + " --data " + quoted(data)),
+                {"damaged.safetensors", "no numbers"});
+}
