@@ -214,6 +214,19 @@ TEST_CASE("splits of one's own, and what is wrong with them") {
   CHECK(contains(refusal([&] { dataset.split("performer:s1"); }), "performer-s1.json"));
 }
 
+TEST_CASE("a label may look like a path") {
+  test::ScratchFolder scratch;
+  DatasetWriter writer(scratch / "d");
+  writer.add(test::pair("x", "AC/DC", "a.json", "", 1));
+  writer.add(test::pair("y", "Ünal", "b", "", 2));
+  writer.commit();
+  const Dataset dataset(scratch / "d");
+  CHECK(dataset.split("performer:AC/DC").test == std::vector<std::size_t>{0});
+  CHECK(dataset.split("performer:Ünal").test == std::vector<std::size_t>{1});
+  CHECK(dataset.split("piece:a.json").test == std::vector<std::size_t>{0});
+  CHECK(contains(refusal([&] { dataset.split("none.json"); }), "none.json"));
+}
+
 TEST_CASE("changed, damaged and missing data are refused by name") {
   test::ScratchFolder scratch;
   const std::string folder = written(scratch);
@@ -237,6 +250,9 @@ TEST_CASE("changed, damaged and missing data are refused by name") {
   CHECK(contains(refused(R"({"format": "imu2music dataset", "version": 2})"), "version 2"));
   CHECK(contains(refused(R"({"format": "imu2music dataset", "version": 1, "pairs": []})"), "no pairs"));
   CHECK(contains(refused(R"({"format": "imu2music dataset", "version": 1, "pairs": [{}]})"), "'id'"));
+  std::string many = test::read_file(folder + "/dataset.json");
+  many.replace(many.find("\"notes\": 12"), 11, "\"notes\": 1e99");
+  CHECK(contains(refused(many), "without name, notes or length"));
   std::string outside = test::read_file(folder + "/dataset.json");
   outside.replace(outside.find("pairs/a_s1.notes.csv"), 20, "../../../etc/passwd!");
   CHECK(contains(refused(outside), "outside the data set"));

@@ -112,6 +112,8 @@ TEST_CASE("files that are none, or contradict themselves, are refused") {
   check_refused(changed("sensor0/channel0", "smell"), "smell");
   check_refused(changed("sensor0/channel0", "orientation"), "sensor0/channel0");
   check_refused(changed("sensor0/resets", "7"), "resets");
+  check_refused(changed("sensor0/resets", "1e300:1"), "resets");
+  check_refused(changed("sensor0/resets", "nan:1"), "resets");
   Recording broken = test::noise_recording(1);
   broken.sensors[0].channels[0].samples.pop_back();
   CHECK_THROWS_AS(write_recording_file(broken, scratch / "b.safetensors"), ShapeError);

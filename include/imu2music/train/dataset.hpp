@@ -165,14 +165,15 @@ inline PairInfo pair_of(const JsonValue& value, const std::string& path) {
   info.source = text_of(value, "source", path);
   info.layout = text_of(value, "layout", path, false);
   info.seconds = number_of(value, "seconds", path);
-  info.notes = static_cast<std::int64_t>(number_of(value, "notes", path));
+  const double notes = number_of(value, "notes", path);
+  info.notes = notes >= 0 && notes < 1e15 ? static_cast<std::int64_t>(notes) : -1;
   info.motion_file = file_of(value, "motion_file", path);
   info.notes_file = file_of(value, "notes_file", path);
   info.motion_sha256 = text_of(value, "motion_sha256", path, false);
   info.notes_sha256 = text_of(value, "notes_sha256", path);
   info.has_motion = !info.motion_file.empty();
   if (const JsonValue* goes_on = value.find("goes_on")) info.goes_on = goes_on->boolean;
-  if (info.id.empty() || info.notes_file.empty() || !(info.seconds >= 0))
+  if (info.id.empty() || info.notes_file.empty() || !(info.seconds >= 0) || info.notes < 0)
     throw InputError(path, "has a pair " + in_quotes(info.id) + " without name, notes or length",
                      "prepare the data set again");
   if (const JsonValue* quality = value.find("quality"))
@@ -388,7 +389,12 @@ class Dataset {
 
   // "all", "performer:4", "stroke:detache", "piece:…", or the path of a split's file.
   Split split(const std::string& name) const {
-    if (name.ends_with(".json") || name.find('/') != std::string::npos) return read_split(pairs_, name);
+    const std::string_view kind = std::string_view(name).substr(0, name.find(':'));
+    const bool labelled = kind.size() < name.size() &&
+                          std::find(std::begin(dataset_detail::kinds), std::end(dataset_detail::kinds),
+                                    kind) != std::end(dataset_detail::kinds);
+    if (!labelled && (name.ends_with(".json") || name.find('/') != std::string::npos))
+      return read_split(pairs_, name);
     Split made = make_split(pairs_, name, folder_);
     // The file is what results are published with, so it has the last word.
     const std::string file =

@@ -146,9 +146,11 @@ inline Recording read_recording_file(const std::string& path) {
       const std::size_t colon = one.find(':');
       if (colon == std::string_view::npos)
         metadata.fail("has " + in_quotes(one) + " among the resets of a clock");
+      const double sample = metadata.number_in(one.substr(0, colon), key + "resets");
+      if (!(sample >= 0 && sample < 1e15))
+        metadata.fail("has " + in_quotes(one) + " among the resets of a clock");
       sensor.clock.resets.push_back(
-          {static_cast<std::int64_t>(metadata.number_in(one.substr(0, colon), key + "resets")),
-           metadata.number_in(one.substr(colon + 1), key + "resets")});
+          {static_cast<std::int64_t>(sample), metadata.number_in(one.substr(colon + 1), key + "resets")});
       resets.remove_prefix(std::min(one.size() + 1, resets.size()));
     }
     for (std::size_t c = 0; c < metadata.count(key + "channels"); ++c) {
