@@ -85,7 +85,7 @@ class Learner {
                                  Tensor<T>* logits = nullptr) {
     using V = Variable<T>;
     V memory;
-    if (model_.has_memory())
+    if (batch.input.defined())
       memory = model_.encode_memory(context_, model_.encode_motion(context_, V(batch.input)));
     const V out = model_.logits(context_, memory, batch.tokens, batch.control);
     memory = V();
