@@ -1,0 +1,285 @@
+// `imu2music train`, `plot` and `verify --train`.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "program.hpp"
+
+namespace fs = std::filesystem;
+using test::program;
+using test::quoted;
+
+namespace {
+
+// Three players, two strokes of 8 s, in which every note begins with a turn of the wrist; prepared.
+std::string data_set(const test::ScratchFolder& scratch) {
+  const std::string folder = scratch / "set";
+  fs::create_directories(folder + "/takes");
+  fs::create_directories(folder + "/score");
+  std::string manifest = "file,stroke,player\n";
+  for (int stroke = 0; stroke < 2; ++stroke) {
+    const std::string name = stroke == 0 ? "1_martele" : "2_legato";
+    const double spacing = stroke == 0 ? 0.5 : 1.0;
+    std::string score = "onset_s,offset_s,midi,string\n";
+    for (double t = 0; t + spacing < 8; t += spacing)
+      score += std::to_string(t) + "," + std::to_string(t + 0.9 * spacing) + "," +
+               std::to_string(60 + 2 * stroke) + ",A\n";
+    test::write_file(folder + "/score/" + name + ".csv", score);
+    for (const std::string player : {"1", "2", "3"}) {
+      std::string take = "t_s,new_sample,acc_x_g,acc_y_g,acc_z_g,gyro_x_dps,gyro_y_dps,gyro_z_dps\n";
+      for (int i = 0; i < 400; ++i) {
+        const double t = i * 0.02, phase = t / spacing - static_cast<double>(static_cast<int>(t / spacing));
+        take += std::to_string(t) + ",1,0.1,0.0" + player + "," + std::to_string(1 + 0.3 * phase) + "," +
+                std::to_string(phase < 0.2 ? 90 : -20) + ",2," + std::to_string(i % 5) + "\n";
+      }
+      const std::string file = "takes/" + name + "_s" + player + ".csv";
+      test::write_file(folder + "/" + file, take);
+      manifest += file + "," + name.substr(2) + "," + player + "\n";
+    }
+  }
+  test::write_file(folder + "/manifest.csv", manifest);
+  const test::CommandResult result = program("prepare " + quoted(folder) + " -o " + quoted(scratch / "data"));
+  INFO(result.error);
+  REQUIRE(result.status == 0);
+  return scratch / "data";
+}
+
+const std::string model =
+    R"("model": {"encoder": "temporal", "d_model": 16, "heads": 2, "encoder_layers": 0, "decoder_layers": 1,
+    "max_sequence": 96, "vocabulary": 332, "width": 8, "blocks": 2, "kernel": 3, "rate_hz": 25, "window_ms": 4000,
+    "time_positions": true})";
+
+std::string config(const test::ScratchFolder& scratch, const std::string& training,
+                   const std::string& name = "config.json") {
+  test::write_file(scratch / name, "{" + model + ", \"training\": {" + training + "}}");
+  return scratch / name;
+}
+
+const std::string quick =
+    R"("steps": 24, "batch": 2, "learning_rate": 3e-3, "validate_every": 8, "checkpoint_every": 1, "log_every": 1,
+    "clip_norm": 1, "rotation_degrees": 10, "gain": 0.1, "noise": 0.05, "note_jitter_s": 0.01)";
+
+// The log without its times.
+std::vector<std::string> log_of(const std::string& run) {
+  std::vector<std::string> lines;
+  std::istringstream text(test::read_file(run + "/log.jsonl"));
+  for (std::string line; std::getline(text, line);)
+    lines.push_back(line.substr(0, line.find(",\"seconds\"")));
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("train learns, reports, and its weights generate; plot draws the curves") {
+  test::ScratchFolder scratch;
+  const std::string data = data_set(scratch), run = scratch / "run";
+  const test::CommandResult result =
+      program("train " + quoted(config(scratch, quick)) + " --data " + quoted(data) + " -o " + quoted(run) +
+              " --split performer:3 --json");
+  INFO(result.error);
+  REQUIRE(result.status == 0);
+  const auto report = nlohmann::json::parse(result.output);
+  CHECK(report["step"] == 24);
+  CHECK(report["training_pairs"].get<int>() + report["validation_pairs"].get<int>() == 4);
+  CHECK(report["validation_pairs"].get<int>() >= 1);
+  CHECK(report["best_validation_nll"].get<double>() < 5.8);
+  const std::vector<std::string> log = log_of(run);
+  CHECK(log.size() == 27);
+  const double first = nlohmann::json::parse(log.front() + "}")["nll"].get<double>();
+  CHECK(first > report["best_validation_nll"].get<double>());
+  const test::CommandResult music =
+      program("generate " + quoted(scratch / "set/takes/1_martele_s3.csv") + " --weights " +
+              quoted(run + "/best.safetensors") + " -o " + quoted(scratch / "music.mid"));
+  INFO(music.error);
+  CHECK(music.status == 0);
+  CHECK(fs::file_size(scratch / "music.mid") > 20);
+
+  const test::CommandResult plot = program("plot " + quoted(run) + " --json");
+  REQUIRE(plot.status == 0);
+  CHECK(nlohmann::json::parse(plot.output)["training_points"] == 24);
+  const std::string svg = test::read_file(run + "/curves.svg");
+  CHECK(svg.find("polyline") != std::string::npos);
+  CHECK(svg.find("nan") == std::string::npos);
+  CHECK(svg.find("best ") != std::string::npos);
+}
+
+TEST_CASE("a run killed again and again has the losses of the run that was not") {
+  test::ScratchFolder scratch;
+  const std::string data = data_set(scratch), settings = config(scratch, quick);
+  const auto train = [&](const std::string& run, const std::string& options) {
+    return quoted(IMU2MUSIC_PROGRAM) + " train " + quoted(settings) + " --data " + quoted(data) + " -o " +
+           quoted(run) + " --split performer:3 " + options;
+  };
+  REQUIRE(test::run_command(train(scratch / "whole", "--threads 1")).status == 0);
+  const std::string run = scratch / "killed";
+  int kills = 0;
+  for (int attempt = 0; attempt < 40; ++attempt) {
+    const bool begun = fs::exists(run + "/state.safetensors");
+    if (!begun) fs::remove_all(run);
+    // Each attempt lives a little longer, so some step is always reached.
+    const std::string life = std::to_string(0.05 + 0.06 * attempt);
+    const test::CommandResult result =
+        test::run_command("timeout -s KILL " + life + " " +
+                          train(run, (begun ? "--resume" : "") +
+                                         std::string(attempt % 2 == 0 ? " --threads 1" : " --threads 2")));
+    if (result.status == 0) break;
+    ++kills;
+  }
+  CHECK(kills >= 1);
+  CHECK(log_of(run) == log_of(scratch / "whole"));
+  CHECK(test::read_file(run + "/best.safetensors") == test::read_file(scratch / "whole/best.safetensors"));
+  CHECK(test::read_file(run + "/last.safetensors") == test::read_file(scratch / "whole/last.safetensors"));
+}
+
+TEST_CASE("an interrupt ends a run with a checkpoint; a full disk leaves the one before") {
+  test::ScratchFolder scratch;
+  const std::string data = data_set(scratch);
+  const std::string settings = config(
+      scratch, R"("steps": 100000, "batch": 2, "checkpoint_every": 1000000, "validate_every": 1000000)");
+  const std::string run = scratch / "run";
+  const std::string train = quoted(IMU2MUSIC_PROGRAM) + " train " + quoted(settings) + " --data " +
+                            quoted(data) + " -o " + quoted(run);
+  const test::CommandResult stopped = test::run_command("timeout -s INT 1.5 " + train);
+  INFO(stopped.error);
+  CHECK(stopped.status == 124);  // timeout's own, the program having ended
+  CHECK(stopped.output.find("stopped after step") != std::string::npos);
+  REQUIRE(fs::exists(run + "/state.safetensors"));
+  const std::string state = test::read_file(run + "/state.safetensors");
+
+  const test::CommandResult full =
+      test::run_command("trap '' XFSZ; ulimit -f 8; timeout -s INT 1.5 " + train + " --resume");
+  INFO(full.error);
+  CHECK(full.status != 0);
+  CHECK(std::count(full.error.begin(), full.error.end(), '\n') == 1);
+  CHECK(test::read_file(run + "/state.safetensors") == state);
+  for (const auto& entry : fs::directory_iterator(run)) {
+    const std::string name = entry.path().filename().string();
+    CHECK((name == "config.json" || name == "log.jsonl" || name == "state.safetensors" ||
+           name == "best.safetensors" || name == "last.safetensors"));
+  }
+}
+
+TEST_CASE("transfer takes what fits and says so, tensor by tensor") {
+  test::ScratchFolder scratch;
+  const std::string data = data_set(scratch);
+  const std::string few = R"("steps": 2, "batch": 2)";
+  const auto train = [&](const std::string& options) {
+    return program("train " + quoted(config(scratch, few)) + " --data " + quoted(data) + " --json " +
+                   options);
+  };
+  REQUIRE(train("-o " + quoted(scratch / "first")).status == 0);
+  const std::string weights = quoted(scratch / "first/last.safetensors");
+  const test::CommandResult result =
+      train("-o " + quoted(scratch / "second") + " --init-from " + weights + " --only decoder");
+  INFO(result.error);
+  REQUIRE(result.status == 0);
+  int taken = 0, left = 0;
+  const auto report = nlohmann::json::parse(result.output);
+  for (const auto& row : report["transferred"]) {
+    const std::string name = row["name"];
+    const bool encoder = name.find("imu_net.") == 0 || name.find("transformer.encoder.") == 0;
+    INFO(name);
+    CHECK(row["taken"] == !encoder);
+    if (encoder) CHECK(row["reason"] == "not part of the decoder");
+    ++(encoder ? left : taken);
+  }
+  CHECK(taken > 10);
+  CHECK(left > 5);
+  test::check_refused(train("-o " + quoted(scratch / "third") + " --only decoder"),
+                      {"--only wants --init-from"});
+  test::write_file(scratch / "other.json", R"({"d_model": 8, "heads": 2})");
+  REQUIRE(program("init " + quoted(scratch / "other.json") + " -o " + quoted(scratch / "other.safetensors"))
+              .status == 0);
+  test::check_refused(
+      train("-o " + quoted(scratch / "third") + " --init-from " + quoted(scratch / "other.safetensors")),
+      {"other.safetensors", "has no tensor that fits this model"});
+}
+
+TEST_CASE("the decoder learns from music alone") {
+  test::ScratchFolder scratch;
+  std::string notes = "onset_s,offset_s,midi\n";
+  for (int n = 0; n < 40; ++n)
+    notes += std::to_string(n * 0.5) + "," + std::to_string(n * 0.5 + 0.4) + "," +
+             std::to_string(60 + n % 5) + "\n";
+  fs::create_directories(scratch / "music");
+  test::write_file(scratch / "music/tune.csv", notes);
+  REQUIRE(program("prepare " + quoted(scratch / "music") + " -o " + quoted(scratch / "data")).status == 0);
+  const test::CommandResult result =
+      program("train " + quoted(config(scratch, R"("steps": 3, "batch": 2, "transpose_semitones": 3)")) +
+              " --data " + quoted(scratch / "data") + " -o " + quoted(scratch / "run"));
+  INFO(result.error);
+  CHECK(result.status == 0);
+  CHECK(result.output.find("music alone") != std::string::npos);
+}
+
+TEST_CASE("what cannot be trained is refused in one line") {
+  test::ScratchFolder scratch;
+  const std::string data = data_set(scratch);
+  const auto train = [&](const std::string& settings, const std::string& options = "") {
+    return program("train " + quoted(settings) + " --data " + quoted(data) + " -o " +
+                   quoted(scratch / "run") + " " + options);
+  };
+  test::check_refused(train(config(scratch, R"("stpes": 2)")),
+                      {"the unknown key 'stpes'", "did you mean 'steps'?"});
+  test::check_refused(train(config(scratch, quick), "--split performer:9"), {"performer:9", "performer:s1"});
+  test::check_refused(train(scratch / "none.json"), {"none.json"});
+  test::check_refused(
+      program("train " + quoted(config(scratch, quick)) + " --data " + quoted(scratch / "set") + " -o x"),
+      {"holds no dataset.json"});
+  test::write_file(scratch / "long.json",
+                   R"({"model": {"encoder": "temporal", "vocabulary": 332, "window_ms": 60000,
+      "memory_positions": 800}})");
+  test::check_refused(train(scratch / "long.json"), {"no pair to train on that lasts 60 s"});
+  test::write_file(scratch / "two.json", R"({"model": {"encoder": "conv"}})");
+  test::check_refused(train(scratch / "two.json"), {"myo1"});
+  test::check_refused(train(config(scratch, quick), "--resume"), {"state.safetensors"});
+  CHECK_FALSE(fs::exists(scratch / "run/state.safetensors"));
+  REQUIRE(train(config(scratch, R"("steps": 1, "batch": 2)")).status == 0);
+  test::check_refused(train(config(scratch, R"("steps": 1, "batch": 2)")),
+                      {"holds a run already", "resume it, or choose another folder"});
+  test::check_refused(train(config(scratch, R"("steps": 1, "batch": 3)"), "--resume"),
+                      {"was made with another config", "batch is 3 instead of 2"});
+  test::check_refused(program("plot " + quoted(scratch / "set")), {"holds no log.jsonl"});
+  test::write_file(scratch / "run/log.jsonl", "{\"step\": 1, \"nll\": 2}\nnonsense\n");
+  test::check_refused(program("plot " + quoted(scratch / "run")), {"log.jsonl", "line 2"});
+}
+
+TEST_CASE("verify --train: gradients, losses and weights after three steps, and a perturbed one is named") {
+  for (const std::string name : {"imu-conv-d32", "music-transformer-d32"}) {
+    const std::string checkpoint = test::shared_file("golden/" + name + "/checkpoint.pth.tar");
+    const std::string expected = test::shared_file("golden/" + name + "/expected.safetensors");
+    if (checkpoint.empty() || expected.empty()) return;
+    INFO(name);
+    for (const std::string& isa : test::instruction_sets()) {
+      const test::CommandResult result =
+          program("verify --train " + quoted(checkpoint) + " " + quoted(expected) + " --json" +
+                      (isa == "scalar" ? "" : " --precision float"),
+                  "IMU2MUSIC_FORCE_ISA=" + isa);
+      INFO(isa, result.error);
+      CHECK(result.status == 0);
+      CHECK(nlohmann::json::parse(result.output)["passed"] == true);
+    }
+    test::ScratchFolder scratch;
+    for (const std::string tensor :
+         {"grad.Wout.weight", "logits_train", "losses_train", "after.embedding.weight"}) {
+      test::Tensors tensors(expected);
+      for (float* x = &tensors.value<float>(tensor, 0); x != &tensors.value<float>(tensor, 0) + 3; ++x)
+        *x *= 1.1f;
+      if (tensor.find("losses") == std::string::npos) {
+        const auto& entry = tensors.entries[tensors.index(tensor)];
+        for (std::int64_t n = 3; n < entry.shape.element_count(); ++n)
+          tensors.value<float>(tensor, static_cast<std::size_t>(n)) *= 1.1f;
+      }
+      tensors.write(scratch / "changed.safetensors");
+      const test::CommandResult result = program("verify --train --precision double " + quoted(checkpoint) +
+                                                 " " + quoted(scratch / "changed.safetensors"));
+      INFO(tensor, result.error);
+      CHECK(result.status == 1);
+      CHECK(result.error.find("double " + tensor) != std::string::npos);
+    }
+  }
+}
