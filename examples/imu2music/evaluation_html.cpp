@@ -301,8 +301,11 @@ class Page {
     html_ +=
         "<h2>Every music under every motion</h2>\n<p>A row is a window's real music, a column a window's "
         "motion; "
-        "colour is the music's log-likelihood under the motion, in deviations from the row's mean. A bright "
-        "diagonal: the model finds the motion that belongs to the music. Lines separate recordings.</p>\n";
+        "colour is the music's log-likelihood under the motion, in deviations from the row's mean, "
+        "<span class=\"key\" style=\"background:var(--q0)\"></span>2 below to "
+        "<span class=\"key\" style=\"background:var(--q7)\"></span>1.5 and more above it. A diagonal that "
+        "stands "
+        "out: the model finds the motion that belongs to the music. Lines separate recordings.</p>\n";
     std::array<std::string, 8> paths;
     for (std::int64_t i = 0; i < K; ++i) {
       const double* row = e_.scores.data() + i * K;

@@ -18,7 +18,7 @@
 // takes them for independent: of music and motion that had nothing to do with one another but in which
 // windows of a recording were alike, p <= 0.05 came in 25 to 30 % of 2000 trials (5 to 32 recordings of 6
 // windows). With Exchange::recordings all windows of a recording go to another one together, each drawing a
-// window there: 6 to 10 % (32 and 5 recordings). It is not 5 % because one's own recording is never among
+// window there: 7 to 10 % (32 and 5 recordings). It is not 5 % because one's own recording is never among
 // those drawn, which tells most where there are few. So read the second p, and Δ with an interval by
 // recording, beside the first.
 //
