@@ -139,9 +139,7 @@ inline __m256i conv2d_inside(__m256i index, std::int64_t count) {
   }
 }
 
-inline void conv2d_forward(const Context&, const Conv2dArguments<float>& arguments, std::int64_t plane_begin,
-                           std::int64_t plane_end) {
-  const Conv2dOperands a = conv2d_operands(arguments);
+inline void conv2d_planes(const Conv2dOperands& a, std::int64_t plane_begin, std::int64_t plane_end) {
   for (std::int64_t plane = plane_begin; plane < plane_end;) {
     const std::int64_t b = plane / a.O, o = plane % a.O;
     std::int64_t planes = plane_end - plane < a.O - o ? plane_end - plane : a.O - o;
@@ -158,6 +156,11 @@ inline void conv2d_forward(const Context&, const Conv2dArguments<float>& argumen
     }
     plane += planes;
   }
+}
+
+inline void conv2d_forward(const Context&, const Conv2dArguments<float>& arguments, std::int64_t plane_begin,
+                           std::int64_t plane_end) {
+  conv2d_planes(conv2d_operands(arguments), plane_begin, plane_end);
 }
 
 IMU2MUSIC_TARGET_END
