@@ -15,15 +15,14 @@ configure: dependencies
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 
-# A score of our own, the simulated motion of a violinist who bows it, and the music that untrained weights make of it.
+# A score of our own, the simulated motion of a violinist who bows it, and the music that our weights make of the bow arm.
 demo: all
 	@mkdir -p demo
 	$(BUILD)/examples/demo/demo_compose demo/score.mid
 	$(PROGRAM) simulate demo/score.mid -o demo/recording --seed 1
-	$(PROGRAM) init examples/demo/config.json -o demo/weights.safetensors --seed 1
-	$(PROGRAM) generate demo/recording --weights demo/weights.safetensors --seed 1 \
+	$(PROGRAM) generate demo/recording --weights weights/default.safetensors --sensors 1=myo1 --seed 1 \
 	  -o demo/music.mid --wav demo/music.wav --svg demo/music.svg
-	@echo "The motion was simulated and the weights are untrained: this shows that everything works, not what it can do."
+	@echo "The motion was simulated; weights/default.md says what these weights can and cannot do."
 	@ls -l demo/music.mid demo/music.wav demo/music.svg
 
 test: configure
