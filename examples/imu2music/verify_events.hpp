@@ -12,7 +12,7 @@
 #include <cctype>
 #include <cmath>
 #include <cstddef>
-#include <fstream>
+#include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -150,25 +150,33 @@ class Reader {
 
 }  // namespace verify_events_detail
 
+// The most bytes such a file may have: the tree of them takes some sixty times as much.
+inline constexpr std::int64_t most_events_bytes = 16 << 20;
+
 // Whether `path` holds such a file: a JSON object with a list `cases`. False where it cannot be read.
 inline bool is_events_file(const std::string& path) {
-  constexpr std::streamoff most_bytes = 256 << 20;  // a larger file is weights
-  std::ifstream stream(path, std::ios::binary | std::ios::ate);
-  if (!stream || stream.tellg() < 2 || stream.tellg() > most_bytes) return false;
-  stream.seekg(0);
-  const int first = stream.get();  // weights may be large: they are told by their first byte
-  if (first != '{' && first != 0xEF && std::isspace(first) == 0) return false;
-  stream.close();
-  nlohmann::json json =
-      nlohmann::json::parse(imu2music::read_text_file(path, most_bytes), nullptr, /*allow_exceptions=*/false);
-  return json.is_object() && json.contains("cases") && json["cases"].is_array();
+  try {
+    struct stat status {};
+    const imu2music::FileDescriptor file = imu2music::open_to_read(path, status, false);
+    if (!S_ISREG(status.st_mode) || status.st_size < 2 || status.st_size > most_events_bytes) return false;
+    unsigned char first = 0;  // weights may be large: they are told by their first byte
+    if (::read(file.number(), &first, 1) != 1) return false;
+    if (first != '{' && first != 0xEF && std::isspace(first) == 0) return false;
+    const nlohmann::json json =
+        nlohmann::json::parse(imu2music::read_text_file(path, most_events_bytes), nullptr,
+                              /*allow_exceptions=*/false);
+    return json.is_object() && json.contains("cases") && json["cases"].is_array();
+  } catch (const imu2music::Error&) {
+    return false;
+  }
 }
 
 // One row each for layout, time_shift_bins_s, velocity_bins, ids, decoded_notes, pitch_histogram_first and
 // _last.
 inline std::vector<CheckRow> verify_events_file(const std::string& path) {
   using namespace verify_events_detail;
-  Json json = Json::parse(imu2music::read_text_file(path), nullptr, /*allow_exceptions=*/false);
+  Json json =
+      Json::parse(imu2music::read_text_file(path, most_events_bytes), nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded())
     throw InputError(path, "is not JSON", "a file of expected events is a JSON object");
   if (!json.is_object() || !json.contains("cases") || !json["cases"].is_array())

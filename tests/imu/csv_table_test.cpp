@@ -117,3 +117,26 @@ TEST_CASE("a table without a clock has the rate that is given, and one sample is
   CHECK(recording.sensors[0].sample_count() == 1);
   CHECK(recording.sensors[0].clock.rate_hz == 30);
 }
+
+TEST_CASE("room is kept for the rows that the text can hold, not for its lines, and not for every comment") {
+  std::string header = "t";
+  for (int i = 0; i < 99; ++i) header += ",x" + std::to_string(i);
+  const std::string lines(100000, '\n');
+  const std::string text = header + "\n" + lines;
+  CHECK(CsvTable(text, "f").row_limit() <= 1001);
+  const std::string rows = "t,x\n0,1\n1,2\n2,3";
+  CHECK(CsvTable(rows, "f").row_limit() >= 3);
+  std::string comments;
+  for (int i = 0; i < 100000; ++i) comments += "#\n";
+  comments += rows;
+  CHECK(CsvTable(comments, "f").comments().size() == CsvTable::most_comments);
+}
+
+TEST_CASE("a sensor's name has no control characters, whatever the table says") {
+  const CsvTable table("1,2,3,4\n", "f", false);
+  CsvClock clock;
+  clock.rate_hz = 30;
+  std::vector<CsvTrack> tracks = one_track;
+  tracks[0].name = "hand\x1b[2J\x7f";
+  CHECK(read_csv_recording(table, clock, tracks).sensors[0].name == "hand [2J ");
+}

@@ -138,3 +138,10 @@ TEST_CASE("what is missing or does not fit is told") {
   is("time (h),acc_x_g,acc_y_g,acc_z_g\n0,1,2,3\n", {"the unit 'h'"});
   is("a,b,c\n1,2,3\n", {"no recording", "a, b, c"});
 }
+
+TEST_CASE("a name of more than 200 characters is that of no column") {
+  std::string name;
+  for (int i = 0; i < 100; ++i) name += "a ";
+  CHECK(csv_detail::read_column_name(name + "acc x (g)").kind == csv_detail::ColumnName::Kind::other);
+  CHECK(csv_detail::read_column_name("left acc x (g)").kind == csv_detail::ColumnName::Kind::value);
+}

@@ -14,3 +14,9 @@ TEST_CASE("ten times the file and 16 MiB, to the byte") {
   CHECK_THROWS_AS(budget.take(1), InputError);
   CHECK_THROWS_AS(ByteBudget("f", 0).take(UINT64_MAX), InputError);
 }
+
+TEST_CASE("a reader may allow itself more") {
+  ByteBudget budget("f", 7, 100);
+  budget.take(170);
+  CHECK_THROWS_AS(budget.take(1), InputError);
+}

@@ -1,40 +1,15 @@
 // Damages a valid file in many ways and checks that reading it either works or ends in an InputError.
 #pragma once
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <random>
-#include <stdexcept>
 #include <string>
 
+#include "imu2music/core/error.hpp"
+#include "memory_file.hpp"
 #include "support.hpp"
 
-#include "imu2music/core/error.hpp"
-
 namespace test {
-
-// A file in memory alone, since the many versions of a damaged file are not worth a disk's time.
-class MemoryFile {
- public:
-  MemoryFile() : number_(memfd_create("damaged", MFD_CLOEXEC)) {
-    if (number_ < 0) throw std::runtime_error("memfd_create failed");
-  }
-  ~MemoryFile() { ::close(number_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-
-  std::string path() const { return "/proc/self/fd/" + std::to_string(number_); }
-  void replace(const std::string& bytes) {
-    if (ftruncate(number_, 0) != 0 ||
-        pwrite(number_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-      throw std::runtime_error("cannot write to memory");
-  }
-
- private:
-  int number_;
-};
 
 struct DamageCount {
   int read = 0;

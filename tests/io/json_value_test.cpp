@@ -73,3 +73,18 @@ TEST_CASE("texts are quoted whatever their bytes") {
   CHECK(json_text("a\"b") == "\"a\\\"b\"");
   CHECK(nlohmann::json::parse(json_text("\xff\xfeok")).get<std::string>() == "\xEF\xBF\xBD\xEF\xBF\xBDok");
 }
+
+TEST_CASE("many names cost no more than each by itself, and memory has an end") {
+  std::string text = "{";
+  for (int i = 0; i < 200000; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
+  CHECK(parse_json(text + "}", "t").items.size() == 200000);
+  CHECK_THROWS_AS(parse_json(text + ",\"7\":1}", "t"), InputError);
+  std::string numbers = "[0";
+  for (int i = 0; i < 2000000; ++i) numbers += ",0";
+  try {
+    parse_json(numbers + "]", "list.json");
+    FAIL("was read");
+  } catch (const InputError& error) {
+    CHECK(std::string(error.what()).find("list.json: asks for more than") == 0);
+  }
+}

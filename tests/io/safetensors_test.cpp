@@ -249,3 +249,18 @@ TEST_CASE("the reference expectations read") {
   CHECK(file.find("logits_eval")->shape.rank() == 3);
   CHECK(file.find("grad.embedding.weight")->shape == Shape{243, 32});
 }
+
+TEST_CASE("a header of nothing but tensors without bytes may take ten times its size, not more") {
+  test::ScratchFolder scratch;
+  const auto file_of = [&](int tensors) {
+    std::string header = "{";
+    for (int i = 0; i < tensors; ++i)
+      header += (i == 0 ? "\"" : ",\"") + std::to_string(i) +
+                R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+    header += "}";
+    test::write_file(scratch / "f", test::little_endian(header.size(), 8) + header);
+    return read_safetensors(scratch / "f");
+  };
+  CHECK(file_of(10000).entries().size() == 10000);
+  CHECK(contains(input_error([&] { file_of(150000); }), "ten times its own size"));
+}

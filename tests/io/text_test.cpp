@@ -29,3 +29,9 @@ TEST_CASE("the nearest name; the first of equals; long names cost little") {
   CHECK(nearest_name("dmodel", known) == "d_model");
   CHECK(nearest_name(std::string(1 << 20, 'x'), known) == "d_model");
 }
+
+TEST_CASE("the same without quotes") {
+  CHECK(printable("layers.0.weight") == "layers.0.weight");
+  CHECK(printable("a\x1b[2J") == "a\\x1b[2J");
+  CHECK(printable(std::string(81, 'x')) == std::string(80, 'x') + "...");
+}

@@ -257,3 +257,23 @@ TEST_CASE(
     CHECK(table_of(loaded)[4 * 16 * 50] == table[4 * 16 * 50]);
   }
 }
+
+TEST_CASE("names of tensors decide neither memory nor what a terminal does") {
+  test::ScratchFolder scratch;
+  const std::string path = scratch / "w.safetensors";
+  auto model = init_model<float>(small_config(), 1);
+  save_model(model, path);
+  Weights weights(path);
+  weights.metadata.clear();
+  weights.entries[weights.index("transformer.decoder.layers.1.norm1.weight")].name =
+      "transformer.decoder.layers.99998.norm1.weight";
+  weights.write(path);
+  CHECK(holds(error_of(path), "decoder_layers is "));
+  CHECK(holds(error_of(path), "from 1 to 256"));
+
+  save_model(model, path);
+  Weights named(path);
+  named.entries[named.index("Wout.bias")].name = "Wout.\x1b[2Jbias";
+  named.write(path);
+  CHECK(holds(error_of(path), "Wout.\\x1b[2Jbias (243) is unexpected"));
+}

@@ -324,6 +324,26 @@ TEST_CASE("reading: linear in the worst case that many open notes make") {
   CHECK(file.unclosed_notes == 0);
 }
 
+TEST_CASE("reading: notes of three bytes that never end are read up to ten times the file in memory") {
+  const auto file_of = [](int count) {
+    std::string events = hex("00 90 3c 40");
+    for (int i = 1; i < count; ++i) events += std::string("\1\x3c\x40", 3);
+    return header(0, 1, 100) + chunk(events + end_of_track);
+  };
+  const MidiFile file = parse_midi(file_of(100000), "many");
+  CHECK(file.unclosed_notes == 100000);
+  CHECK(file.all_notes().size() == 100000);
+  CHECK(message_of(file_of(2000000)).find("ten times its own size") != std::string::npos);
+}
+
+TEST_CASE("reading: tracks, of which a header can claim 65535, are read however many follow") {
+  std::string bytes = header(1, 65535, 100);
+  for (int i = 0; i < 1000000; ++i) bytes += chunk("");
+  const MidiFile file = parse_midi(bytes, "many");
+  CHECK(file.tracks.size() == 65535);
+  CHECK(file.tracks_without_end == 65535);
+}
+
 TEST_CASE("writing: the bytes of a small file") {
   std::vector<Note> notes{{60, 64, 0, 0.5}, {64, 80, 0.5, 1}};
   MidiWriteOptions options;

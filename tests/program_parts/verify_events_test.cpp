@@ -173,6 +173,9 @@ TEST_CASE("a file of events is known by what it holds") {
   CHECK_FALSE(is("{\"case\": []}"));
   // A safetensors header of 123 bytes, whose length begins with the byte of a brace.
   CHECK_FALSE(is(std::string("{") + std::string(7, char(0)) + "{\"__metadata__\":{}}"));
+  CHECK_FALSE(is("{\"cases\": [" + std::string(17 << 20, ' ') + "]}"));  // larger than any such file
+  REQUIRE(test::run_command("mkfifo '" + (scratch / "pipe") + "'").status == 0);
+  CHECK_FALSE(is_events_file(scratch / "pipe"));  // and is not waited for
   CHECK_FALSE(is_events_file(scratch / "none"));
   CHECK_FALSE(is_events_file("/"));
   std::string path_of_expected = test::shared_file("golden/events.json");

@@ -77,6 +77,7 @@ inline bool parse_field(std::string_view text, double& value) {
 class CsvTable {
  public:
   static constexpr std::size_t most_columns = 4096;
+  static constexpr std::size_t most_comments = 1024;  // that are kept; a file of nothing else is no table
 
   // With has_header false all lines are rows, and columns have no names.
   CsvTable(std::string_view text, std::string path, bool has_header = true) : path_(std::move(path)) {
@@ -104,7 +105,7 @@ class CsvTable {
         rows_ = text.substr(begin);
         return;
       }
-      if (comment) comments_.push_back(line);
+      if (comment && comments_.size() < most_comments) comments_.push_back(line);
       begin = end + 1;
     }
     throw InputError(path_, "holds no table", "it should have a line of column names and lines of numbers");
@@ -114,9 +115,10 @@ class CsvTable {
   const std::vector<std::string>& names() const { return names_; }
   const std::vector<std::string_view>& comments() const { return comments_; }
   std::size_t column_count() const { return columns_; }
-  // The lines that may hold rows, at most.
+  // The rows that there may be, at most: a row ends in a line break and has a separator between two columns.
   std::size_t row_limit() const {
-    return static_cast<std::size_t>(std::count(rows_.begin(), rows_.end(), '\n')) + 1;
+    return std::min(static_cast<std::size_t>(std::count(rows_.begin(), rows_.end(), '\n')) + 1,
+                    (rows_.size() + 1) / columns_);
   }
 
   bool has(std::string_view name) const {
@@ -337,6 +339,8 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
   for (const CsvTrack& track : tracks) {
     SensorTrack sensor;
     sensor.name = track.name;
+    for (char& c : sensor.name)
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';  // messages and reports show names
     sensor.clock = clock;
     for (const CsvChannel& wanted : track.channels) {
       Channel channel(wanted.quantity, rows);

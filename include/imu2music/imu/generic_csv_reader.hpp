@@ -135,6 +135,8 @@ inline int axis_of(std::string_view word) {
 
 inline ColumnName read_column_name(std::string_view name) {
   ColumnName result;
+  constexpr std::size_t longest = 200;
+  if (name.size() > longest) return result;
   std::string text = lower_case(trimmed(name));
   if (!text.empty() && (text.back() == ')' || text.back() == ']')) {
     const std::size_t open = text.rfind(text.back() == ')' ? '(' : '[');

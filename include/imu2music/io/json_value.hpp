@@ -2,8 +2,8 @@
 //
 // Weight files and configs are read without a tree (json_reader.hpp). An object keeps its members in their
 // order; numbers are double, so whole numbers are exact up to 2^53. Lists and objects nest at most 64 deep
-// and a name stands once in an object. Cost: one pass, some ten times the text in memory. Errors: InputError
-// that names the file and the place.
+// and a name stands once in an object. Cost: one pass, and memory of some 200 bytes a value, up to ten times
+// the text and 256 MiB. Errors: InputError that names the file and the place.
 #pragma once
 
 #include <charconv>
@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/io/byte_budget.hpp"
 #include "imu2music/io/json_reader.hpp"
 #include "imu2music/io/text.hpp"
 
@@ -40,7 +42,8 @@ namespace json_value_detail {
 
 class TreeBuilder {
  public:
-  explicit TreeBuilder(const std::string& path) : path_(path) {}
+  TreeBuilder(const std::string& path, std::size_t text_size)
+      : path_(path), budget_(path, static_cast<std::int64_t>(text_size), std::uint64_t{256} << 20) {}
 
   JsonValue root;
 
@@ -59,6 +62,7 @@ class TreeBuilder {
     set(value);
   }
   void string(std::string text) {
+    budget_.take(text.size());
     JsonValue& here = place();
     here.kind = JsonValue::Kind::text;
     here.text = std::move(text);
@@ -68,10 +72,10 @@ class TreeBuilder {
   void end_object() { open_.pop_back(); }
   void end_array() { open_.pop_back(); }
   void key(std::string name) {
-    JsonValue& object = *open_.back();
-    if (object.find(name) != nullptr)
+    budget_.take(128 + 2 * (sizeof name + name.size()));
+    if (!open_.back().names.insert(name).second)
       throw InputError(path_, "names " + in_quotes(name) + " twice", "keep one of the two");
-    object.names.push_back(std::move(name));
+    open_.back().value->names.push_back(std::move(name));
   }
 
  private:
@@ -79,8 +83,10 @@ class TreeBuilder {
 
   JsonValue& place() {
     if (open_.empty()) return root;
-    open_.back()->items.emplace_back();
-    return open_.back()->items.back();
+    budget_.take(2 * sizeof(JsonValue));
+    std::vector<JsonValue>& items = open_.back().value->items;
+    items.emplace_back();
+    return items.back();
   }
   void set(double value) {
     JsonValue& here = place();
@@ -92,18 +98,25 @@ class TreeBuilder {
       throw InputError(path_, "nests more than 64 deep", "check that it is the file you mean");
     JsonValue& here = place();
     here.kind = kind;
-    open_.push_back(&here);  // stays where it is: while it is open, its siblings are complete
+    open_.push_back({&here, {}});
   }
 
+  // A list or object that goes on. Its value stays where it is: while it is open, its siblings are complete.
+  struct Open {
+    JsonValue* value;
+    std::unordered_set<std::string> names;  // of its members, since a search of all for each is quadratic
+  };
+
   const std::string& path_;
-  std::vector<JsonValue*> open_;
+  ByteBudget budget_;
+  std::vector<Open> open_;
 };
 
 }  // namespace json_value_detail
 
 // `path` is the file that the text comes from, for messages.
 inline JsonValue parse_json(std::string_view text, const std::string& path) {
-  json_value_detail::TreeBuilder builder(path);
+  json_value_detail::TreeBuilder builder(path, text.size());
   if (const auto fault = read_json(text, builder))
     throw InputError(path, "is no JSON (at byte " + std::to_string(*fault) + ")", "write it again");
   return std::move(builder.root);

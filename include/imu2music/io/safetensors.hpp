@@ -6,7 +6,8 @@
 //
 // Offsets count from the end of the header; the tensors cover the data without hole or overlap. Format:
 // github.com/huggingface/safetensors, "Format". Everything the format promises is checked before a tensor is
-// handed out; a file that breaks a promise is an InputError. Reading costs the header only. Writing is
+// handed out; a file that breaks a promise is an InputError. Reading costs the header only, and at most ten
+// times the file and 16 MiB of memory (byte_budget.hpp). Writing is
 // deterministic: the same entries and metadata give the same bytes.
 #pragma once
 
@@ -27,6 +28,7 @@
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/shape.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/byte_budget.hpp"
 #include "imu2music/io/file_kind.hpp"
 #include "imu2music/io/json_reader.hpp"
 #include "imu2music/io/mapped_file.hpp"
@@ -51,7 +53,8 @@ struct HeaderEntry {
 // Takes the header in as its parser meets it, so that a hostile one builds no tree.
 class HeaderReader {
  public:
-  explicit HeaderReader(std::string path) : path_(std::move(path)) {}
+  HeaderReader(std::string path, std::int64_t file_size)
+      : path_(std::move(path)), budget_(path_, file_size) {}
 
   std::vector<HeaderEntry> entries;
   std::map<std::string, std::string> metadata;
@@ -84,6 +87,7 @@ class HeaderReader {
   }
   void string(const std::string& text) {
     if (place_ == Place::metadata) {
+      budget_.take(256 + key_.size() + text.size());
       metadata[key_] = text;
       return;
     }
@@ -102,6 +106,8 @@ class HeaderReader {
     } else if (place_ == Place::top && key_ == "__metadata__") {
       place_ = Place::metadata;
     } else if (place_ == Place::top) {
+      // Here and in the TensorFile, each a growing vector, and three times by its name.
+      budget_.take(2 * (sizeof(HeaderEntry) + sizeof(TensorEntry)) + 256 + 3 * key_.size());
       entries.emplace_back().name = key_;
       place_ = Place::entry;
     } else {
@@ -185,6 +191,7 @@ class HeaderReader {
   }
 
   std::string path_;
+  ByteBudget budget_;
   Place place_ = Place::before;
   Field field_ = Field::none;
   std::string key_;
@@ -217,7 +224,7 @@ inline TensorFile read_safetensors(const std::string& path) {
                                 static_cast<std::size_t>(header_size));
   if (header.empty() || header.front() != '{')
     throw InputError(path, "its header is not a JSON object", write_again);
-  HeaderReader reader(path);
+  HeaderReader reader(path, file_size);
   if (const auto fault = read_json(header, reader))
     throw InputError(path, "its header is no JSON (at byte " + std::to_string(8 + *fault) + ")", write_again);
 

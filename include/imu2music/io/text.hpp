@@ -10,12 +10,12 @@
 
 namespace imu2music::inline v0 {
 
-// `text` in quotes, at most 80 characters of it, on one line and in ASCII whatever bytes a damaged or hostile
-// file puts there: others appear as \xNN.
-inline std::string in_quotes(std::string_view text) {
+// `text`, at most 80 characters of it, on one line and in ASCII whatever bytes a damaged or hostile file puts
+// there: others appear as \xNN.
+inline std::string printable(std::string_view text) {
   constexpr std::size_t longest = 80;
   constexpr char digits[] = "0123456789abcdef";
-  std::string result = "'";
+  std::string result;
   for (char c : text.substr(0, longest)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f) {
@@ -26,8 +26,11 @@ inline std::string in_quotes(std::string_view text) {
       result += digits[byte & 15];
     }
   }
-  return result + (text.size() > longest ? "...'" : "'");
+  return text.size() > longest ? result + "..." : result;
 }
+
+// The same in quotes.
+inline std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
 // The Levenshtein distance: how many insertions, deletions and replacements lead from a to b. Cost |a|·|b|.
 inline std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -218,11 +218,6 @@ inline std::string description_of(const PickleValue& value, std::size_t& visits)
   return value.is(Kind::big_integer) ? "a number of more than 64 bits" : "bytes";
 }
 
-inline std::string printable(std::string_view text) {
-  const std::string result = in_quotes(text);
-  return result.substr(1, result.size() - 2);
-}
-
 struct Found {
   const PickleValue* dict = nullptr;
   std::vector<const PickleValue*> outer;  // the containers around it, outermost first

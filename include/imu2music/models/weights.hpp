@@ -101,7 +101,7 @@ class ParameterLoader {
     std::sort(names_.begin(), names_.end());
     for (const TensorEntry& entry : file_->entries())
       if (!std::binary_search(names_.begin(), names_.end(), entry.name))
-        faults_.add(entry.name + " " + entry.shape.to_string() + " is unexpected");
+        faults_.add(printable(entry.name) + " " + entry.shape.to_string() + " is unexpected");
     faults_.throw_if_any(file_->path);
     for (Parameter<T>* parameter : computed_) parameter->value = parameter->formula(parameter->shape);
   }
@@ -159,7 +159,8 @@ class ConfigInference {
     else
       read_transformer();
     read_encoder();
-    return config_;
+    // Within the bounds of a config: a tensor named layers.9999 must not make ten thousand layers.
+    return parse_model_config(to_json(config_), file_.path);
   }
 
  private:

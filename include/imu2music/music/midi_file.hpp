@@ -11,8 +11,8 @@
 // last 0 s where the file says so. Chunks of other kinds are passed over, and so is what follows the last
 // track or an end-of-track event.
 //
-// Cost O(bytes + notes · log(notes)); memory at most some ten times the file, whatever its header claims.
-// Errors: InputError with the byte at which the file is wrong.
+// Cost O(bytes + notes · log(notes)); memory at most ten times the file and 16 MiB (io/byte_budget.hpp),
+// whatever its header claims. Errors: InputError with the byte at which the file is wrong.
 //
 // Writing. Format 0, one track: name, text, tempo, program, then notes, offs before ons on the same tick.
 // Times are rounded to ticks (960 a quarter at 120 bpm: ±0.26 ms). One note sounds per pitch (see
@@ -25,6 +25,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <span>
 #include <string>
@@ -34,6 +35,7 @@
 
 #include "imu2music/core/error.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/byte_budget.hpp"
 #include "imu2music/io/file_bytes.hpp"
 #include "imu2music/music/note.hpp"
 
@@ -101,6 +103,7 @@ class ByteReader {
       : bytes_(bytes), limit_(bytes.size()), name_(name) {}
 
   std::size_t position() const { return position_; }
+  void go_back(std::size_t position) { position_ = position; }
   std::size_t remaining() const { return limit_ - position_; }
   bool at_limit() const { return position_ == limit_; }
   void set_limit(std::size_t limit) { limit_ = limit; }
@@ -167,12 +170,6 @@ struct Moment {
   friend auto operator<=>(const Moment&, const Moment&) = default;
 };
 
-struct TickNote {
-  Moment start, end;
-  std::uint8_t channel = 0, pitch = 0, velocity = 0;
-  bool closed = false;
-};
-
 struct PedalChange {
   Moment moment;
   bool down = false;
@@ -181,10 +178,11 @@ struct PedalChange {
 // Ticks → seconds.
 class Clock {
  public:
-  Clock(double ticks_per_quarter, double ticks_per_second, std::vector<TempoChange> changes)
+  Clock(double ticks_per_quarter, double ticks_per_second, std::deque<TempoChange> changes)
       : per_quarter_(ticks_per_quarter), per_second_(ticks_per_second) {
     std::stable_sort(changes.begin(), changes.end(),
                      [](const TempoChange& a, const TempoChange& b) { return a.tick < b.tick; });
+    changes_.reserve(changes.size() + 1);
     changes_.push_back({});
     for (TempoChange change : changes) {
       change.time = seconds(change.tick);
@@ -201,7 +199,7 @@ class Clock {
     const TempoChange& tempo = *(after - 1);
     return tempo.time + double(tick - tempo.tick) * tempo.us_per_quarter * 1e-6 / per_quarter_;
   }
-  const std::vector<TempoChange>& changes() const { return changes_; }
+  std::vector<TempoChange> take_changes() { return std::move(changes_); }
 
  private:
   double per_quarter_, per_second_;
@@ -211,45 +209,49 @@ class Clock {
 class Parser {
  public:
   Parser(std::string_view bytes, const std::string& name, const MidiReadOptions& options)
-      : reader_(bytes, name), options_(options) {}
+      : reader_(bytes, name), options_(options), budget_(name, static_cast<std::int64_t>(bytes.size())) {}
 
   MidiFile parse() {
     std::uint32_t track_count = header();
     while (tracks_.size() < track_count) chunk();
     Clock clock(file_.ticks_per_quarter, file_.ticks_per_second, std::move(tempo_changes_));
     if (options_.sustain_pedal) hold_notes();
+    file_.tracks.reserve(tracks_.size());
     for (Track& track : tracks_) {
       MidiTrack& result = file_.tracks.emplace_back();
       result.name = std::move(track.name);
       result.channels = track.channels;
       result.program = track.program;
       result.end = clock.seconds(track.end_tick);
-      result.notes.reserve(track.notes.size());
-      result.note_channels.reserve(track.notes.size());
-      for (const TickNote& note : track.notes) {
-        result.notes.push_back(
-            {note.pitch, note.velocity, clock.seconds(note.start.tick), clock.seconds(note.end.tick)});
-        result.note_channels.push_back(note.channel);
+      for (Note& note : track.notes) {
+        note.start = clock.seconds(tick_of(note.start));
+        note.end = clock.seconds(tick_of(note.end));
       }
+      result.notes = std::move(track.notes);
+      result.note_channels = std::move(track.note_channels);
     }
-    file_.tempo_changes = clock.changes();
+    file_.tempo_changes = clock.take_changes();
     return std::move(file_);
   }
 
  private:
-  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+  static constexpr std::uint32_t none = static_cast<std::uint32_t>(-1);
 
   struct Track {
     std::string name;
     std::uint16_t channels = 0;
     int program = -1;
     std::int64_t end_tick = 0;
-    std::vector<TickNote> notes;
+    std::vector<Note> notes;  // their times are ticks, which a double holds exactly, until all are read
+    std::vector<std::uint8_t> note_channels;
+    std::vector<std::uint32_t> end_orders;  // Moment::order of each note's end
   };
   // The open notes of one channel and pitch, earliest first: a list through `next_open_`.
   struct OpenNotes {
-    std::size_t first = none, last = none;
+    std::uint32_t first = none, last = none;
   };
+
+  static std::int64_t tick_of(double time) { return static_cast<std::int64_t>(time); }
 
   std::uint32_t header() {
     if (reader_.remaining() == 0) reader_.refuse("the file is empty", "it must be a Standard MIDI File");
@@ -311,9 +313,35 @@ class Parser {
 
   void track() {
     track_number_ = static_cast<std::uint32_t>(tracks_.size());
+    budget_.take(sizeof(Track) + sizeof(MidiTrack) + 64);
     tracks_.emplace_back();
-    open_.assign(16 * 128, {});
+    // Counted first, so that no vector grows to twice what it needs.
+    note_count_ = 0;
+    const std::size_t begin = reader_.position();
+    events<true>();
+    reader_.go_back(begin);
+    // With where a note goes on in a list, and, for the pedal, its start once more.
+    budget_.take(note_count_ * (sizeof(Note) + 1 + 4 + 4 + 8));
+    Track& result = tracks_.back();
+    result.notes.reserve(note_count_);
+    result.note_channels.reserve(note_count_);
+    result.end_orders.reserve(note_count_);
     next_open_.clear();
+    next_open_.reserve(note_count_);
+    open_.assign(16 * 128, {});
+    if (!events<false>()) ++file_.tracks_without_end;
+    result.end_tick = now_.tick;
+    ++now_.order;
+    for (OpenNotes& open : open_)
+      while (open.first != none) {
+        close(open);
+        ++file_.unclosed_notes;
+      }
+  }
+
+  // Reads the track's events, or only counts its notes. True where it has an end-of-track.
+  template <bool counting>
+  bool events() {
     now_ = {0, track_number_, 0};
     int status = 0;  // of the latest channel event
     bool ended = false;
@@ -323,12 +351,12 @@ class Parser {
       std::uint8_t first = reader_.peek("an event");
       if (first == 0xFF) {
         reader_.byte("an event");
-        ended = meta();
+        ended = meta<counting>();
       } else if (first == 0xF0 || first == 0xF7) {
         reader_.byte("an event");
         reader_.take(reader_.variable_length("the length of a system-exclusive event"),
                      "a system-exclusive event");
-        ++file_.system_exclusives;
+        if (!counting) ++file_.system_exclusives;
       } else if (first >= 0xF0) {
         reader_.refuse("a system event " + std::to_string(first) + " stands in a track",
                        "tracks hold channel, meta and system-exclusive events");
@@ -337,25 +365,30 @@ class Parser {
         if (status == 0)
           reader_.refuse("a data byte stands where no running status holds",
                          "an event begins with a status byte");
-        channel_event(status);
+        if (counting)
+          count_event(status);
+        else
+          channel_event(status);
       }
     }
-    if (!ended) ++file_.tracks_without_end;
-    Track& result = tracks_.back();
-    result.end_tick = now_.tick;
-    ++now_.order;
-    for (std::size_t key = 0; key < open_.size(); ++key)
-      while (open_[key].first != none) {
-        close(open_[key]);
-        ++file_.unclosed_notes;
-      }
+    return ended;
+  }
+
+  void count_event(int status) {
+    reader_.data_byte("a channel event");
+    const int kind = status >> 4;
+    if (kind == 0xC || kind == 0xD) return;
+    const std::uint8_t second = reader_.data_byte("a channel event");
+    if (kind == 0x9 && second > 0) ++note_count_;
   }
 
   // True for end-of-track.
+  template <bool counting>
   bool meta() {
     std::uint8_t type = reader_.byte("a meta event");
     std::string_view data =
         reader_.take(reader_.variable_length("the length of a meta event"), "a meta event");
+    if (counting) return type == 0x2F;
     auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(data[i]); };
     if (type == 0x2F) return true;
     if (type == 0x03 && tracks_.back().name.empty()) {
@@ -369,6 +402,7 @@ class Parser {
         reader_.refuse("a tempo has " + std::to_string(data.size()) + " bytes", "it has 3");
       int us = byte(0) << 16 | byte(1) << 8 | byte(2);
       if (us == 0) reader_.refuse("a tempo of 0 µs a quarter", "a quarter lasts at least 1 µs");
+      budget_.take(2 * sizeof(TempoChange) + sizeof(TempoChange) / 2);
       tempo_changes_.push_back({now_.tick, 0, double(us)});
     }
     return false;
@@ -391,10 +425,13 @@ class Parser {
         }
         track.channels = static_cast<std::uint16_t>(track.channels | 1u << channel);
         OpenNotes& open = open_[channel * 128u + first];
-        std::size_t index = track.notes.size();
+        const auto index = static_cast<std::uint32_t>(track.notes.size());
         (open.first == none ? open.first : next_open_[open.last]) = index;
         open.last = index;
-        track.notes.push_back({now_, now_, channel, first, velocity, false});
+        const auto tick = static_cast<double>(now_.tick);
+        track.notes.push_back({first, velocity, tick, tick});
+        track.note_channels.push_back(channel);
+        track.end_orders.push_back(now_.order);
         next_open_.push_back(none);
         break;
       }
@@ -422,14 +459,19 @@ class Parser {
   void controller(std::uint8_t channel, std::uint8_t number, std::uint8_t value) {
     if (number == 64) {
       ++file_.pedal_changes;
-      pedals_[channel].push_back({now_, value >= 64});
+      pedal(channel, value >= 64);
       return;
     }
     ++file_.controller_changes;
-    if (number == 121) pedals_[channel].push_back({now_, false});  // reset all controllers
-    if (number == 120 || number >= 123)  // all sound off, all notes off and the modes
+    if (number == 121) pedal(channel, false);  // reset all controllers
+    if (number == 120 || number >= 123)        // all sound off, all notes off and the modes
       for (std::size_t pitch = 0; pitch < 128; ++pitch)
         for (OpenNotes& open = open_[channel * 128u + pitch]; open.first != none;) close(open);
+  }
+
+  void pedal(std::uint8_t channel, bool down) {
+    budget_.take(sizeof(PedalChange) + sizeof(std::int64_t));
+    pedals_[channel].push_back({now_, down});
   }
 
   void note_off(std::uint8_t channel, std::uint8_t pitch) {
@@ -440,9 +482,9 @@ class Parser {
       close(open);
   }
   void close(OpenNotes& open) {
-    TickNote& note = tracks_.back().notes[open.first];
-    note.end = now_;
-    note.closed = true;
+    Track& track = tracks_.back();
+    track.notes[open.first].end = static_cast<double>(now_.tick);
+    track.end_orders[open.first] = now_.order;
     open.first = next_open_[open.first];
   }
 
@@ -451,49 +493,60 @@ class Parser {
     std::int64_t last_tick = 0;
     for (const Track& track : tracks_) last_tick = std::max(last_tick, track.end_tick);
     for (std::uint8_t channel = 0; channel < 16; ++channel) {
-      std::vector<PedalChange>& pedal = pedals_[channel];
+      std::deque<PedalChange>& pedal = pedals_[channel];
       if (pedal.empty()) continue;
-      std::stable_sort(pedal.begin(), pedal.end(),
-                       [](const PedalChange& a, const PedalChange& b) { return a.moment < b.moment; });
+      std::sort(pedal.begin(), pedal.end(),
+                [](const PedalChange& a, const PedalChange& b) { return a.moment < b.moment; });
       std::vector<std::int64_t> rise(pedal.size());  // per change: when the pedal is next up
       std::int64_t next_rise = last_tick;
       for (std::size_t i = pedal.size(); i-- > 0;) {
         if (!pedal[i].down) next_rise = pedal[i].moment.tick;
         rise[i] = next_rise;
       }
+      const auto each_note = [&](auto action) {
+        for (std::uint32_t t = 0; t < tracks_.size(); ++t)
+          for (std::size_t i = 0; i < tracks_[t].notes.size(); ++i)
+            if (tracks_[t].note_channels[i] == channel) action(t, i, tracks_[t].notes[i]);
+      };
+      std::array<std::size_t, 128> counts{};
+      each_note([&](std::uint32_t, std::size_t, const Note& note) { ++counts[pitch_index(note)]; });
       std::array<std::vector<std::int64_t>, 128> onsets;
-      for (const Track& track : tracks_)
-        for (const TickNote& note : track.notes)
-          if (note.channel == channel) onsets[note.pitch].push_back(note.start.tick);
+      for (std::size_t pitch = 0; pitch < 128; ++pitch) onsets[pitch].reserve(counts[pitch]);
+      each_note([&](std::uint32_t, std::size_t, const Note& note) {
+        onsets[pitch_index(note)].push_back(tick_of(note.start));
+      });
       for (auto& ticks : onsets) std::sort(ticks.begin(), ticks.end());
-      for (Track& track : tracks_)
-        for (TickNote& note : track.notes) {
-          if (note.channel != channel) continue;
-          auto after = std::upper_bound(
-              pedal.begin(), pedal.end(), note.end,
-              [](const Moment& end, const PedalChange& change) { return end < change.moment; });
-          if (after == pedal.begin() || !(after - 1)->down) continue;
-          std::int64_t end = rise[static_cast<std::size_t>(after - 1 - pedal.begin())];
-          const auto& ticks = onsets[note.pitch];
-          auto again =
-              std::lower_bound(ticks.begin(), ticks.end(), std::max(note.end.tick, note.start.tick + 1));
-          if (again != ticks.end()) end = std::min(end, *again);
-          note.end.tick = std::max(note.end.tick, end);
-        }
+      each_note([&](std::uint32_t track, std::size_t i, Note& note) {
+        const std::int64_t let_go = tick_of(note.end);
+        const Moment end_of_note{let_go, track, tracks_[track].end_orders[i]};
+        const auto after = std::upper_bound(
+            pedal.begin(), pedal.end(), end_of_note,
+            [](const Moment& end, const PedalChange& change) { return end < change.moment; });
+        if (after == pedal.begin() || !(after - 1)->down) return;
+        std::int64_t end = rise[static_cast<std::size_t>(after - 1 - pedal.begin())];
+        const auto& ticks = onsets[pitch_index(note)];
+        const auto again =
+            std::lower_bound(ticks.begin(), ticks.end(), std::max(let_go, tick_of(note.start) + 1));
+        if (again != ticks.end()) end = std::min(end, *again);
+        note.end = static_cast<double>(std::max(let_go, end));
+      });
     }
   }
+  static std::size_t pitch_index(const Note& note) { return static_cast<std::size_t>(note.pitch); }
 
   ByteReader reader_;
   MidiReadOptions options_;
+  ByteBudget budget_;
   MidiFile file_;
-  std::vector<Track> tracks_;
-  std::vector<TempoChange> tempo_changes_;
-  std::array<std::vector<PedalChange>, 16> pedals_;
+  std::deque<Track> tracks_;
+  std::deque<TempoChange> tempo_changes_;
+  std::array<std::deque<PedalChange>, 16> pedals_;
   // of the track being read
   std::uint32_t track_number_ = 0;
+  std::size_t note_count_ = 0;
   Moment now_;
   std::vector<OpenNotes> open_;
-  std::vector<std::size_t> next_open_;  // per note: the next open note of its channel and pitch
+  std::vector<std::uint32_t> next_open_;  // per note: the next open note of its channel and pitch
 };
 
 inline void append_number(std::string& bytes, std::uint32_t value, int byte_count) {
