@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PROGRAM = $(BUILD)/imu2music
 
-.PHONY: all demo test test-sanitize bench dependencies configure clean
+.PHONY: all demo test test-sanitize bench bench-compile dependencies configure clean
 
 all: configure
 	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
@@ -41,6 +41,10 @@ bench: dependencies
 	@rm -f $(BUILD).log
 	cmake --build $(BUILD) -j$(JOBS) --target bench_columns
 	$(BUILD)/benchmarks/bench_columns
+
+# What it costs to compile a file with the library, against nlohmann/json.hpp.
+bench-compile: dependencies
+	benchmarks/compile_time.sh
 
 clean:
 	rm -rf $(BUILD) build-* demo

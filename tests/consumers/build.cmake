@@ -11,6 +11,11 @@ file(REMOVE_RECURSE ${BUILD})
 file(MAKE_DIRECTORY ${BUILD})
 if(WAY STREQUAL find_package)
   run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --component library --prefix ${BUILD}/prefix)
+elseif(WAY STREQUAL find_package_engine)
+  run(${CMAKE_COMMAND} -S ${SOURCE} -B ${BUILD}/library -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Debug
+    -DIMU2MUSIC_BUILD_ENGINE=ON -DIMU2MUSIC_BUILD_PROGRAM=OFF -DIMU2MUSIC_BUILD_TESTS=OFF)
+  run(${CMAKE_COMMAND} --build ${BUILD}/library)
+  run(${CMAKE_COMMAND} --install ${BUILD}/library --prefix ${BUILD}/prefix)
 endif()
 run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumers/${WAY} -B ${BUILD}/build -DCMAKE_CXX_COMPILER=${COMPILER}
   -DIMU2MUSIC_SOURCE=${SOURCE} -DCMAKE_PREFIX_PATH=${BUILD}/prefix)

@@ -25,7 +25,15 @@ TEST_CASE("each embedding example runs, and says what is wrong with its weights"
       test::run_command(example("load_and_generate") + " " + weights + " " + recording + " " + quoted(midi));
   INFO(result.error);
   CHECK(result.status == 0);
-  CHECK(test::read_file(midi).substr(0, 4) == "MThd");
+  const std::string music = test::read_file(midi);
+  CHECK(music.substr(0, 4) == "MThd");
+
+  const std::string same = scratch / "same.mid";
+  result =
+      test::run_command(example("compiled_engine") + " " + weights + " " + recording + " " + quoted(same));
+  INFO(result.error);
+  CHECK(result.status == 0);
+  CHECK(test::read_file(same) == music);
 
   result = test::run_command(example("own_sampler") + " " + weights);
   CHECK(result.status == 0);
@@ -57,5 +65,5 @@ TEST_CASE("an embedding example has fewer than 30 lines") {
     INFO(entry.path().string());
     CHECK(std::count(text.begin(), text.end(), '\n') < 30);
   }
-  CHECK(examples == 4);
+  CHECK(examples == 5);
 }
