@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PROGRAM = $(BUILD)/imu2music
 
-.PHONY: all demo test test-sanitize bench bench-compile dependencies configure clean
+.PHONY: all demo test test-sanitize bench bench-compile docs dependencies configure clean
 
 all: configure
 	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
@@ -45,6 +45,12 @@ bench: dependencies
 # What it costs to compile a file with the library, against nlohmann/json.hpp.
 bench-compile: dependencies
 	benchmarks/compile_time.sh
+
+# The API reference of all headers, in build/docs/html.
+docs:
+	@sh cmake/dependencies.sh doxygen
+	@$(MAKE) --no-print-directory configure
+	cmake --build $(BUILD) --target docs
 
 clean:
 	rm -rf $(BUILD) build-* demo

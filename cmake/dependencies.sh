@@ -4,7 +4,7 @@
 set -eu
 
 packages="g++ cmake make zlib1g-dev nlohmann-json3-dev libcli11-dev libfluidsynth-dev libsndfile1-dev
-  fluidr3mono-gm-soundfont doctest-dev libeigen3-dev"
+  fluidr3mono-gm-soundfont doctest-dev libeigen3-dev $*"
 
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 
