@@ -83,11 +83,22 @@ void check_message(const std::string& message) {
 
 // ---- counted memory ------------------------------------------------------------------------------
 
+// GCC, where it sees through the operators below, takes their malloc and free for a mismatch.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 void* operator new(std::size_t bytes) {
   check_size(bytes);
   return counted(std::malloc(bytes == 0 ? 1 : bytes));
 }
 void* operator new[](std::size_t bytes) { return ::operator new(bytes); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  check_size(bytes);
+  void* memory = std::malloc(bytes == 0 ? 1 : bytes);
+  return memory == nullptr ? nullptr : counted(memory);
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t& nothrow) noexcept {
+  return ::operator new(bytes, nothrow);
+}
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   check_size(bytes);
   const auto step = static_cast<std::size_t>(alignment);
@@ -100,6 +111,8 @@ void operator delete(void* memory) noexcept { release(memory); }
 void operator delete[](void* memory) noexcept { release(memory); }
 void operator delete(void* memory, std::size_t) noexcept { release(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { release(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
 void operator delete[](void* memory, std::align_val_t) noexcept { release(memory); }
 void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
