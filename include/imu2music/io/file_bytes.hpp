@@ -1,8 +1,9 @@
 // A whole file in memory: for text and small binary files. Large weight files are mapped instead
 // (mapped_file.hpp).
 //
-// Pipes and devices such as /dev/stdin are read to their end. Cost: one read of the file, its size in memory.
-// Errors: InputError for a missing, unreadable or too large file, or a folder.
+// Devices and pipes that are open already, such as /dev/stdin, are read to their end. Cost: one read of the
+// file, its size in memory. Errors: InputError for a missing, unreadable or too large file, a folder, or a
+// named pipe.
 #pragma once
 
 #include <sys/stat.h>
@@ -20,6 +21,7 @@ namespace imu2music::inline v0 {
 // The bytes of `path`, of which there may be at most `max_bytes`.
 inline std::string read_binary_file(const std::string& path, std::int64_t max_bytes = std::int64_t{1} << 30) {
   struct stat status {};
+  throw_if_named_pipe(path);
   FileDescriptor file = open_to_read(path, status);
   const auto too_large = [&] {
     throw InputError(

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -63,6 +65,16 @@ class FileDescriptor {
     default:
       throw SystemError(call, path, code);
   }
+}
+
+// Refuses a named pipe, since opening it waits for somebody who writes to it, perhaps for ever. A pipe that
+// is open already, as /dev/stdin or what a shell calls /dev/fd/63, passes.
+inline void throw_if_named_pipe(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISFIFO(status.st_mode)) return;
+  char place[PATH_MAX];  // where /dev/stdin leads to has no name in any folder
+  if (::realpath(path.c_str(), place) == nullptr) return;
+  throw InputError(path, "is a named pipe", "name a regular file, or hand the pipe over as /dev/stdin");
 }
 
 // Opens `path` to read; `status` receives what it is. A folder is refused. A named pipe is waited for until
