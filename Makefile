@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PROGRAM = $(BUILD)/imu2music
 
-.PHONY: all demo test test-sanitize bench bench-compile docs dependencies configure clean
+.PHONY: all demo test test-sanitize fuzz bench bench-compile docs dependencies configure clean
 
 all: configure
 	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
@@ -34,6 +34,29 @@ test-sanitize: dependencies
 	cmake --preset asan+ubsan
 	cmake --build --preset asan+ubsan -j$(JOBS)
 	ctest --preset asan+ubsan -j$(JOBS)
+
+# One loader under libFuzzer and the sanitizers, which needs clang: make fuzz TARGET=midi SECONDS=900
+# What it finds is written to build-fuzz/fault-*; inputs that reach new code are kept for the next run.
+SECONDS ?= 900
+CLANGXX ?= $(firstword $(shell command -v clang++-14 clang++))
+fuzz: dependencies
+	@test -n "$(TARGET)" || { echo "make fuzz TARGET=<loader> SECONDS=<seconds>, with a loader of:"; \
+	  ls tests/fuzz | sed -n 's/_fuzz.cpp$$//p'; exit 2; }
+	@test -n "$(CLANGXX)" || { echo "clang++ is needed: apt-get install clang"; exit 1; }
+	@cmake -S . -B build-fuzz -DCMAKE_CXX_COMPILER=$(CLANGXX) -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	  -DIMU2MUSIC_BUILD_FUZZERS=ON -DIMU2MUSIC_SANITIZE=address,undefined,float-cast-overflow \
+	  -DIMU2MUSIC_WITH_OPENMP=OFF -DIMU2MUSIC_BUILD_PROGRAM=OFF > build-fuzz.log 2>&1 || { cat build-fuzz.log; exit 1; }
+	@rm -f build-fuzz.log
+	cmake --build build-fuzz -j$(JOBS) --target fuzz_$(TARGET)
+	build-fuzz/tests/fuzz/fuzz_$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -malloc_limit_mb=256 \
+	  -rss_limit_mb=2048 -max_len=65536 -use_value_profile=1 -print_final_stats=1 \
+	  -artifact_prefix=build-fuzz/fault-$(TARGET)- build-fuzz/tests/fuzz/corpus/$(TARGET) tests/fuzz/seeds/$(TARGET)
+
+# What threads may share, under ThreadSanitizer.
+test-threads: dependencies
+	cmake --preset tsan $(CMAKE_FLAGS)
+	cmake --build --preset tsan -j$(JOBS)
+	ctest --preset tsan
 
 # The kernels' columns against one another, on this machine.
 bench: dependencies

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the build wants and this machine lacks, where we may; otherwise prints the one line
-# that would, and fails. Where there is no dpkg, or every package is there, it does nothing.
+# that would, and fails. Where there is no dpkg, or every package is there, it does nothing. Packages named as arguments are
+# wanted too.
 set -eu
 
 packages="g++ cmake make zlib1g-dev nlohmann-json3-dev libcli11-dev libfluidsynth-dev libsndfile1-dev

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "command.hpp"
-#include "imu2music/io/file_bytes.hpp"
 #include "imu2music/io/model_config.hpp"
 #include "imu2music/models/weights.hpp"
 
@@ -17,7 +16,7 @@ struct InitOptions {
 
 void run_init(const InitOptions& options) {
   using namespace imu2music;
-  const ModelConfig config = parse_model_config(read_text_file(options.config), options.config);
+  const ModelConfig config = read_model_config(options.config);
   check_outputs({options.output}, {options.config});
   Model<float> shapes(config);
   double bytes = 0;

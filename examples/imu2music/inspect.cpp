@@ -1,18 +1,24 @@
 // inspect: what a file or folder holds: weights, a recording, music.
 //
-// A folder that is a recording is told as one; of any other, every file in it and below it.
+// A folder that is a recording is told as one; of any other, every file in it and below it. A file there that
+// cannot be read is told in its line, and the command goes on and ends with exit status 1.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "command.hpp"
 #include "imu2music/imu/diagnose.hpp"
+#include "imu2music/imu/folder.hpp"
 #include "imu2music/imu/read_recording.hpp"
+#include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/file_kind.hpp"
 #include "imu2music/io/weights_file.hpp"
 #include "imu2music/models/weights.hpp"
@@ -33,8 +39,9 @@ struct InspectOptions {
 // What was found in one file, in both forms.
 struct Report {
   Json json;
-  std::string line;     // for the list of a folder
-  std::string details;  // further lines, each ended
+  std::string line;            // for the list of a folder
+  std::string details;         // further lines, each ended
+  std::size_t unreadable = 0;  // files in it that cannot be read
 };
 
 std::string seconds(double value) { return number_text(std::round(value * 1000) / 1000) + " s"; }
@@ -230,14 +237,36 @@ Report report_midi(const std::string& path) {
   return report;
 }
 
+// Throws Error for a file that cannot be read, or not twice.
+std::string first_bytes(const std::string& path) {
+  throw_if_named_pipe(path);
+  struct stat status {};
+  const FileDescriptor file = open_to_read(path, status, false);
+  if (!S_ISREG(status.st_mode)) throw InputError(path, "is a device or a pipe", "name a regular file");
+  std::string bytes(4096, '\0');
+  const ssize_t count = ::read(file.number(), bytes.data(), bytes.size());
+  if (count < 0) throw_unreadable(path, "read", errno);
+  bytes.resize(static_cast<std::size_t>(count));
+  return bytes;
+}
+
+// What keeps a file, or a folder or a file in it, from being read; nothing where all can be.
+std::optional<std::string> unreadable_because(const std::string& path) {
+  try {
+    if (!is_folder(path)) {
+      first_bytes(path);
+    } else {
+      for (const std::string& name : list_entries(path).files) first_bytes(join_path(path, name));
+    }
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 // The first bytes tell what to try; what is none of these is text, or refused as weights are.
 Report report_file(const std::string& path, const ReadOptions& options) {
-  std::string start(4096, '\0');
-  {
-    std::ifstream stream(path, std::ios::binary);
-    stream.read(start.data(), static_cast<std::streamsize>(start.size()));
-    start.resize(static_cast<std::size_t>(std::max<std::streamsize>(stream.gcount(), 0)));
-  }
+  const std::string start = first_bytes(path);
   if (start.starts_with("MThd")) return report_midi(path);
   const bool binary = start.find('\0') != std::string::npos || start.starts_with("PK\x03\x04") ||
                       start.starts_with("\x80") || start.starts_with("\x1f\x8b") || start.starts_with("\x89");
@@ -258,6 +287,7 @@ Report report_folder(const std::string& path, const ReadOptions& options, int de
     try {
       Report one = inspect_path(below, options, depth - 1);
       report.details += name + ": " + one.line + "\n";
+      report.unreadable += one.unreadable;
       // Of files, what is wrong with them; not every tensor and track.
       if (one.json["kind"] == "recording" || one.json["kind"] == "folder") {
         std::size_t begin = 0;
@@ -268,27 +298,36 @@ Report report_folder(const std::string& path, const ReadOptions& options, int de
         }
       }
       files.push_back(std::move(one.json));
-    } catch (const InputError& error) {
-      ++unknown;
-      std::string why = error.what();
+    } catch (const Error& error) {
+      const std::optional<std::string> fault = unreadable_because(below);
+      const bool unreadable = fault.has_value();
+      ++(unreadable ? report.unreadable : unknown);
+      std::string why = fault.value_or(error.what());
       if (why.rfind(below + ": ", 0) == 0) why.erase(0, below.size() + 2);
-      report.details += name + ": not known: " + why + "\n";
-      files.push_back({{"path", below}, {"kind", "unknown"}, {"reason", why}});
+      report.details += name + (unreadable ? ": cannot be read: " : ": not known: ") + why + "\n";
+      files.push_back({{"path", below}, {"kind", unreadable ? "unreadable" : "unknown"}, {"reason", why}});
     }
   };
   for (const std::string& name : entries.files) add(name);
   if (depth > 0)
     for (const std::string& name : entries.folders) add(name);
   if (files.empty()) throw InputError(path, "holds no files", "name a recording, weights or a MIDI file");
-  report.line = "folder with " + std::to_string(files.size()) + (files.size() == 1 ? " entry" : " entries") +
-                (unknown > 0 ? ", " + std::to_string(unknown) + " of them not known" : "");
+  report.line =
+      "folder with " + std::to_string(files.size()) + (files.size() == 1 ? " entry" : " entries") +
+      (unknown > 0 ? ", " + std::to_string(unknown) + " of them not known" : "") +
+      (report.unreadable > 0 ? ", " + std::to_string(report.unreadable) + " that cannot be read" : "");
   report.json = {{"path", path}, {"kind", "folder"}, {"files", std::move(files)}};
   return report;
 }
 
 Report inspect_path(const std::string& path, const ReadOptions& options, int depth) {
   if (!is_folder(path)) return report_file(path, options);
-  if (folder_kind(path) != FolderKind::other) {
+  FolderKind kind = FolderKind::other;
+  try {
+    kind = folder_kind(path);
+  } catch (const Error&) {  // of a file that is told in its own line
+  }
+  if (kind != FolderKind::other) {
     try {
       return report_recording(path, read_recording(path, options));
     } catch (const InputError&) {
@@ -302,9 +341,15 @@ Report inspect_path(const std::string& path, const ReadOptions& options, int dep
       Report report;
       Json files = Json::array();
       for (const std::string& take : takes) {
-        Report one = report_recording(join_path(path, take), read_recording(join_path(path, take), options));
-        report.details += take + ": " + one.line + "\n";
-        files.push_back(std::move(one.json));
+        const std::string below = join_path(path, take);
+        try {
+          Report one = report_recording(below, read_recording(below, options));
+          report.details += take + ": " + one.line + "\n";
+          files.push_back(std::move(one.json));
+        } catch (const Error& error) {
+          report.details += take + ": not known: " + error.what() + "\n";
+          files.push_back({{"path", below}, {"kind", "unknown"}, {"reason", error.what()}});
+        }
       }
       report.line = "folder with " + std::to_string(takes.size()) + " takes";
       report.json = {{"path", path}, {"kind", "folder"}, {"files", std::move(files)}};
@@ -321,6 +366,9 @@ void run_inspect(const InspectOptions& options) {
     print_json(report.json);
   else
     print_text(options.path + ": " + report.line + "\n" + report.details);
+  if (report.unreadable > 0)
+    throw CommandFailure(options.path + ": " + std::to_string(report.unreadable) +
+                         (report.unreadable == 1 ? " file" : " files") + " in it could not be read");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "command.hpp"
@@ -40,6 +41,8 @@ extern "C" void end_by_signal(int signal) {
 
 int main(int argc, char** argv) {
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, &end_by_signal);
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // a file that may grow no more is told as an error, and its temporary removed
   CLI::App program("Music from the motion of a musician's body.", "imu2music");
   program.set_version_flag("--version", std::string("imu2music ") + imu2music::version());
   program.require_subcommand(1);
@@ -60,10 +63,15 @@ int main(int argc, char** argv) {
     imu2music::active_isa();  // a forced instruction set that this processor lacks is told before any work
     if (argc > 1 && argv[1][0] != '-' && !has_command(program, argv[1]))
       return fail(2, std::string("there is no command '") + argv[1] + "'; see imu2music --help");
-    program.parse(argc, argv);
+    try {
+      program.parse(argc, argv);
+    } catch (const CLI::Success& wish) {  // --help, --version
+      std::ostringstream text;
+      const int status = program.exit(wish, text, text);
+      print_text(text.str());
+      return status;
+    }
     return 0;
-  } catch (const CLI::Success& wish) {  // --help, --version
-    return program.exit(wish);
   } catch (const CLI::ParseError& error) {
     return fail(2, std::string(error.what()) + "; see imu2music --help");
   } catch (const CommandFailure& failure) {

@@ -38,7 +38,16 @@ void run_simulate(const SimulateOptions& options) {
   check_folder(options.output);
   VirtualViolinistOptions violinist;
   violinist.seed = options.seed;
-  const Recording recording = simulate_violinist(notes, violinist);
+  const Recording recording = [&] {
+    try {
+      return simulate_violinist(notes, violinist);
+    } catch (const InputError& error) {  // of the notes, whose file it does not know
+      const std::string message = error.what(), stand_in = "score";
+      throw InputError(message.rfind(stand_in + ": ", 0) == 0
+                           ? options.score + message.substr(stand_in.size())
+                           : options.score + ": " + message);
+    }
+  }();
   write_repovizz(recording, options.output);
   AtomicFile marker(options.output + "/" + simulated_marker);
   marker.write("The signals in this folder were simulated from a score; nobody moved.\n");

@@ -140,6 +140,7 @@ inline void write_repovizz(const Recording& recording, const std::string& folder
   for (const Output& output : outputs) {
     files.push_back(std::make_unique<AtomicFile>(detail::join(folder, output.name)));
     files.back()->write(output.text);
+    files.back()->flush();  // a full disk is met before the first of an older recording's files is replaced
   }
   for (const auto& file : files) file->commit();
 }
