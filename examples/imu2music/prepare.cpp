@@ -20,6 +20,7 @@ struct PrepareCommand {
   RecordingOptions recording;
   std::vector<std::string> sources;
   std::string output, like;
+  bool align_performers = false;
 };
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -47,6 +48,7 @@ Prepared prepare(const PrepareCommand& command) {
   PrepareOptions options;
   options.read = read_options(command.recording);
   if (!command.like.empty()) options.like = read_recording(command.like, options.read);
+  options.align_performers = command.align_performers;
   Progress progress("pair");
   try {
     const OrderlyInterruption orderly;
@@ -166,6 +168,10 @@ void add_prepare_command(CLI::App& program) {
       ->required();
   command->add_option("--like", options->like,
                       "A recording whose distributions virtual sensors of tracked bodies get");
+  command->add_flag(
+      "--align-performers", options->align_performers,
+      "Lay one score under all performers' takes of it alike: each performer's notes are moved by "
+      "a constant, found from the motion alone");
   add_recording_options(*command, options->recording, false);
   add_common_options(*command, options->common);
   command->callback([options] { run_prepare(*options); });

@@ -5,6 +5,8 @@
 // dropped with its reason, and so is a pair whose samples and notes are those of an earlier one: a copy in
 // training and test would be a leak. Nothing appears unless all went well; a `progress` that throws ends it.
 //
+// Where performers are to be aligned, recordings are read twice: first for their speed alone.
+//
 // The same sources in the same order give the same bytes. Errors: InputError for a source that is not there,
 // a target that may not be replaced, or where no pair is left.
 #pragma once
@@ -24,6 +26,7 @@
 #include "imu2music/io/sha256.hpp"
 #include "imu2music/train/dataset.hpp"
 #include "imu2music/train/dataset_writer.hpp"
+#include "imu2music/train/performer_phase.hpp"
 #include "imu2music/train/sources.hpp"
 
 namespace imu2music::inline v0 {
@@ -55,15 +58,35 @@ inline std::string content_digest(const Pair& pair) {
   return sum.hex();
 }
 
+// What cannot be read has no say; it is dropped, with its reason, when its turn comes.
+inline std::map<std::string, double> phases_of(const std::vector<SourcePair>& pairs,
+                                               const PrepareOptions& options) {
+  std::vector<PerformerMotion> takes;
+  for (const SourcePair& source : pairs) {
+    if (source.motion_path.empty() || source.info.performer.empty() || source.info.piece.empty()) continue;
+    try {
+      const Pair pair = load_source_pair(source, options);
+      takes.push_back(performer_motion(pair.motion, pair.info.performer, pair.info.piece));
+    } catch (const InputError&) {
+    }
+  }
+  return performer_phases(takes);
+}
+
 }  // namespace prepare_detail
 
 inline Prepared prepare_dataset(std::span<const std::string> sources, const std::string& folder,
-                                const PrepareOptions& options = {}, const PrepareProgress& progress = {}) {
+                                const PrepareOptions& chosen = {}, const PrepareProgress& progress = {}) {
+  PrepareOptions options = chosen;
   DatasetWriter writer(folder);
   SourceFinder finder(options.read);
   for (const std::string& source : sources) finder.find(source);
   const FoundSources& found = finder.found();
   for (const DroppedSource& dropped : found.dropped) writer.drop(dropped.source, dropped.reason);
+
+  if (options.align_performers)
+    for (const auto& [performer, phase] : prepare_detail::phases_of(found.pairs, options))
+      options.phases[performer] = phase;
 
   std::map<std::string, std::string> ids;  // by content
   for (std::size_t i = 0; i < found.pairs.size(); ++i) {

@@ -377,8 +377,7 @@ class SourceFinder {
       if (pair.info.piece == id) pair.info.piece = row.labels.stroke;
       pair.info.remarks.push_back(
           "the score's clock is the take's but for the player's phase, a constant within some 0.12 s, which "
-          "is "
-          "not corrected");
+          "is left as it is where there is no performer_phase_s");
       const auto fit = row.figures.find("string_R2_lag0");
       if (fit != row.figures.end() && fit->second < 0.7)
         pair.info.remarks.push_back("motion and score agree weakly: string_R2_lag0 is " +
@@ -603,6 +602,10 @@ inline void add_diagnosis(const Recording& recording, PairInfo& info) {
 struct PrepareOptions {
   ReadOptions read;               // for files that do not tell units or rate
   std::optional<Recording> like;  // virtual sensors get this recording's distributions
+  // The performers of pairs with motion get one score's clock each (train/performer_phase.hpp).
+  bool align_performers = false;
+  // Seconds by performer that notes are moved by; prepare_dataset() fills it where performers are aligned.
+  std::map<std::string, double> phases;
 };
 
 // Reads both halves and brings them to one axis. Throws InputError where the pair cannot be used.
@@ -647,7 +650,12 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
     pair.motion = cut_recording(motion, span.begin_s, span.end_s);
     info.has_motion = true;
     info.seconds = span.end_s - span.begin_s;
-    PlacedNotes placed = place_notes(notes, span.begin_s, info.seconds);
+    double phase_s = 0;
+    if (const auto phase = options.phases.find(info.performer); phase != options.phases.end()) {
+      phase_s = phase->second;
+      info.quality["performer_phase_s"] = phase_s;
+    }
+    PlacedNotes placed = place_notes(notes, span.begin_s - phase_s, info.seconds);
     pair.notes = std::move(placed.notes);
     info.goes_on = placed.goes_on;
     if (placed.outside > 0)
