@@ -6,15 +6,15 @@
 #   benchmarks/compare_encoders.sh VIOLIN_SOURCE MUSIC_SOURCE… -- OUT
 #
 # Environment: PROGRAM (build/imu2music), TABLE (build/benchmarks/compare_table), SPLIT (performer:s4), SEEDS ("1 2 3"),
-# STEPS (400), PRETRAIN_STEPS (800), ENCODERS, THREADS (2).
+# STEPS (300), PRETRAIN_STEPS (400), ENCODERS, THREADS (2).
 set -eu
 here=$(dirname "$0")
 PROGRAM=${PROGRAM:-$here/../build/imu2music}
 TABLE=${TABLE:-$here/../build/benchmarks/compare_table}
 SPLIT=${SPLIT:-performer:s4}
 SEEDS=${SEEDS:-1 2 3}
-STEPS=${STEPS:-400}
-PRETRAIN_STEPS=${PRETRAIN_STEPS:-800}
+STEPS=${STEPS:-300}
+PRETRAIN_STEPS=${PRETRAIN_STEPS:-400}
 ENCODERS=${ENCODERS:-conv fully_connected frequency conv_transformer lstm temporal}
 THREADS=${THREADS:-2}
 
@@ -36,7 +36,7 @@ done
 out=$2
 mkdir -p "$out"
 
-[ -d "$out/violin" ] || "$PROGRAM" prepare "$violin" -o "$out/violin" > "$out/violin.txt"
+[ -d "$out/violin" ] || "$PROGRAM" prepare "$violin" -o "$out/violin" --align-performers > "$out/violin.txt"
 # shellcheck disable=SC2086  # one word a source
 [ -d "$out/music" ] || "$PROGRAM" prepare $music -o "$out/music" > "$out/music.txt"
 
@@ -73,8 +73,17 @@ run() {
   touch "$out/$name.done"
 }
 
-for encoder in $ENCODERS; do
-  for seed in $SEEDS; do
+# Decoders that are alike begin from one pretraining, of the first seed.
+decoder() {
+  case $1 in
+    temporal | conv_transformer) echo "$1" ;;
+    *) echo conv ;;
+  esac
+}
+
+# Seeds without, so that a script that was stopped has whole rows of fewer seeds.
+for seed in $SEEDS; do
+  for encoder in $ENCODERS; do
     # Reference encoders hear two armbands with three quantities each: the one armband stands for both, and its Euler
     # angles for the rotation.
     SENSORS=""
@@ -86,9 +95,10 @@ for encoder in $ENCODERS; do
         [ "$encoder" = lstm ] && continue
         sensors=$SENSORS
         SENSORS=""
-        run "pretrain-$encoder-$seed" "{\"model\": {$(model "$encoder")}, \"training\": {$training, \"steps\": $PRETRAIN_STEPS, \"validate_every\": $PRETRAIN_STEPS, \"seed\": $seed, \"transpose_semitones\": 5}}" "$out/music" all
+        music_only=$(decoder "$encoder")
+        run "pretrain-$music_only" "{\"model\": {$(model "$music_only")}, \"training\": {$training, \"steps\": $PRETRAIN_STEPS, \"validate_every\": $PRETRAIN_STEPS, \"seed\": 1, \"transpose_semitones\": 5}}" "$out/music" all
         SENSORS=$sensors
-        begin="--init-from $out/pretrain-$encoder-$seed/best.safetensors --only decoder"
+        begin="--init-from $out/pretrain-$music_only/best.safetensors --only decoder"
       fi
       augmentation=""
       [ "$encoder" = temporal ] && augmentation=', "rotation_degrees": 15, "gain": 0.15, "noise": 0.05'
@@ -96,7 +106,7 @@ for encoder in $ENCODERS; do
       # shellcheck disable=SC2086  # options and their values
       run "$name" "{\"model\": {$(model "$encoder")}, \"training\": {$training$augmentation, \"steps\": $STEPS, \"validate_every\": 50, \"checkpoint_every\": 50, \"seed\": $seed}}" "$out/violin" "$SPLIT" $begin
       if [ ! -f "$out/$name.evaluation.json" ]; then
-        "$PROGRAM" evaluate --weights "$out/$name/best.safetensors" --data "$out/violin" --split "$SPLIT" --threads "$THREADS" \
+        "$PROGRAM" evaluate --weights "$out/$name/best.safetensors" --data "$out/violin" --split "$SPLIT" --threads "$THREADS" --windows-per-recording 6 \
           ${SENSORS:+--sensors "$SENSORS"} --json > "$out/$name.evaluation.json.part"
         mv "$out/$name.evaluation.json.part" "$out/$name.evaluation.json"
       fi
