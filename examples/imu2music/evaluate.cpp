@@ -97,7 +97,7 @@ std::string summary(const Evaluation& e) {
   const auto gap = [&](const std::string& name, const std::optional<ConditioningGap>& told) {
     if (told)
       line(name, text_of(told->delta, 4) + "; p " + plain(told->test.p, 3) + ", by recordings " +
-                     plain(told->p_recordings, 3));
+                     (told->within_recordings ? "—" : plain(told->p_recordings, 3)));
   };
   gap("conditioning gap", e.gap);
   gap("  within a stroke", e.within_stroke);

@@ -178,9 +178,13 @@ class Page {
           "NLL under another recording's motion less NLL under its own; about 0: motion is ignored");
     if (e_.within_stroke)
       row("Δ within a stroke", e_.within_stroke->delta, 4,
-          "p = " + fixed(e_.within_stroke->test.p, 3) + "; " + fixed(e_.within_stroke->p_recordings, 3) +
-              " by recordings",
-          "the other recording is of the same bow stroke");
+          "p = " + fixed(e_.within_stroke->test.p, 3) +
+              (e_.within_stroke->within_recordings
+                   ? ""
+                   : "; " + fixed(e_.within_stroke->p_recordings, 3) + " by recordings"),
+          e_.within_stroke->within_recordings
+              ? "no stroke was played twice: the other motion is another window of the same recording"
+              : "the other recording is of the same bow stroke");
     const std::array<std::string, perturbations> names = {"", "motion zeroed", "motion reversed in time",
                                                           "motion 0.5 s later", "motion 0.5 s earlier"};
     for (std::size_t p = 1; p < perturbations; ++p)
@@ -287,10 +291,12 @@ class Page {
         " derangements. A line inside the heap: the model does not listen.</p>\n<div class=\"pair\">\n";
     null_picture(*e_.gap, "Any other recording");
     if (e_.within_stroke)
-      null_picture(*e_.within_stroke, "Another recording of the same stroke");
+      null_picture(*e_.within_stroke, e_.within_stroke->within_recordings
+                                          ? "Another window of the same recording"
+                                          : "Another recording of the same stroke");
     else
       html_ +=
-          "<p class=\"soft\">No stroke was played in two of these recordings, so there is no gap within "
+          "<p class=\"soft\">No stroke has two windows, so there is no gap within "
           "strokes.</p>\n";
     html_ += "</div>\n";
   }

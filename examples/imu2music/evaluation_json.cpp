@@ -110,7 +110,11 @@ class Writer {
     for (std::size_t k : gap->test.windows) windows.push_back(e_.chosen[k]);
     put(path + "delta", gap->delta, windows.size(), recordings_of(windows));
     place(path + "p") = gap->test.p;
-    place(path + "p_recordings") = gap->p_recordings;
+    place(path + "p_recordings") =
+        gap->within_recordings ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(gap->p_recordings);
+    if (gap->within_recordings)
+      place(path + "remark") =
+          "no stroke was played in two recordings: motions of other windows of the same one";
     place(path + "nll") = gap->test.nll;
     place(path + "windows") = windows.size();
     place(path + "permutations") = gap->test.null_nll.size();
@@ -121,7 +125,7 @@ class Writer {
 
   void conditioning() {
     gap(e_.gap, "", "there is one recording only");
-    gap(e_.within_stroke, "within_stroke_", "no stroke was played in two recordings");
+    gap(e_.within_stroke, "within_stroke_", "no stroke has two windows");
     const std::size_t K = e_.chosen.size(), recordings = recordings_of(e_.chosen);
     put("retrieval.r1", e_.r1, K, recordings);
     put("retrieval.r5", e_.r5, K, recordings);

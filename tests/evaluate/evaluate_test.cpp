@@ -264,12 +264,22 @@ TEST_CASE("one recording alone has no gap and no intervals") {
   CHECK(std::isnan(e.shuffled_onset_f1[0].value));
 }
 
-TEST_CASE("strokes of one recording each have no gap within them") {
+TEST_CASE("within strokes of one recording each, windows of it change places") {
   const Model<float> model = init_model<float>(small_config(), 1);
   const Evaluation e =
       evaluate(model, {make_pair("a", "martele", 5, 1), make_pair("b", "legato", 5, 2)}, quick());
-  CHECK(e.gap);
-  CHECK_FALSE(e.within_stroke);
+  REQUIRE(e.gap);
+  CHECK_FALSE(e.gap->within_recordings);
+  REQUIRE(e.within_stroke);
+  CHECK(e.within_stroke->within_recordings);
+  CHECK(std::isnan(e.within_stroke->p_recordings));
+  CHECK(e.within_stroke->test.windows.size() == e.chosen.size());
+  // What is drawn for a window is never its own motion: of a deaf model, no gap.
+  Model<float> deaf = init_model<float>(small_config(), 1);
+  deafen(deaf);
+  const Evaluation none =
+      evaluate(deaf, {make_pair("a", "martele", 5, 1), make_pair("b", "legato", 5, 2)}, quick());
+  CHECK(none.within_stroke->delta.value == doctest::Approx(0));
   CHECK_FALSE(e.strokes.at("legato").onset_f1[0].interval);
   // Nor have strokes that are not known.
   CHECK_FALSE(evaluate(model, {make_pair("a", "", 5, 1), make_pair("b", "", 5, 2)}, quick()).within_stroke);

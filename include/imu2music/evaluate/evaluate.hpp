@@ -405,24 +405,34 @@ class Evaluator {
       stroke.push_back(name.empty() ? result_.recordings.size() + g
                                     : strokes.try_emplace(name, strokes.size()).first->second);
     }
-    const auto gap = [&](std::span<const std::size_t> strata,
+    // `from`: what a window may not get its motion from.
+    const auto gap = [&](std::span<const std::size_t> from, std::span<const std::size_t> strata,
                          Stream stream) -> std::optional<ConditioningGap> {
       const auto test = [&](Exchange exchange) {
-        return permutation_test(result_.scores, tokens, recording, strata, options_.permutations,
-                                seed_for(stream), exchange);
+        return permutation_test(result_.scores, tokens, from, strata, options_.permutations, seed_for(stream),
+                                exchange);
       };
       auto windows = test(Exchange::windows);
       if (!windows) return std::nullopt;
       ConditioningGap told;
-      told.p_recordings = test(Exchange::recordings)->p;
+      told.within_recordings = from.data() != recording.data();
+      if (!told.within_recordings) told.p_recordings = test(Exchange::recordings)->p;
       told.delta = {windows->delta, interval([&](std::span<const double> weights) {
                       return windows->weighted_delta(recording, weights);
                     })};
       told.test = std::move(*windows);
       return told;
     };
-    result_.gap = gap({}, gaps);
-    result_.within_stroke = gap(stroke, stroke_gaps);
+    result_.gap = gap(recording, {}, gaps);
+    result_.within_stroke = gap(recording, stroke, stroke_gaps);
+    if (!result_.within_stroke) {
+      // Each stroke stands in one recording: then other windows of it, those of unknown strokes apart.
+      std::vector<std::size_t> window(recording.size()), named = stroke;
+      std::iota(window.begin(), window.end(), std::size_t{0});
+      for (std::size_t i = 0; i < named.size(); ++i)
+        if (result_.recordings[recording[i]].stroke.empty()) named[i] = 2 * result_.recordings.size() + i;
+      result_.within_stroke = gap(window, named, stroke_gaps);
+    }
 
     const std::vector<RetrievalRow> rows = retrieval_rows(result_.scores);
     const RetrievalRow mean = mean_of(rows);

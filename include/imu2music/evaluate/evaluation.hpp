@@ -74,8 +74,10 @@ struct PerturbedLikelihood {
 
 struct ConditioningGap {
   Figure delta;
-  PermutationTest test;     // windows change places
-  double p_recordings = 1;  // whole recordings do
+  PermutationTest test;  // windows change places
+  // Whole recordings do; NaN where motions come from other windows of the same recording.
+  double p_recordings = std::numeric_limits<double>::quiet_NaN();
+  bool within_recordings = false;
 };
 
 struct StrokeFigures {
