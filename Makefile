@@ -20,7 +20,7 @@ demo: all
 	@mkdir -p demo
 	$(BUILD)/examples/demo/demo_compose demo/score.mid
 	$(PROGRAM) simulate demo/score.mid -o demo/recording --seed 1
-	$(PROGRAM) generate demo/recording --weights weights/default.safetensors --sensors 1=myo1 --seed 1 \
+	$(PROGRAM) generate demo/recording --weights weights/default.safetensors --sensors 1=myo1 --temperature 0.3 --seed 1 \
 	  -o demo/music.mid --wav demo/music.wav --svg demo/music.svg
 	@echo "The motion was simulated; weights/default.md says what these weights can and cannot do."
 	@ls -l demo/music.mid demo/music.wav demo/music.svg
