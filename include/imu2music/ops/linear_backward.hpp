@@ -53,7 +53,7 @@ void linear_backward_weight(Context& context, const Tensor<T>& dy, const Tensor<
                             Tensor<T>& db) {
   if (!dW.defined() && !db.defined()) return;
   detail::require(dy.rank() >= 1, "linear_backward_weight", [] { return "the gradient has no axis"; });
-  const std::int64_t N = dy.dim(-1), K = dW.defined() ? x.dim(-1) : 0;
+  const std::int64_t N = dy.dim(-1), K = dW.defined() && x.rank() > 0 ? x.dim(-1) : 0;
   std::int64_t M = 1;
   for (int axis = 0; axis + 1 < dy.rank(); ++axis) M *= dy.dim(axis);
   if (dW.defined()) {
