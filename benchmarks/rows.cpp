@@ -32,6 +32,12 @@ Tensor<float> numbers(const Shape& shape, std::uint64_t seed = 1) {
   return values;
 }
 
+Model<float> packed_model(const ModelConfig& config, WeightFormat format = WeightFormat::plain) {
+  Model<float> model = init_model<float>(config, 1);
+  pack_weights(model, format);
+  return model;
+}
+
 double elements(const Model<float>& model, const std::string& prefix) {
   double count = 0;
   const auto add = [&]<class Entry>(const std::string& name, Entry& entry) {
@@ -77,21 +83,24 @@ double weights_of_a_token(const Model<float>& model) {
 }
 
 Row decode(const ModelConfig& config, const std::string& engine, int threads) {
-  if (engine != "ours") throw NotRun("there is no such engine for this row");
+  const WeightFormat format = engine == "ours-bf16"   ? WeightFormat::bf16
+                              : engine == "ours-int8" ? WeightFormat::int8
+                                                      : WeightFormat::plain;
+  if (engine != "ours" && format == WeightFormat::plain) throw NotRun("there is no such engine for this row");
   struct State {
     Model<float> model;
     Session<float> session;
     Tensor<float> memory;
     std::vector<std::int64_t> tokens;
-    State(const ModelConfig& c, int count)
-        : model(init_model<float>(c, 1)), session(model, count), memory(), tokens() {
+    State(const ModelConfig& c, WeightFormat format, int count)
+        : model(packed_model(c, format)), session(model, count), memory(), tokens() {
       if (model.has_memory()) memory = numbers({1, model.memory_length(), c.d_model});
       Philox random(2);
       for (int n = 0; n < c.max_sequence; ++n)
         tokens.push_back(random.below(static_cast<std::uint32_t>(c.vocabulary - 1)));
     }
   };
-  const auto state = std::make_shared<State>(config, threads);
+  const auto state = std::make_shared<State>(config, format, threads);
   Row row;
   row.unit = "token", row.units = config.max_sequence;
   // In the middle of a sequence each of two attentions' products runs over so many keys; three with Er.
@@ -99,7 +108,7 @@ Row decode(const ModelConfig& config, const std::string& engine, int threads) {
   const double memory = static_cast<double>(state->session.memory_length());
   row.flops =
       2 * (weights_of_a_token(state->model) + layers * (1.5 * D * config.max_sequence + 2 * D * memory));
-  row.bytes = 4 * weights_of_a_token(state->model);
+  row.bytes = static_cast<double>(kernels::bytes_of(format, 4)) * weights_of_a_token(state->model);
   row.work = [state] {
     state->session.start(state->memory);
     for (std::int64_t token : state->tokens) state->session.step(token);
@@ -135,7 +144,7 @@ Row encode(const std::string& encoder, int threads) {
     DecodingState<float> decoding;
   };
   const auto state =
-      std::make_shared<State>(State{init_model<float>(config, 1), Context(threads), {}, numbers(input), {}});
+      std::make_shared<State>(State{packed_model(config), Context(threads), {}, numbers(input), {}});
   const bool lstm = config.model == "lstm_seq2seq";
   if (lstm) state->decoding = state->model.make_state(27);
   Row row;
@@ -156,7 +165,7 @@ Row prefill(std::int64_t length, int threads) {
     Tensor<std::int64_t> tokens;
   };
   const auto state = std::make_shared<State>(
-      State{init_model<float>(alone(), 1), Context(threads), {}, Tensor<std::int64_t>({1, length})});
+      State{packed_model(alone()), Context(threads), {}, Tensor<std::int64_t>({1, length})});
   Philox random(2);
   for (std::int64_t& token : state->tokens.values()) token = random.below(389);
   const double D = 512, T = static_cast<double>(length);
@@ -353,10 +362,16 @@ Row linear_row(std::int64_t M, std::int64_t K, std::int64_t N, const std::string
   row.unit = "call";
   row.flops = 2 * static_cast<double>(M) * static_cast<double>(K) * static_cast<double>(N);
   if (M == 1) row.bytes = 4 * static_cast<double>(K * N);
-  if (engine == "ours") {
-    row.work = [state] {
+  if (engine == "ours" || engine == "ours-unpacked") {  // as decoding does, and as training does
+    Context context;
+    const PackedWeight<float> packed = pack_weight(context, state->W);
+    const bool once = engine == "ours";
+    row.work = [state, packed, once] {
       ArenaScope scope(state->context, state->arena);
-      linear(state->context, state->x, state->W, state->b);
+      if (once)
+        linear(state->context, state->x, packed, state->b);
+      else
+        linear(state->context, state->x, state->W, state->b);
     };
     return row;
   }

@@ -1,11 +1,10 @@
-// The affine map, AVX-512.
+// The affine map, AVX-512: lanes over the columns of a panel, one multiply-add an element and k.
 //
-// Each element has one accumulator, lanes over k: lane l sums the k with k mod 16 = l, in rising order; the
-// lanes are added in the order of horizontal_sum. Blocks of 6 rows by 4 columns (1 by 8 for a single row,
-// where W is read once) share loads; the block's shape does not touch an element's order.
+// Blocks of 6 rows by 64 columns (24 accumulators) share the loads of the panel; a row by itself streams it.
 #pragma once
 
 #include "../linear_table.hpp"
+#include "linear_scalar.hpp"
 #include "vector_avx512.hpp"
 
 #if IMU2MUSIC_X86
@@ -14,106 +13,192 @@ namespace imu2music::inline v0::kernels {
 namespace avx512 {
 IMU2MUSIC_TARGET_AVX512_BEGIN
 
-// Rows m.. and columns n.. of y; rows in 1..6 and columns in {1, 4, 8} are constants at every call.
-[[gnu::always_inline]] inline void linear_block(const LinearArguments<float>& a, std::int64_t m,
-                                                std::int64_t n, const int rows, const int columns) {
-  const std::int64_t full = a.K & ~std::int64_t{15};
-  const float* x[6];
-  const float* w[8];
-  __m512 sums[6][8];
+constexpr int linear_rows = 6;
+
+// to[r][c] of a 16 x 16 block = from[c][r]; rows of `from` past `count` read as zeros, and columns past `K`.
+[[gnu::always_inline]] inline void transpose_16(const float* from, std::int64_t stride, std::int64_t count,
+                                                std::int64_t K, __m512* rows) {
+  const __mmask16 lanes = lanes_left(K);
+  __m512 t[16];
   IMU2MUSIC_UNROLL
-  for (int r = 0; r < rows; ++r) x[r] = a.x + (m + r) * a.x_stride;
+  for (int i = 0; i < 16; ++i)
+    rows[i] = i < count ? _mm512_maskz_loadu_ps(lanes, from + i * stride) : _mm512_setzero_ps();
   IMU2MUSIC_UNROLL
-  for (int c = 0; c < columns; ++c) w[c] = a.W + (n + c) * a.K;
-  IMU2MUSIC_UNROLL
-  for (int r = 0; r < rows; ++r) {
-    IMU2MUSIC_UNROLL
-    for (int c = 0; c < columns; ++c) sums[r][c] = _mm512_setzero_ps();
-  }
-  for (std::int64_t k = 0; k < full; k += 16) {
-    __m512 xk[6];
-    IMU2MUSIC_UNROLL
-    for (int r = 0; r < rows; ++r) xk[r] = _mm512_loadu_ps(x[r] + k);
-    IMU2MUSIC_UNROLL
-    for (int c = 0; c < columns; ++c) {
-      const __m512 wk = _mm512_loadu_ps(w[c] + k);
-      if (columns == 8)  // the next eight rows, long before a single row of x needs them
-        _mm_prefetch(reinterpret_cast<const char*>(w[c] + k + 8 * a.K), _MM_HINT_T0);
-      IMU2MUSIC_UNROLL
-      for (int r = 0; r < rows; ++r) sums[r][c] = _mm512_fmadd_ps(xk[r], wk, sums[r][c]);
-    }
-  }
-  if (full < a.K) {
-    const __mmask16 tail = lanes_left(a.K - full);
-    __m512 xk[6];
-    IMU2MUSIC_UNROLL
-    for (int r = 0; r < rows; ++r) xk[r] = _mm512_maskz_loadu_ps(tail, x[r] + full);
-    IMU2MUSIC_UNROLL
-    for (int c = 0; c < columns; ++c) {
-      const __m512 wk = _mm512_maskz_loadu_ps(tail, w[c] + full);
-      IMU2MUSIC_UNROLL
-      for (int r = 0; r < rows; ++r) sums[r][c] = _mm512_fmadd_ps(xk[r], wk, sums[r][c]);
-    }
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
   }
   IMU2MUSIC_UNROLL
-  for (int r = 0; r < rows; ++r) {
-    float* y = a.y + (m + r) * a.y_stride + n;
-    if (columns == 1) {
-      __m128 sum = _mm_set_ss(horizontal_sum(sums[r][0]));
-      if (a.b != nullptr) sum = _mm_add_ss(sum, _mm_set_ss(a.b[n]));
-      _mm_store_ss(y, activate(sum, a.activation, a.slope));
-      continue;
-    }
-    IMU2MUSIC_UNROLL
-    for (int c = 0; c + 4 <= columns; c += 4) {
-      __m128 four = horizontal_sums(sums[r][c], sums[r][c + 1], sums[r][c + 2], sums[r][c + 3]);
-      if (a.b != nullptr) four = _mm_add_ps(four, _mm_loadu_ps(a.b + n + c));
-      _mm_storeu_ps(y + c, activate(four, a.activation, a.slope));
+  for (int i = 0; i < 16; i += 4) {
+    rows[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+    rows[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+    rows[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    rows[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+  }
+  IMU2MUSIC_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_f32x4(rows[i], rows[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_f32x4(rows[i + 8], rows[i + 12], 0xdd);
+  }
+  IMU2MUSIC_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    rows[i] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0x88);
+    rows[i + 4] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0x88);
+    rows[i + 8] = _mm512_shuffle_f32x4(t[i], t[i + 8], 0xdd);
+    rows[i + 12] = _mm512_shuffle_f32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t n_begin, std::int64_t n_end) {
+  float* packed = static_cast<float*>(a.packed);
+  for (std::int64_t n = n_begin; n < n_end; n += linear_panel) {
+    const std::int64_t width = linear_panel_width(a.N, n);
+    for (std::int64_t k = 0; k < a.K; k += 16) {
+      const std::int64_t deep = a.K - k < 16 ? a.K - k : 16;
+      for (std::int64_t c = 0; c < width; c += 16) {
+        __m512 rows[16];
+        const float* from = a.W + (n + c) * a.K + k;
+        if (n + c + 16 <= a.N)
+          transpose_16(from, a.K, 16, deep, rows);
+        else
+          transpose_16(from, a.K, a.N - n - c, deep, rows);
+        float* to = packed + n * a.K + k * width + c;
+        IMU2MUSIC_UNROLL
+        for (int r = 0; r < 16; ++r)
+          if (r < deep) _mm512_storeu_ps(to + r * width, rows[r]);
+      }
     }
   }
 }
 
-// All rows m_begin..m_end of a few columns.
-[[gnu::always_inline]] inline void linear_columns(const LinearArguments<float>& a, std::int64_t m_begin,
-                                                  std::int64_t m_end, std::int64_t n, const int columns) {
+// Vectors first..first + 2 (of `linear_group` columns) of one row of a panel.
+[[gnu::always_inline]] inline void linear_weights(const char* row, const int group, const WeightFormat format,
+                                                  __m512& low, __m512& high) {
+  if (format == WeightFormat::plain) {
+    low = _mm512_loadu_ps(row + 128 * group);
+    high = _mm512_loadu_ps(row + 128 * group + 64);
+  } else if (format == WeightFormat::bf16) {
+    const __m512i words = _mm512_loadu_si512(row + 64 * group);
+    low = _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+    high = _mm512_castsi512_ps(_mm512_and_si512(words, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+  } else {
+    const char* at = row + 32 * group;
+    low = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
+    high =
+        _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16))));
+  }
+}
+
+// Rows m..m + rows and the first 16 vectors columns of the panel that begins at n; rows in 1..6, vectors in
+// 1..4. Of a panel with one or three vectors in use the last is all zeros and left out.
+[[gnu::always_inline]] inline void linear_block(const LinearArguments<float>& a, std::int64_t m,
+                                                std::int64_t n, const int rows, const int vectors,
+                                                const WeightFormat format) {
+  const int groups = (vectors + 1) / 2;
+  const std::int64_t step = linear_group * groups * bytes_of(format, 4);
+  const char* row = static_cast<const char*>(a.W) + n * a.K * bytes_of(format, 4);
+  const float* x[linear_rows];
+  __m512 sums[linear_rows][4];
+  IMU2MUSIC_UNROLL
+  for (int r = 0; r < rows; ++r) {
+    x[r] = a.x + (m + r) * a.x_stride;
+    IMU2MUSIC_UNROLL
+    for (int v = 0; v < vectors; ++v) sums[r][v] = _mm512_setzero_ps();
+  }
+  for (std::int64_t k = 0; k < a.K; ++k, row += step) {
+    __m512 w[4];
+    IMU2MUSIC_UNROLL
+    for (int g = 0; g < groups; ++g) linear_weights(row, g, format, w[2 * g], w[2 * g + 1]);
+    // The conversions hold the loads back too long for the processor's own prefetching.
+    if (rows == 1 && format == WeightFormat::int8) _mm_prefetch(row + 4096, _MM_HINT_T0);
+    IMU2MUSIC_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const __m512 xk = _mm512_set1_ps(x[r][k]);
+      IMU2MUSIC_UNROLL
+      for (int v = 0; v < vectors; ++v) sums[r][v] = _mm512_fmadd_ps(xk, w[v], sums[r][v]);
+    }
+  }
+  IMU2MUSIC_UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    const __mmask16 lanes = lanes_left(a.N - n - 16 * v);
+    const __m512 bias = a.b == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, a.b + n + 16 * v);
+    IMU2MUSIC_UNROLL
+    for (int r = 0; r < rows; ++r) {
+      __m512 sum = sums[r][v];
+      if (format == WeightFormat::int8)
+        sum = _mm512_mul_ps(sum, _mm512_maskz_loadu_ps(lanes, a.scale + n + 16 * v));
+      if (a.b != nullptr) sum = _mm512_add_ps(sum, bias);
+      _mm512_mask_storeu_ps(a.y + (m + r) * a.y_stride + n + 16 * v, lanes,
+                            activate(sum, a.activation, a.slope));
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void linear_panel_rows(const LinearArguments<float>& a, std::int64_t m_begin,
+                                                     std::int64_t m_end, std::int64_t n, const int vectors,
+                                                     const WeightFormat format) {
   std::int64_t m = m_begin;
-  for (; m + 6 <= m_end; m += 6) linear_block(a, m, n, 6, columns);
+  for (; m + 6 <= m_end; m += 6) linear_block(a, m, n, 6, vectors, format);
   const std::int64_t left = m_end - m;
-  if (left == 5) linear_block(a, m, n, 5, columns);
-  if (left == 4) linear_block(a, m, n, 4, columns);
-  if (left == 3) linear_block(a, m, n, 3, columns);
-  if (left == 2) linear_block(a, m, n, 2, columns);
-  if (left == 1) linear_block(a, m, n, 1, columns);
+  if (left == 5) linear_block(a, m, n, 5, vectors, format);
+  if (left == 4) linear_block(a, m, n, 4, vectors, format);
+  if (left == 3) linear_block(a, m, n, 3, vectors, format);
+  if (left == 2) linear_block(a, m, n, 2, vectors, format);
+  if (left == 1) linear_block(a, m, n, 1, vectors, format);
+}
+
+// One copy of the code above for each format.
+[[gnu::always_inline]] inline void linear_panels(const LinearArguments<float>& a, std::int64_t m_begin,
+                                                 std::int64_t m_end, std::int64_t n_begin, std::int64_t n_end,
+                                                 const WeightFormat format) {
+  // Rows of x, at most 256 KiB, stay in the second-level cache while the panels go by.
+  std::int64_t chunk = 65536 / (a.K + 1) / linear_rows * linear_rows;
+  if (chunk < linear_rows) chunk = linear_rows;
+  for (std::int64_t m = m_begin; m < m_end; m += chunk) {
+    const std::int64_t end = m + chunk < m_end ? m + chunk : m_end;
+    for (std::int64_t n = n_begin; n < n_end; n += linear_panel) {
+      const std::int64_t columns = a.N - n;
+      if (columns > 48)
+        linear_panel_rows(a, m, end, n, 4, format);
+      else if (columns > 32)
+        linear_panel_rows(a, m, end, n, 3, format);
+      else if (columns > 16)
+        linear_panel_rows(a, m, end, n, 2, format);
+      else
+        linear_panel_rows(a, m, end, n, 1, format);
+    }
+  }
 }
 
 inline void linear_forward(const Context&, const LinearArguments<float>& a, std::int64_t m_begin,
                            std::int64_t m_end, std::int64_t n_begin, std::int64_t n_end) {
-  if (m_end - m_begin == 1) {
-    std::int64_t n = n_begin;
-    for (; n + 8 <= n_end; n += 8) linear_block(a, m_begin, n, 1, 8);
-    if (n + 4 <= n_end) {
-      linear_block(a, m_begin, n, 1, 4);
-      n += 4;
-    }
-    for (; n < n_end; ++n) linear_block(a, m_begin, n, 1, 1);
-    return;
-  }
-  // A few rows of W stay in the first-level cache while rows of x go by, and those, at most 256 KiB, in the
-  // second.
-  std::int64_t chunk = 65536 / (a.K + 1) / 6 * 6;
-  if (chunk < 6) chunk = 6;
-  for (std::int64_t m = m_begin; m < m_end; m += chunk) {
-    const std::int64_t end = m + chunk < m_end ? m + chunk : m_end;
-    std::int64_t n = n_begin;
-    for (; n + 4 <= n_end; n += 4) linear_columns(a, m, end, n, 4);
-    for (; n < n_end; ++n) linear_columns(a, m, end, n, 1);
-  }
+  if (a.format == WeightFormat::plain)
+    linear_panels(a, m_begin, m_end, n_begin, n_end, WeightFormat::plain);
+  else if (a.format == WeightFormat::bf16)
+    linear_panels(a, m_begin, m_end, n_begin, n_end, WeightFormat::bf16);
+  else
+    linear_panels(a, m_begin, m_end, n_begin, n_end, WeightFormat::int8);
 }
 
 IMU2MUSIC_TARGET_END
+
+// The plain format is packed at every step of training, the others once, where a file is read.
+inline void linear_pack(const Context& context, const LinearPackArguments<float>& a, std::int64_t n_begin,
+                        std::int64_t n_end) {
+  if (a.format == WeightFormat::plain)
+    linear_pack_plain(a, n_begin, n_end);
+  else
+    scalar::linear_pack(context, a, n_begin, n_end);
+}
+
 }  // namespace avx512
 
-inline void install(Avx512Tag, LinearKernels<float>& table) { table.forward = &avx512::linear_forward; }
+inline void install(Avx512Tag, LinearKernels<float>& table) {
+  table.pack = &avx512::linear_pack;
+  table.forward = &avx512::linear_forward;
+}
 
 }  // namespace imu2music::inline v0::kernels
 #endif

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "imu2music/ops/linear.hpp"
 #include "random.hpp"
 
 using namespace imu2music;
@@ -22,8 +23,9 @@ TEST_CASE("lstm_step is its definition, in place, and float agrees") {
   Context context;
   auto h = h0.clone(), c = c0.clone();
   auto hf = single(h0), cf = single(c0);
-  lstm_step(context, x, W_ih, W_hh, b_ih, b_hh, h, c);
-  lstm_step(context, single(x), single(W_ih), single(W_hh), single(b_ih), single(b_hh), hf, cf);
+  lstm_step(context, linear(context, x, W_ih, b_ih), linear(context, h, W_hh, b_hh), h, c);
+  lstm_step(context, linear(context, single(x), single(W_ih), single(b_ih)),
+            linear(context, hf, single(W_hh), single(b_hh)), hf, cf);
   const auto sigmoid = [](double z) { return 1 / (1 + std::exp(-z)); };
   for (std::int64_t b = 0; b < B; ++b)
     for (std::int64_t n = 0; n < H; ++n) {
@@ -42,5 +44,7 @@ TEST_CASE("lstm_step is its definition, in place, and float agrees") {
       CHECK(hf[b * H + n] == doctest::Approx(output).epsilon(1e-4));
     }
   auto wrong = Tensor<double>({B, H + 1});
-  CHECK_THROWS_AS(lstm_step(context, x, W_ih, W_hh, b_ih, b_hh, wrong, c), ShapeError);
+  const auto gates = linear(context, x, W_ih, b_ih);
+  CHECK_THROWS_AS(lstm_step(context, gates, gates, wrong, c), ShapeError);
+  CHECK_THROWS_AS(lstm_step(context, gates, x, h, c), ShapeError);
 }

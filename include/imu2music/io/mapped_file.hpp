@@ -57,6 +57,11 @@ class MappedFile {
   std::int64_t size() const { return static_cast<std::int64_t>(size_); }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  // Gives back the memory of what was read so far; bytes that are touched again are read again.
+  void release_pages() const {
+    if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+  }
+
  private:
   std::string path_;
   const std::byte* data_ = nullptr;

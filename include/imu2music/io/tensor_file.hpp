@@ -24,6 +24,7 @@
 #include "imu2music/core/dtype.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/shape.hpp"
+#include "imu2music/io/mapped_file.hpp"
 #include "imu2music/io/text.hpp"
 
 namespace imu2music::inline v0 {
@@ -156,11 +157,21 @@ class TensorFile {
 
   // Keeps alive what entries point into.
   void keep(std::shared_ptr<const void> owner) { owners_.push_back(std::move(owner)); }
+  void keep(std::shared_ptr<const MappedFile> mapping) {
+    mapping_ = mapping;
+    owners_.push_back(std::move(mapping));
+  }
+
+  // Gives back the memory of what was read of a mapped file.
+  void release_pages() const {
+    if (mapping_ != nullptr) mapping_->release_pages();
+  }
 
  private:
   std::vector<TensorEntry> entries_;
   std::map<std::string, std::size_t, std::less<>> index_;
   std::vector<std::shared_ptr<const void>> owners_;
+  std::shared_ptr<const MappedFile> mapping_;
 };
 
 }  // namespace imu2music::inline v0

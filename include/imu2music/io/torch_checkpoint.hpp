@@ -299,6 +299,7 @@ class CheckpointReader {
     for (auto outer = found.outer.rbegin(); outer != found.outer.rend(); inner = *outer++)
       ignore_all(**outer, inner);
     add_tensors(*found.dict);
+    result_.keep(file_);
     return std::move(result_);
   }
 

@@ -85,9 +85,8 @@ struct ControlInput {
         row[1 + c] = position[c] + (control.defined() ? control[n * classes + c] : T(0));
     }
     const std::array<V, 2> parts = {x, constant<V>(rows)};
-    return linear(context, concatenate(context, std::span<const V>(parts), 2),
-                  parameter<V>(context, concat_fc.weight.value), parameter<V>(context, concat_fc.bias.value),
-                  Activation::leaky_relu, T(0.1));
+    return concat_fc.forward(context, concatenate(context, std::span<const V>(parts), 2),
+                             Activation::leaky_relu, T(0.1));
   }
 
   // One histogram, [12], for a whole sequence: repeated over L positions, the first of which gets zeros.

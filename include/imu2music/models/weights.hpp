@@ -1,7 +1,10 @@
 // Weights into and out of a model.
 //
 //   init_model(config, seed)   an untrained model, every parameter from its own random stream
-//   load_model(path)           from safetensors (mapped, not copied) or a PyTorch checkpoint
+//   load_model(path, format)   from safetensors (mapped) or a PyTorch checkpoint, ready to play: dense
+//   layers'
+//                              weights are packed, in the format asked for, the others are read in place
+//   pack_weights(model)        the same for an untrained model
 //   save_model(model, path)    to safetensors, the config in the metadata under "imu2music.config"
 //
 // The config of a file that carries none is inferred from the names and shapes of its tensors. Loading
@@ -58,7 +61,8 @@ inline bool is_floating(Dtype dtype) {
 template <class T>
 class ParameterLoader {
  public:
-  explicit ParameterLoader(std::shared_ptr<const TensorFile> file) : file_(std::move(file)) {}
+  ParameterLoader(std::shared_ptr<const TensorFile> file, WeightFormat format)
+      : file_(std::move(file)), format_(format) {}
 
   void operator()(const std::string& name, Parameter<T>& parameter) {
     names_.push_back(name);
@@ -85,6 +89,8 @@ class ParameterLoader {
         faults_.add(name + " holds a value that is not finite");
         return;
       }
+    parameter.pack(format_);
+    if (!parameter.packed.empty()) file_->release_pages();  // so that at no time both are in memory whole
   }
 
   void operator()(const std::string& name, Counter& counter) {
@@ -124,6 +130,7 @@ class ParameterLoader {
   }
 
   std::shared_ptr<const TensorFile> file_;
+  WeightFormat format_;
   std::vector<std::string> names_;
   std::vector<Parameter<T>*> computed_;  // lacking, and following from a formula
   TensorFaults faults_;
@@ -300,20 +307,30 @@ class ConfigInference {
 inline ModelConfig infer_config(const TensorFile& file) { return detail::ConfigInference(file).result(); }
 
 template <class T = float>
-Model<T> load_model(std::shared_ptr<const TensorFile> file) {
+Model<T> load_model(std::shared_ptr<const TensorFile> file, WeightFormat format = WeightFormat::plain) {
   const std::optional<ModelConfig> stored = config_of(*file);
   const ModelConfig config = stored ? *stored : infer_config(*file);
   check_memory_positions(config, file->path);
   Model<T> model(config);
-  detail::ParameterLoader<T> loader(file);
+  detail::ParameterLoader<T> loader(file, format);
   model.visit(loader);
   loader.finish();
   return model;
 }
 
 template <class T = float>
-Model<T> load_model(const std::string& path) {
-  return load_model<T>(std::make_shared<const TensorFile>(read_weights(path)));
+Model<T> load_model(const std::string& path, WeightFormat format = WeightFormat::plain) {
+  return load_model<T>(std::make_shared<const TensorFile>(read_weights(path)), format);
+}
+
+// Packs the dense layers' weights, anew where they are packed already. A model that is to be played should be
+// packed; one that is to be trained need not.
+template <class T>
+void pack_weights(Model<T>& model, WeightFormat format = WeightFormat::plain) {
+  const auto pack = [&]<class Entry>(const std::string&, Entry& entry) {
+    if constexpr (std::is_same_v<Entry, Parameter<T>>) entry.pack(format);
+  };
+  model.visit(pack);
 }
 
 // An untrained model. Parameters depend on config and seed alone.

@@ -17,7 +17,7 @@ struct RelativeSelfAttention {
 
   RelativeSelfAttention() = default;
   RelativeSelfAttention(std::int64_t D, std::int64_t head_count, std::int64_t L)
-      : in_proj_weight({3 * D, D}, Initializer::xavier(D, 3 * D)),
+      : in_proj_weight(Parameter<T>::dense({3 * D, D}, Initializer::xavier(D, 3 * D))),
         in_proj_bias({3 * D}, Initializer::constant(0)),
         Er({L, D / head_count}, Initializer::normal(1)),
         out_proj(D, D),
@@ -28,8 +28,7 @@ struct RelativeSelfAttention {
   // x: [B, T, D]; key_masked: [B, T] or undefined.
   template <class V>
   V forward(Context& context, const V& x, bool causal, const Tensor<std::uint8_t>& key_masked = {}) const {
-    const V qkv = linear(context, x, parameter<V>(context, in_proj_weight.value),
-                         parameter<V>(context, in_proj_bias.value));
+    const V qkv = dense(context, x, in_proj_weight, in_proj_bias);
     return out_proj.forward(context, relative_self_attention(context, qkv, parameter<V>(context, Er.value),
                                                              heads, causal, key_masked));
   }
@@ -38,7 +37,7 @@ struct RelativeSelfAttention {
   // padding.
   Tensor<T> step(Context& context, const Tensor<T>& x, KeyValueCache<T>& cache, bool padding = false) const {
     const std::int64_t D = x.dim(-1);
-    const Tensor<T> qkv = linear(context, x, in_proj_weight.value, in_proj_bias.value);
+    const Tensor<T> qkv = dense(context, x, in_proj_weight, in_proj_bias);
     cache.append(qkv.data() + D, qkv.data() + 2 * D, 3 * D, 1, padding);
     Tensor<T> attended = context.allocate<T>(x.shape());
     cache.attend(context, qkv.data(), attended.data());
@@ -68,7 +67,7 @@ struct CrossAttention {
 
   CrossAttention() = default;
   CrossAttention(std::int64_t D, std::int64_t head_count)
-      : in_proj_weight({3 * D, D}, Initializer::xavier(D, 3 * D)),
+      : in_proj_weight(Parameter<T>::dense({3 * D, D}, Initializer::xavier(D, 3 * D), D)),
         in_proj_bias({3 * D}, Initializer::constant(0)),
         out_proj(D, D),
         heads(head_count) {
@@ -108,15 +107,11 @@ struct CrossAttention {
  private:
   template <class V>
   V queries(Context& context, const V& x) const {
-    const std::int64_t D = out_proj.weight.shape[0];
-    return linear(context, x, parameter<V>(context, in_proj_weight.value.slice(0, D)),
-                  parameter<V>(context, in_proj_bias.value.slice(0, D)));
+    return dense(context, x, in_proj_weight, in_proj_bias, Activation::none, T(0), 0);
   }
   template <class V>
   V keys_and_values(Context& context, const V& memory) const {
-    const std::int64_t D = out_proj.weight.shape[0];
-    return linear(context, memory, parameter<V>(context, in_proj_weight.value.slice(D, 2 * D)),
-                  parameter<V>(context, in_proj_bias.value.slice(D, 2 * D)));
+    return dense(context, memory, in_proj_weight, in_proj_bias, Activation::none, T(0), 1);
   }
 };
 

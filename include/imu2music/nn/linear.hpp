@@ -12,13 +12,12 @@ struct Linear {
 
   Linear() = default;
   Linear(std::int64_t inputs, std::int64_t outputs)
-      : weight({outputs, inputs}, Initializer::fan_in(inputs)),
+      : weight(Parameter<T>::dense({outputs, inputs}, Initializer::fan_in(inputs))),
         bias({outputs}, Initializer::fan_in(inputs)) {}
 
   template <class V>
-  V forward(Context& context, const V& x, Activation activation = Activation::none) const {
-    return linear(context, x, parameter<V>(context, weight.value), parameter<V>(context, bias.value),
-                  activation);
+  V forward(Context& context, const V& x, Activation activation = Activation::none, T slope = T(0)) const {
+    return dense(context, x, weight, bias, activation, slope);
   }
 
   template <class Visitor>

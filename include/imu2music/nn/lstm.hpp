@@ -42,8 +42,8 @@ struct Lstm {
   Lstm(std::int64_t D, std::int64_t H, int layer_count) : hidden(H) {
     const Initializer initializer = Initializer::fan_in(H);
     for (int i = 0; i < layer_count; ++i)
-      layers.push_back({{{4 * H, i == 0 ? D : H}, initializer},
-                        {{4 * H, H}, initializer},
+      layers.push_back({Parameter<T>::dense({4 * H, i == 0 ? D : H}, initializer),
+                        Parameter<T>::dense({4 * H, H}, initializer),
                         {{4 * H}, initializer},
                         {{4 * H}, initializer}});
   }
@@ -54,8 +54,8 @@ struct Lstm {
   Tensor<T> step(Context& context, Tensor<T> x, LstmState<T>& state) const {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const Layer& layer = layers[i];
-      lstm_step(context, x, layer.weight_ih.value, layer.weight_hh.value, layer.bias_ih.value,
-                layer.bias_hh.value, state.h[i], state.c[i]);
+      lstm_step(context, dense(context, x, layer.weight_ih, layer.bias_ih),
+                dense(context, state.h[i], layer.weight_hh, layer.bias_hh), state.h[i], state.c[i]);
       x = state.h[i];
     }
     return x;
@@ -66,10 +66,8 @@ struct Lstm {
   V forward(Context& context, V x, std::vector<V>& h, std::vector<V>& c) const {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const Layer& layer = layers[i];
-      const V gates_x = linear(context, x, parameter<V>(context, layer.weight_ih.value),
-                               parameter<V>(context, layer.bias_ih.value));
-      const V gates_h = linear(context, h[i], parameter<V>(context, layer.weight_hh.value),
-                               parameter<V>(context, layer.bias_hh.value));
+      const V gates_x = dense(context, x, layer.weight_ih, layer.bias_ih);
+      const V gates_h = dense(context, h[i], layer.weight_hh, layer.bias_hh);
       const auto next = lstm_cell(context, gates_x, gates_h, c[i]);
       h[i] = next.h;
       c[i] = next.c;

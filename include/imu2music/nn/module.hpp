@@ -11,10 +11,12 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "imu2music/autograd/mode.hpp"
 #include "imu2music/core/random.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/ops/linear.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -45,6 +47,12 @@ struct Parameter {
   int free_axis = -1;                            // an axis whose size is the file's choice; -1: none
   Tensor<T> value;
 
+  // A dense layer's weight: where it is cut into parts that are used by themselves, last the number of its
+  // rows. Other parameters have none.
+  std::vector<std::int64_t> dense_parts;
+  // What inference multiplies with in place of `value` once pack() has made it, one for each part.
+  std::vector<PackedWeight<T>> packed;
+
   Parameter() = default;
   Parameter(const Shape& s, const Initializer& i) : shape(s), initializer(i) {}
   static Parameter buffer(const Shape& s, double start) {
@@ -53,8 +61,27 @@ struct Parameter {
     return parameter;
   }
 
+  static Parameter dense(const Shape& s, const Initializer& i, std::int64_t cut = 0) {
+    Parameter parameter(s, i);
+    if (cut > 0) parameter.dense_parts.push_back(cut);
+    parameter.dense_parts.push_back(s[0]);
+    return parameter;
+  }
+
+  // Packs a dense layer's weight from its value; others have nothing to pack.
+  void pack(WeightFormat format = WeightFormat::plain) {
+    Context context;
+    packed.clear();
+    std::int64_t first = 0;
+    for (const std::int64_t end : dense_parts) {
+      packed.push_back(pack_weight(context, value.slice(first, end - first), format));
+      first = end;
+    }
+  }
+
   // A fresh value; `random` is this parameter's own stream.
   void initialize(Philox random) {
+    packed.clear();
     if (formula != nullptr) {
       value = formula(shape);
       return;
@@ -68,6 +95,21 @@ struct Parameter {
     }
   }
 };
+
+// activation(x W^T + b) with part `part` of a dense layer's weight and the same rows of its bias. In
+// inference the packed weight is used where there is one; the bits are the same without, the plain format
+// given.
+template <class V, class T>
+V dense(Context& context, const V& x, const Parameter<T>& weight, const Parameter<T>& bias,
+        Activation activation = Activation::none, T slope = T(0), std::size_t part = 0) {
+  const std::int64_t first = part == 0 ? 0 : weight.dense_parts[part - 1],
+                     count = weight.dense_parts[part] - first;
+  if constexpr (!records<V>)
+    if (!weight.packed.empty())
+      return linear(context, x, weight.packed[part], bias.value.slice(first, count), activation, slope);
+  return linear(context, x, parameter<V>(context, weight.value.slice(first, count)),
+                parameter<V>(context, bias.value.slice(first, count)), activation, slope);
+}
 
 // Integers kept beside the parameters in a state_dict: a batch norm's num_batches_tracked.
 struct Counter {

@@ -1,7 +1,8 @@
-// One step of an LSTM layer: gates = W_ih x + b_ih + W_hh h + b_hh, then the cell (kernels/lstm_table.hpp).
+// One step of an LSTM layer's cell, its two affine maps done (kernels/lstm_table.hpp):
 //
-// x: [B, D]; h, c: [B, H]; W_ih: [4 H, D]; W_hh: [4 H, H]; b_ih, b_hh: [4 H]; gates_x, gates_h: [B, 4 H], the
-// two affine maps. Throws ShapeError. A row has the same bits in a batch of any size.
+//   gates_x = W_ih x + b_ih, gates_h = W_hh h + b_hh: [B, 4 H];   h, c: [B, H]
+//
+// Throws ShapeError. A row has the same bits in a batch of any size.
 #pragma once
 
 #include <cpu/lstm.hpp>
@@ -10,11 +11,21 @@
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
 #include "imu2music/ops/check.hpp"
-#include "imu2music/ops/linear.hpp"
 
 namespace imu2music::inline v0 {
 
 namespace detail {
+
+template <class T>
+void require_lstm_gates(const char* name, const Tensor<T>& gates_x, const Tensor<T>& gates_h,
+                        const Tensor<T>& c) {
+  require(
+      c.rank() == 2 && gates_x.shape() == Shape{c.dim(0), 4 * c.dim(1)} && gates_h.shape() == gates_x.shape(),
+      name, [&] {
+        return "gates " + gates_x.shape().to_string() + " and " + gates_h.shape().to_string() +
+               " do not fit the cell " + c.shape().to_string();
+      });
+}
 
 template <class T>
 void lstm_pointwise(Context& context, const Tensor<T>& gates_x, const Tensor<T>& gates_h, const Tensor<T>& c,
@@ -29,40 +40,30 @@ void lstm_pointwise(Context& context, const Tensor<T>& gates_x, const Tensor<T>&
 
 }  // namespace detail
 
-// h and c are replaced by the next ones.
-template <class T>
-void lstm_step(Context& context, const Tensor<T>& x, const Tensor<T>& W_ih, const Tensor<T>& W_hh,
-               const Tensor<T>& b_ih, const Tensor<T>& b_hh, Tensor<T>& h, Tensor<T>& c) {
-  detail::require(x.rank() == 2 && h.rank() == 2 && h.dim(0) == x.dim(0) && c.shape() == h.shape() &&
-                      W_hh.shape() == Shape{4 * h.dim(1), h.dim(1)} && W_ih.dim(0) == 4 * h.dim(1),
-                  "lstm_step", [&] {
-                    return "input " + x.shape().to_string() + ", state " + h.shape().to_string() + " and " +
-                           c.shape().to_string() + " do not fit the weights " + W_ih.shape().to_string() +
-                           " and " + W_hh.shape().to_string();
-                  });
-  const Tensor<T> gates_x = linear(context, x, W_ih, b_ih), gates_h = linear(context, h, W_hh, b_hh);
-  detail::lstm_pointwise(context, gates_x, gates_h, c, h, c);
-}
-
 // The next output and cell, [B, H] each.
 template <class T>
 struct LstmCell {
   Tensor<T> h, c;
 };
 
-// The cell alone, its affine maps done.
 template <class T>
 LstmCell<T> lstm_cell(Context& context, const Tensor<T>& gates_x, const Tensor<T>& gates_h,
                       const Tensor<T>& c) {
-  detail::require(
-      c.rank() == 2 && gates_x.shape() == Shape{c.dim(0), 4 * c.dim(1)} && gates_h.shape() == gates_x.shape(),
-      "lstm_cell", [&] {
-        return "gates " + gates_x.shape().to_string() + " and " + gates_h.shape().to_string() +
-               " do not fit the cell " + c.shape().to_string();
-      });
+  detail::require_lstm_gates("lstm_cell", gates_x, gates_h, c);
   LstmCell<T> next{context.allocate<T>(c.shape()), context.allocate<T>(c.shape())};
   detail::lstm_pointwise(context, gates_x, gates_h, c, next.h, next.c);
   return next;
+}
+
+// The same in place: h and c are replaced by the next ones.
+template <class T>
+void lstm_step(Context& context, const Tensor<T>& gates_x, const Tensor<T>& gates_h, Tensor<T>& h,
+               Tensor<T>& c) {
+  detail::require_lstm_gates("lstm_step", gates_x, gates_h, c);
+  detail::require(h.shape() == c.shape(), "lstm_step", [&] {
+    return "the output " + h.shape().to_string() + " must be as the cell " + c.shape().to_string();
+  });
+  detail::lstm_pointwise(context, gates_x, gates_h, c, h, c);
 }
 
 }  // namespace imu2music::inline v0

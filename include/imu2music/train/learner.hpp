@@ -58,6 +58,7 @@ class Learner {
     const auto adopt = [&]<class Entry>(const std::string& name, Entry& entry) {
       if constexpr (std::is_same_v<Entry, Parameter<T>>) {
         entry.value = entry.value.clone();
+        entry.packed.clear();  // the value will change
         if (!entry.trainable) return;
         parameters_.push_back(
             {name, entry.value, Tensor<T>(entry.shape), Tensor<T>(entry.shape), Tensor<T>(entry.shape)});

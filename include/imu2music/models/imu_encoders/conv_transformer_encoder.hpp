@@ -109,9 +109,7 @@ struct ConvTransformerLayer {
     const V attended = add(context, x, concatenate(context, std::span<const V>(alike), 0));
 
     const V again = normalise(context, attended, norm2_weight, norm2_bias).reshape({S, pixels});
-    const V hidden =
-        linear(context, permute(context, again, {1, 0}), parameter<V>(context, widen.weight.value),
-               parameter<V>(context, widen.bias.value), Activation::leaky_relu, T(0.01));
+    const V hidden = widen.forward(context, permute(context, again, {1, 0}), Activation::leaky_relu, T(0.01));
     const V along = permute(context, narrow.forward(context, hidden), {1, 0});
     return add(context, attended, along.reshape({S * B, D, x.dim(2), x.dim(3)}));
   }
