@@ -64,8 +64,13 @@ void bench(const std::string& name, const std::function<void(const Table&)>& wor
 void bench_linear(std::int64_t M, std::int64_t K, std::int64_t N) {
   const auto x = numbers(M * K), W = numbers(N * K), b = numbers(N);
   std::vector<float> y(static_cast<std::size_t>(M * N));
+  std::vector<float> packed(static_cast<std::size_t>(linear_packed_size(N, K)));
+  LinearPackArguments<float> pack;
+  pack.W = W.data(), pack.K = K, pack.N = N, pack.packed = packed.data();
+  make_table<LinearKernels<float>>(Isa::scalar).pack(context, pack, 0, N);
   LinearArguments<float> a;
-  a.x = x.data(), a.x_stride = K, a.W = W.data(), a.b = b.data(), a.y = y.data(), a.y_stride = N, a.K = K;
+  a.x = x.data(), a.x_stride = K, a.W = packed.data(), a.b = b.data(), a.y = y.data(), a.y_stride = N;
+  a.K = K, a.N = N;
   bench<LinearKernels<float>>(
       "linear " + std::to_string(M) + " x " + std::to_string(K) + " -> " + std::to_string(N),
       [&](const auto& table) { table.forward(context, a, 0, M, 0, N); });

@@ -174,23 +174,18 @@ class KeyValueCache {
   KeyValueCache() = default;
 
   // For self-attention: room for L = Er.dim(0) tokens.
-  KeyValueCache(std::int64_t heads, const Tensor<T>& Er)
-      : heads_(heads), K_(Er.dim(1)), capacity_(Er.dim(0)) {
-    k_t_ = Tensor<T>({heads_, K_, capacity_});
-    v_ = Tensor<T>({capacity_, heads_ * K_});
-    masked_ = Tensor<std::uint8_t>({capacity_});
-    er_t_ = Tensor<T>({K_, capacity_});
-    detail::transpose(Er.data(), K_, capacity_, K_, er_t_.data(), capacity_);
+  KeyValueCache(std::int64_t heads, const Tensor<T>& Er) : KeyValueCache(heads, Er.dim(1), Er.dim(0)) {
+    er_t_ = Tensor<T>({K_, row_});
+    detail::transpose(Er.data(), K_, capacity_, K_, er_t_.data(), row_);
   }
 
   // For cross-attention: room for `capacity` memory tokens.
   KeyValueCache(std::int64_t heads, std::int64_t K, std::int64_t capacity)
-      : k_t_(Shape{heads, K, capacity}),
-        v_(Shape{capacity, heads * K}),
-        masked_(Shape{capacity}),
-        heads_(heads),
-        K_(K),
-        capacity_(capacity) {}
+      : heads_(heads), K_(K), capacity_(capacity), row_(capacity + 16) {
+    k_t_ = Tensor<T>({heads, K, row_});
+    v_ = Tensor<T>({heads, capacity, K});
+    masked_ = Tensor<std::uint8_t>({capacity});
+  }
 
   std::int64_t length() const { return length_; }
   std::int64_t capacity() const { return capacity_; }
@@ -209,9 +204,11 @@ class KeyValueCache {
                  std::to_string(other.K_) + " do not fit " + std::to_string(capacity_) + " of " +
                  std::to_string(heads_) + " heads of " + std::to_string(K_);
         });
-    for (std::int64_t row = 0; row < width(); ++row)
-      std::copy_n(other.k_t_.data() + row * other.capacity_, other.length_, k_t_.data() + row * capacity_);
-    std::copy_n(other.v_.data(), other.length_ * width(), v_.data());
+    for (std::int64_t c = 0; c < width(); ++c)
+      std::copy_n(other.k_t_.data() + c * other.row_, other.length_, k_t_.data() + c * row_);
+    for (std::int64_t h = 0; h < heads_; ++h)
+      std::copy_n(other.v_.data() + h * other.capacity_ * K_, other.length_ * K_,
+                  v_.data() + h * capacity_ * K_);
     std::copy_n(other.masked_.data(), other.length_, masked_.data());
     length_ = other.length_;
     any_masked_ = other.any_masked_;
@@ -224,10 +221,11 @@ class KeyValueCache {
       return std::to_string(length_ + count) + " tokens do not fit the capacity of " +
              std::to_string(capacity_);
     });
-    const std::int64_t D = width();
-    for (std::int64_t h = 0; h < heads_; ++h)
-      detail::transpose(k + h * K_, stride, count, K_, k_t_.data() + h * K_ * capacity_ + length_, capacity_);
-    for (std::int64_t t = 0; t < count; ++t) std::copy_n(v + t * stride, D, v_.data() + (length_ + t) * D);
+    for (std::int64_t h = 0; h < heads_; ++h) {
+      detail::transpose(k + h * K_, stride, count, K_, k_t_.data() + h * K_ * row_ + length_, row_);
+      for (std::int64_t t = 0; t < count; ++t)
+        std::copy_n(v + t * stride + h * K_, K_, v_.data() + (h * capacity_ + length_ + t) * K_);
+    }
     std::fill_n(masked_.data() + length_, count, static_cast<std::uint8_t>(masked));
     length_ += count;
     any_masked_ = any_masked_ || masked;
@@ -238,15 +236,17 @@ class KeyValueCache {
   void attend(const Context& context, const T* q, T* out, std::int32_t key_first = 0,
               std::int32_t key_last = -1) const {
     kernels::RelativeAttentionArguments<T> shared;
-    shared.q_stride = shared.v_stride = shared.out_stride = width();
-    shared.k_stride = capacity_;
+    shared.q_stride = shared.out_stride = width();
+    shared.k_stride = row_;
+    shared.v_stride = K_;
     shared.S = length_;
     shared.K = K_;
     shared.scale = T(1) / std::sqrt(static_cast<T>(K_));
     if (any_masked_) shared.key_masked = masked_.data();
     if (er_t_.defined()) {
       shared.er_t = er_t_.data();
-      shared.er_stride = shared.L = capacity_;
+      shared.er_stride = row_;
+      shared.L = capacity_;
       shared.causal = true;
       shared.query_offset = length_ - 1;
     }
@@ -261,8 +261,8 @@ class KeyValueCache {
                    for (std::int64_t h = begin; h < end; ++h) {
                      kernels::RelativeAttentionArguments<T> arguments = shared;
                      arguments.q = q + h * K_;
-                     arguments.k_t = k_t_.data() + h * K_ * capacity_;
-                     arguments.v = v_.data() + h * K_;
+                     arguments.k_t = k_t_.data() + h * K_ * row_;
+                     arguments.v = v_.data() + h * capacity_ * K_;
                      arguments.out = out + h * K_;
                      table.forward(context.kernel(), arguments, 0, 1);
                    }
@@ -270,11 +270,12 @@ class KeyValueCache {
   }
 
  private:
-  Tensor<T> k_t_;                // [H, K, capacity]
-  Tensor<T> v_;                  // [capacity, D]
-  Tensor<T> er_t_;               // [K, L]; undefined for cross-attention
+  Tensor<T> k_t_;                // [H, K, row]
+  Tensor<T> v_;                  // [H, capacity, K]
+  Tensor<T> er_t_;               // [K, row]; undefined for cross-attention
   Tensor<std::uint8_t> masked_;  // [capacity]: padding
   std::int64_t heads_ = 0, K_ = 0, capacity_ = 0, length_ = 0;
+  std::int64_t row_ = 0;  // numbers from one row of k_t to the next: no power of two, which caches dislike
   bool any_masked_ = false;
 };
 
