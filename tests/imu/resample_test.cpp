@@ -124,6 +124,13 @@ TEST_CASE("impossible rates are refused") {
   CHECK_THROWS_AS(Resampler(50, 25).apply(std::span<const float>(in), std::span<float>(wrong)), ShapeError);
 }
 
+TEST_CASE("what overshoots the largest float stays finite") {
+  std::vector<float> step(40, -3e38f);
+  std::fill(step.begin() + 20, step.end(), 3e38f);
+  for (const double rate : {30.0, 70.0})
+    for (const float value : resample(step, 50, rate)) CHECK(std::isfinite(value));
+}
+
 TEST_CASE("a recording at another rate") {
   Recording recording = one_channel(Quantity::acceleration, 1000, 100);
   recording.sensors[0].clock.start_s = 1.5;

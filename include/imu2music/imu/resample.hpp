@@ -38,6 +38,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 #include <span>
 #include <string>
@@ -63,6 +64,18 @@ inline std::int64_t resampled_count(std::int64_t n, double rate_in, double rate_
                 " Hz become too many at " + number_text(rate_out) + " Hz");
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(exact * (1.0 - 1e-12))));
 }
+
+namespace detail {
+
+// The value, or the end of Out's range that it lies beyond: a filter overshoots its input.
+template <class Out, class In>
+Out within(In value) {
+  constexpr auto end = std::numeric_limits<Out>::max();
+  if constexpr (sizeof(Out) < sizeof(In)) return static_cast<Out>(std::clamp<In>(value, -end, end));
+  return static_cast<Out>(value);
+}
+
+}  // namespace detail
 
 // The weights between one pair of rates, for signals of any length.
 class Resampler {
@@ -102,7 +115,7 @@ class Resampler {
       throw ShapeError("[resample] output has " + std::to_string(out.size()) + " samples, " +
                        std::to_string(n) + " samples become " + std::to_string(n_out));
     if (rate_in_ == rate_out_) {
-      std::transform(in.begin(), in.end(), out.begin(), [](In value) { return static_cast<Out>(value); });
+      std::transform(in.begin(), in.end(), out.begin(), [](In value) { return detail::within<Out>(value); });
       return;
     }
     Kernel fresh;
@@ -130,7 +143,7 @@ class Resampler {
         for (std::int64_t k = 0; k < taps; ++k)
           sum += kernel->weights[static_cast<std::size_t>(k)] * continued(in, first + k);
       }
-      out[static_cast<std::size_t>(j)] = static_cast<Out>(sum);
+      out[static_cast<std::size_t>(j)] = detail::within<Out>(sum);
     }
   }
 
@@ -261,7 +274,7 @@ inline Channel resample_channel(const Channel& channel, const Resampler& resampl
   }
   Channel result(channel.quantity, n_out);
   std::transform(out.begin(), out.end(), result.samples.begin(),
-                 [](double v) { return static_cast<float>(v); });
+                 [](double v) { return detail::within<float>(v); });
   return result;
 }
 
