@@ -2,8 +2,8 @@
 //
 //   y[m][n] = activation(sum_k x[m][k] W[n][k] + b[n])
 //
-// x: [M, K] with row stride x_stride; W: [N, K], packed; b: [N] or null; y: [M, N] with row stride y_stride.
-// y overlaps nothing else. Cost: M N K multiply-adds.
+// x: [M, K] with row stride x_stride, or in segments (below); W: [N, K], packed; b: [N] or null; y: [M, N]
+// with row stride y_stride. y overlaps nothing else. Cost: M N K multiply-adds.
 //
 // Packed, W stands in panels of 64 neighbouring n, each [K][64], so that a kernel reads it from front to back
 // with lanes over n; the last panel is 32 or 64 wide, filled up with zeros. It is kept
@@ -12,6 +12,9 @@
 //           double words holds column l below and column 16 + l above
 //   int8    as integers q = W[n][k] / scale[n] rounded to nearest, scale[n] = max_k |W[n][k]| / 127
 // and multiplied in the precision of x whichever it is; the sums of int8 get their scale at the end.
+//
+// In segments, x[m][k] stands at x + m x_stride + k / segment segment_step + k mod segment: a convolution
+// along the rows of x is the affine map of the rows that each output looks at, read where they lie.
 //
 // An element is one sum over k, multiply-adds in rising order, whatever M, N and the range asked for are. So
 // one row computed by itself (a decoding step) has the same bits as that row computed among others, and
@@ -49,7 +52,8 @@ template <class T>
 struct LinearArguments {
   const T* x = nullptr;
   std::int64_t x_stride = 0;
-  const void* W = nullptr;  // packed, in `format`
+  std::int64_t segment = 0, segment_step = 0;  // 0: all of a row of x in one piece; else a divisor of K
+  const void* W = nullptr;                     // packed, in `format`
   WeightFormat format = WeightFormat::plain;
   const T* scale = nullptr;  // [N]; of int8
   const T* b = nullptr;

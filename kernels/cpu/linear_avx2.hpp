@@ -104,20 +104,25 @@ inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t 
     IMU2MUSIC_UNROLL
     for (int v = 0; v < 4 * groups; ++v) sums[r][v] = _mm256_setzero_ps();
   }
-  for (std::int64_t k = 0; k < a.K; ++k, row += step) {
-    // The conversions hold the loads back too long for the processor's own prefetching.
-    if (rows == 1 && format == WeightFormat::int8) _mm_prefetch(row + 4096, _MM_HINT_T0);
-    IMU2MUSIC_UNROLL
-    for (int g = 0; g < groups; ++g) {
-      __m256 w[4];
-      linear_weights(row, first + g, format, w);
+  const std::int64_t segment = a.segment > 0 ? a.segment : a.K;
+  for (std::int64_t left = a.K; left > 0; left -= segment) {
+    for (std::int64_t k = 0; k < segment; ++k, row += step) {
+      // The conversions hold the loads back too long for the processor's own prefetching.
+      if (rows == 1 && format == WeightFormat::int8) _mm_prefetch(row + 4096, _MM_HINT_T0);
       IMU2MUSIC_UNROLL
-      for (int r = 0; r < rows; ++r) {
-        const __m256 xk = _mm256_broadcast_ss(x[r] + k);
+      for (int g = 0; g < groups; ++g) {
+        __m256 w[4];
+        linear_weights(row, first + g, format, w);
         IMU2MUSIC_UNROLL
-        for (int v = 0; v < 4; ++v) sums[r][4 * g + v] = _mm256_fmadd_ps(xk, w[v], sums[r][4 * g + v]);
+        for (int r = 0; r < rows; ++r) {
+          const __m256 xk = _mm256_broadcast_ss(x[r] + k);
+          IMU2MUSIC_UNROLL
+          for (int v = 0; v < 4; ++v) sums[r][4 * g + v] = _mm256_fmadd_ps(xk, w[v], sums[r][4 * g + v]);
+        }
       }
     }
+    IMU2MUSIC_UNROLL
+    for (int r = 0; r < rows; ++r) x[r] += a.segment_step;
   }
   IMU2MUSIC_UNROLL
   for (int v = 0; v < 4 * groups; ++v) {

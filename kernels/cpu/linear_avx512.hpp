@@ -107,18 +107,23 @@ inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t 
     IMU2MUSIC_UNROLL
     for (int v = 0; v < vectors; ++v) sums[r][v] = _mm512_setzero_ps();
   }
-  for (std::int64_t k = 0; k < a.K; ++k, row += step) {
-    __m512 w[4];
-    IMU2MUSIC_UNROLL
-    for (int g = 0; g < groups; ++g) linear_weights(row, g, format, w[2 * g], w[2 * g + 1]);
-    // The conversions hold the loads back too long for the processor's own prefetching.
-    if (rows == 1 && format == WeightFormat::int8) _mm_prefetch(row + 4096, _MM_HINT_T0);
-    IMU2MUSIC_UNROLL
-    for (int r = 0; r < rows; ++r) {
-      const __m512 xk = _mm512_set1_ps(x[r][k]);
+  const std::int64_t segment = a.segment > 0 ? a.segment : a.K;
+  for (std::int64_t left = a.K; left > 0; left -= segment) {
+    for (std::int64_t k = 0; k < segment; ++k, row += step) {
+      __m512 w[4];
       IMU2MUSIC_UNROLL
-      for (int v = 0; v < vectors; ++v) sums[r][v] = _mm512_fmadd_ps(xk, w[v], sums[r][v]);
+      for (int g = 0; g < groups; ++g) linear_weights(row, g, format, w[2 * g], w[2 * g + 1]);
+      // The conversions hold the loads back too long for the processor's own prefetching.
+      if (rows == 1 && format == WeightFormat::int8) _mm_prefetch(row + 4096, _MM_HINT_T0);
+      IMU2MUSIC_UNROLL
+      for (int r = 0; r < rows; ++r) {
+        const __m512 xk = _mm512_set1_ps(x[r][k]);
+        IMU2MUSIC_UNROLL
+        for (int v = 0; v < vectors; ++v) sums[r][v] = _mm512_fmadd_ps(xk, w[v], sums[r][v]);
+      }
     }
+    IMU2MUSIC_UNROLL
+    for (int r = 0; r < rows; ++r) x[r] += a.segment_step;
   }
   IMU2MUSIC_UNROLL
   for (int v = 0; v < vectors; ++v) {

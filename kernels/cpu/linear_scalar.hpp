@@ -57,12 +57,14 @@ void linear_pack(const Context&, const LinearPackArguments<T>& a, std::int64_t n
   }
 }
 
-// sums[c] = sum_k x[k] W[k][c], `value` reading W[k][c].
+// sums[c] = sum_k x[m][k] W[k][c], `value` reading W[k][c].
 template <class T, class Value>
-void linear_sums(const T* x, std::int64_t K, std::int64_t width, T* sums, const Value& value) {
+void linear_sums(const LinearArguments<T>& a, std::int64_t m, std::int64_t width, T* sums,
+                 const Value& value) {
+  const std::int64_t segment = a.segment > 0 ? a.segment : a.K;
   for (std::int64_t c = 0; c < width; ++c) sums[c] = 0;
-  for (std::int64_t k = 0; k < K; ++k) {
-    const T xk = x[k];
+  for (std::int64_t k = 0; k < a.K; ++k) {
+    const T xk = a.x[m * a.x_stride + k / segment * a.segment_step + k % segment];
     for (std::int64_t c = 0; c < width; ++c) sums[c] += xk * value(k * width, c);
   }
 }
@@ -73,19 +75,18 @@ void linear_forward(const Context&, const LinearArguments<T>& a, std::int64_t m_
   for (std::int64_t n = n_begin; n < n_end; n += linear_panel) {
     const std::int64_t width = linear_panel_width(a.N, n), columns = std::min(width, a.N - n);
     for (std::int64_t m = m_begin; m < m_end; ++m) {
-      const T* x = a.x + m * a.x_stride;
       T sums[linear_panel];
       if (a.format == WeightFormat::plain) {
         const T* W = static_cast<const T*>(a.W) + n * a.K;
-        linear_sums(x, a.K, width, sums, [W](std::int64_t row, std::int64_t c) { return W[row + c]; });
+        linear_sums(a, m, width, sums, [W](std::int64_t row, std::int64_t c) { return W[row + c]; });
       } else if (a.format == WeightFormat::bf16) {
         const std::uint16_t* W = static_cast<const std::uint16_t*>(a.W) + n * a.K;
-        linear_sums(x, a.K, width, sums, [W](std::int64_t row, std::int64_t c) {
+        linear_sums(a, m, width, sums, [W](std::int64_t row, std::int64_t c) {
           return static_cast<T>(from_bfloat16(W[row + bfloat16_place(c)]));
         });
       } else {
         const std::int8_t* W = static_cast<const std::int8_t*>(a.W) + n * a.K;
-        linear_sums(x, a.K, width, sums,
+        linear_sums(a, m, width, sums,
                     [W](std::int64_t row, std::int64_t c) { return static_cast<T>(W[row + c]); });
         for (std::int64_t c = 0; c < columns; ++c) sums[c] *= a.scale[n + c];
       }

@@ -77,7 +77,7 @@ TEST_CASE("cross_attention") {
 TEST_CASE("conv1d and conv2d") {
   const Conv1dOptions causal{.stride = 2, .dilation = 2, .pad_left = 4, .activation = Activation::relu};
   const auto one = [&](Context& c, const Inputs& x) { return conv1d(c, x[0], x[1], x[2], causal); };
-  CHECK(gradient_error({random_tensor<double>({2, 3, 9}, 1), random_tensor<double>({4, 3, 3}, 2),
+  CHECK(gradient_error({random_tensor<double>({2, 9, 3}, 1), random_tensor<double>({4, 3, 3}, 2),
                         random_tensor<double>({4}, 3)},
                        one) < tolerance);
   const Conv2dOptions padded{

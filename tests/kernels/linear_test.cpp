@@ -284,6 +284,36 @@ TEST_CASE("linear: nothing outside the range is written, nothing outside the ope
   }
 }
 
+TEST_CASE("linear: rows in segments have the bits of the same rows in one piece") {
+  for (Isa isa : test::all_columns()) {
+    auto table = kernels::make_table<LinearKernels<float>>(isa);
+    for (std::int64_t segment : {1, 3, 16, 20})
+      for (std::int64_t segments : {1, 2, 5})
+        for (WeightFormat format : formats)
+          for (std::int64_t M : {1, 2, 6, 9}) {
+            const std::int64_t N = 70, step = 2 * segment + 1, stride = segment;  // rows overlap
+            Problem<float> problem(M, N, segment * segments);
+            const auto packed = problem.pack(table, format);
+            const auto x = test::some_numbers<float>(M * stride + segments * step, 5);
+            for (std::int64_t m = 0; m < M; ++m)
+              for (std::int64_t k = 0; k < problem.K; ++k)
+                problem.x[static_cast<std::size_t>(m * problem.x_stride + k)] =
+                    x[static_cast<std::size_t>(m * stride + k / segment * step + k % segment)];
+            std::vector<float> whole(static_cast<std::size_t>(M * problem.y_stride)), pieces = whole;
+            table.forward(context, problem.arguments(packed, whole.data(), true, Activation::relu, format), 0,
+                          M, 0, N);
+            auto a = problem.arguments(packed, pieces.data(), true, Activation::relu, format);
+            a.x = x.data();
+            a.x_stride = stride;
+            a.segment = segment;
+            a.segment_step = step;
+            table.forward(context, a, 0, M, 0, N);
+            INFO(name_of(isa) << ", " << segments << " segments of " << segment << ", M = " << M);
+            CHECK(test::same_bits(whole.data(), pieces.data(), M * problem.y_stride));
+          }
+  }
+}
+
 TEST_CASE("linear: NaN stays NaN through every activation") {
   for (Isa isa : test::all_columns()) {
     auto table = kernels::make_table<LinearKernels<float>>(isa);

@@ -36,7 +36,8 @@ TEST_CASE(
     std::vector<float> expected(static_cast<std::size_t>(D));
     for (const std::int64_t n : {0, 1, 3}) {
       const double s = 12.5 * times[static_cast<std::size_t>(n)];
-      TemporalEncoder<float>::write_position(std::llround(s), D, expected.data());
+      const TemporalEncoder<float> encoder(D, {.C = 6, .W = 4, .kernel = 2, .blocks = 1});
+      encoder.write_position(std::llround(s), expected.data());
       if (s == std::round(s))
         for (std::int64_t c = 0; c < D; ++c) CHECK(rows[n * D + c] == expected[static_cast<std::size_t>(c)]);
     }

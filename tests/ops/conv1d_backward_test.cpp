@@ -29,7 +29,7 @@ TEST_CASE("every element of the gradients is that of the definition") {
         Conv1dOptions{.stride = 1, .dilation = 3, .pad_left = 6},
         Conv1dOptions{.stride = 3, .dilation = 2, .pad_left = 1},
         Conv1dOptions{.stride = 1, .dilation = 1, .pad_left = 7}}) {
-    const Shape input{2, 3, 11}, weight{4, 3, 3};
+    const Shape input{2, 11, 3}, weight{4, 3, 3};
     const Tensor<double> x = random_tensor<double>(input, 1), w = random_tensor<double>(weight, 2);
     const Tensor<double> y = conv1d(context, x, w, Tensor<double>(), options);
     const Tensor<double> dy = random_tensor<double>(y.shape(), 3);
@@ -67,27 +67,29 @@ TEST_CASE("every element of the gradients is that of the definition") {
 }
 
 TEST_CASE("bits do not depend on the number of threads") {
-  const Conv1dOptions options{.stride = 2, .dilation = 2, .pad_left = 8};
-  const Tensor<float> x = random_tensor<float>({5, 16, 301}, 1), w = random_tensor<float>({24, 16, 5}, 2);
-  Context one(1);
-  const Tensor<float> dy = random_tensor<float>(conv1d(one, x, w, Tensor<float>(), options).shape(), 3);
-  const Tensor<float> dx = conv1d_backward_input(one, dy, w, 301, options);
-  Tensor<float> dw({24, 16, 5}), db(Shape{24});
-  conv1d_backward_weight(one, dy, x, options, dw, db);
-  for (const int threads : {2, 5}) {
-    Context many(threads);
-    const Tensor<float> dx2 = conv1d_backward_input(many, dy, w, 301, options);
-    Tensor<float> dw2({24, 16, 5}), db2(Shape{24});
-    conv1d_backward_weight(many, dy, x, options, dw2, db2);
-    CHECK(std::equal(dx.values().begin(), dx.values().end(), dx2.values().begin()));
-    CHECK(std::equal(dw.values().begin(), dw.values().end(), dw2.values().begin()));
-    CHECK(std::equal(db.values().begin(), db.values().end(), db2.values().begin()));
+  for (const Conv1dOptions& options : {Conv1dOptions{.stride = 2, .dilation = 2, .pad_left = 8},
+                                       Conv1dOptions{.stride = 1, .dilation = 2, .pad_left = 8}}) {
+    const Tensor<float> x = random_tensor<float>({5, 301, 16}, 1), w = random_tensor<float>({24, 16, 5}, 2);
+    Context one(1);
+    const Tensor<float> dy = random_tensor<float>(conv1d(one, x, w, Tensor<float>(), options).shape(), 3);
+    const Tensor<float> dx = conv1d_backward_input(one, dy, w, 301, options);
+    Tensor<float> dw({24, 16, 5}), db(Shape{24});
+    conv1d_backward_weight(one, dy, x, options, dw, db);
+    for (const int threads : {2, 5}) {
+      Context many(threads);
+      const Tensor<float> dx2 = conv1d_backward_input(many, dy, w, 301, options);
+      Tensor<float> dw2({24, 16, 5}), db2(Shape{24});
+      conv1d_backward_weight(many, dy, x, options, dw2, db2);
+      CHECK(std::equal(dx.values().begin(), dx.values().end(), dx2.values().begin()));
+      CHECK(std::equal(dw.values().begin(), dw.values().end(), dw2.values().begin()));
+      CHECK(std::equal(db.values().begin(), db.values().end(), db2.values().begin()));
+    }
   }
 }
 
 TEST_CASE("shapes that do not fit are refused") {
   Context context;
-  const Tensor<float> dy({2, 4, 9}), w({4, 3, 3}), x({2, 3, 11});
+  const Tensor<float> dy({2, 9, 4}), w({4, 3, 3}), x({2, 11, 3});
   Tensor<float> dw({4, 3, 3}), wrong({4, 2, 3}), db(Shape{3}), none;
   CHECK_NOTHROW(conv1d_backward_input(context, dy, w, 11, {}));
   CHECK_THROWS_AS(conv1d_backward_input(context, dy, w, 12, {}), ShapeError);

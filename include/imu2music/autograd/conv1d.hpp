@@ -20,7 +20,7 @@ Variable<T> conv1d(Context& context, const Variable<T>& x, const Variable<T>& we
                                                                  double(options.slope))
                                            : dy;
         if (!x.is_constant())
-          tape.accumulate(x, conv1d_backward_input(tape.context(), g, weight.value(), x.dim(2), options));
+          tape.accumulate(x, conv1d_backward_input(tape.context(), g, weight.value(), x.dim(1), options));
         Tensor<T> dw = tape.gradient_sum(weight), db = tape.gradient_sum(bias);
         conv1d_backward_weight(tape.context(), g, x.value(), options, dw, db);
       });

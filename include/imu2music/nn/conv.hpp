@@ -58,7 +58,7 @@ struct Conv1d {
   Conv1d() = default;
   Conv1d(std::int64_t inputs, std::int64_t outputs, std::int64_t kernel, std::int64_t dilation,
          std::int64_t stride)
-      : weight({outputs, inputs, kernel}, Initializer::fan_in(inputs * kernel)),
+      : weight(Parameter<T>::dense({outputs, inputs, kernel}, Initializer::fan_in(inputs * kernel))),
         bias({outputs}, Initializer::fan_in(inputs * kernel)),
         options{.stride = stride, .dilation = dilation, .pad_left = (kernel - 1) * dilation} {}
 
@@ -69,20 +69,28 @@ struct Conv1d {
   V forward(Context& context, const V& x, Activation activation = Activation::none) const {
     Conv1dOptions fused = options;
     fused.activation = activation;
-    return conv1d(context, x, parameter<V>(context, weight.value), parameter<V>(context, bias.value), fused);
+    return apply(context, x, fused);
   }
-  // The one output that looks at x: [1, C, reach()].
+  // The one output that looks at x: [1, reach(), C].
   Tensor<T> step(Context& context, const Tensor<T>& x, Activation activation = Activation::none) const {
     Conv1dOptions fused = options;
     fused.activation = activation;
     fused.pad_left = 0;
-    return conv1d(context, x, weight.value, bias.value, fused);
+    return apply(context, x, fused);
   }
 
   template <class Visitor>
   void visit(Visitor& visitor, const std::string& prefix) {
     visitor(prefix + "weight", weight);
     visitor(prefix + "bias", bias);
+  }
+
+ private:
+  template <class V>
+  V apply(Context& context, const V& x, const Conv1dOptions& fused) const {
+    if constexpr (!records<V>)
+      if (!weight.packed.empty()) return conv1d(context, x, weight.packed[0], bias.value, fused);
+    return conv1d(context, x, parameter<V>(context, weight.value), parameter<V>(context, bias.value), fused);
   }
 };
 

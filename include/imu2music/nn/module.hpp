@@ -16,6 +16,7 @@
 #include "imu2music/autograd/mode.hpp"
 #include "imu2music/core/random.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/ops/conv1d.hpp"
 #include "imu2music/ops/linear.hpp"
 
 namespace imu2music::inline v0 {
@@ -47,8 +48,8 @@ struct Parameter {
   int free_axis = -1;                            // an axis whose size is the file's choice; -1: none
   Tensor<T> value;
 
-  // A dense layer's weight: where it is cut into parts that are used by themselves, last the number of its
-  // rows. Other parameters have none.
+  // A dense layer's or one-dimensional convolution's weight: where it is cut into parts that are used by
+  // themselves, last the number of its rows. Other parameters have none.
   std::vector<std::int64_t> dense_parts;
   // What inference multiplies with in place of `value` once pack() has made it, one for each part.
   std::vector<PackedWeight<T>> packed;
@@ -68,13 +69,15 @@ struct Parameter {
     return parameter;
   }
 
-  // Packs a dense layer's weight from its value; others have nothing to pack.
+  // Packs such a weight from its value; others have nothing to pack.
   void pack(WeightFormat format = WeightFormat::plain) {
     Context context;
     packed.clear();
     std::int64_t first = 0;
     for (const std::int64_t end : dense_parts) {
-      packed.push_back(pack_weight(context, value.slice(first, end - first), format));
+      const Tensor<T> part = value.slice(first, end - first);
+      packed.push_back(part.rank() == 3 ? pack_conv1d_weight(context, part, format)
+                                        : pack_weight(context, part, format));
       first = end;
     }
   }

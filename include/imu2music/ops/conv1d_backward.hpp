@@ -1,13 +1,14 @@
 // The gradients of conv1d() without its activation (ops/activation_backward.hpp):
 //
-//   dx[b][c][i]   = sum_{o,u,j: j stride + u dilation - pad_left = i} w[o][c][u] dy[b][o][j]
-//   dw[o][c][u]  += sum_{b,j} dy[b][o][j] x[b][c][j stride + u dilation - pad_left]
-//   db[o]        += sum_{b,j} dy[b][o][j]
+//   dx[b][i][c]   = sum_{o,u,j: j stride + u dilation - pad_left = i} w[o][c][u] dy[b][j][o]
+//   dw[o][c][u]  += sum_{b,j} dy[b][j][o] x[b][j stride + u dilation - pad_left][c]
+//   db[o]        += sum_{b,j} dy[b][j][o]
 //
-// A convolution is the affine map of its columns, the inputs that each output looks at, so both gradients are
-// those of ops/linear_backward.hpp, whose kernels do the work; the columns take kernel times the memory of x.
+// With stride 1, dx is a convolution of dy with the weights turned round; otherwise the gradient of the
+// columns, kernel times the memory of x, is gathered. dw is a product of matrices for each u, read from x
+// where it lies.
 //
-// x, dx: [B, C, L]; w, dw: [O, C, kernel]; dy: [B, O, out]; db: [O]. Of the options, stride, dilation and
+// x, dx: [B, L, C]; w, dw: [O, C, kernel]; dy: [B, out, O]; db: [O]. Of the options, stride, dilation and
 // padding count. Throws ShapeError. No bit depends on the number of threads.
 #pragma once
 
@@ -15,7 +16,6 @@
 
 #include "imu2music/ops/conv1d.hpp"
 #include "imu2music/ops/linear_backward.hpp"
-#include "imu2music/ops/permute.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -24,11 +24,11 @@ namespace detail {
 inline void require_conv1d_gradient(const char* operation, const Shape& dy, const Shape& x, const Shape& w,
                                     const Conv1dOptions& options) {
   const auto fits = [&] {
-    if (dy.rank() != 3 || x.rank() != 3 || w.rank() != 3 || dy[0] != x[0] || dy[1] != w[0] || x[1] != w[1] ||
+    if (dy.rank() != 3 || x.rank() != 3 || w.rank() != 3 || dy[0] != x[0] || dy[2] != w[0] || x[2] != w[1] ||
         options.stride < 1 || options.dilation < 1 || options.pad_left < 0)
       return false;
-    const std::int64_t room = x[2] + options.pad_left - (w[2] - 1) * options.dilation - 1;
-    return room >= 0 && dy[2] == room / options.stride + 1;
+    const std::int64_t room = x[1] + options.pad_left - (w[2] - 1) * options.dilation - 1;
+    return room >= 0 && dy[1] == room / options.stride + 1;
   };
   require(fits(), operation, [&] {
     return "gradient " + dy.to_string() + " is not that of input " + x.to_string() + " and weight " +
@@ -36,26 +36,20 @@ inline void require_conv1d_gradient(const char* operation, const Shape& dy, cons
   });
 }
 
-// x: [B, C, L] → [B out, kernel C], row b out + j: the inputs of output j, weight after weight, 0 where they
-// are padding.
+// dx with stride 1 and no more padding than a causal convolution has.
 template <class T>
-Tensor<T> conv1d_columns(Context& context, const Tensor<T>& x, std::int64_t kernel, std::int64_t out,
-                         const Conv1dOptions& options) {
-  const std::int64_t B = x.dim(0), C = x.dim(1), L = x.dim(2);
-  const Tensor<T> frames = permute(context, x, {0, 2, 1});
-  Tensor<T> columns = context.allocate<T>({B * out, kernel * C});
-  parallel_for(context.threads(), B * out, grain_for(kernel * C), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row)
-      for (std::int64_t u = 0; u < kernel; ++u) {
-        const std::int64_t i = row % out * options.stride + u * options.dilation - options.pad_left;
-        T* column = columns.data() + (row * kernel + u) * C;
-        if (i < 0 || i >= L)
-          std::fill_n(column, C, T(0));
-        else
-          std::copy_n(frames.data() + (row / out * L + i) * C, C, column);
-      }
-  });
-  return columns;
+Tensor<T> conv1d_turned(Context& context, const Tensor<T>& dy, const Tensor<T>& w, std::int64_t L,
+                        const Conv1dOptions& options) {
+  const std::int64_t C = w.dim(1), O = w.dim(0), kernel = w.dim(2), out = dy.dim(1);
+  Tensor<T> turned = context.allocate<T>({C, kernel * O});
+  for (std::int64_t c = 0; c < C; ++c)
+    for (std::int64_t u = 0; u < kernel; ++u)
+      for (std::int64_t o = 0; o < O; ++o)
+        turned[(c * kernel + u) * O + o] = w[(o * C + c) * kernel + kernel - 1 - u];
+  const std::int64_t reach = (kernel - 1) * options.dilation, before = reach - options.pad_left;
+  const Tensor<T> gradient = pad_frames(context, dy, before, L + reach - before - out);
+  return conv1d_padded(context, gradient, pack_weight(context, turned), Tensor<T>(), L,
+                       {.stride = 1, .dilation = options.dilation});
 }
 
 }  // namespace detail
@@ -64,28 +58,29 @@ Tensor<T> conv1d_columns(Context& context, const Tensor<T>& x, std::int64_t kern
 template <class T>
 Tensor<T> conv1d_backward_input(Context& context, const Tensor<T>& dy, const Tensor<T>& w, std::int64_t L,
                                 const Conv1dOptions& options) {
-  const Shape x{dy.rank() == 3 ? dy.dim(0) : 0, w.rank() == 3 ? w.dim(1) : 0, L};
+  const Shape x{dy.rank() == 3 ? dy.dim(0) : 0, L, w.rank() == 3 ? w.dim(1) : 0};
   detail::require_conv1d_gradient("conv1d_backward_input", dy.shape(), x, w.shape(), options);
-  const std::int64_t B = x[0], C = x[1], O = w.dim(0), kernel = w.dim(2), out = dy.dim(2);
-  const Tensor<T> weight = permute(context, w, {0, 2, 1}).reshape({O, kernel * C});
-  const Tensor<T> gradient = permute(context, dy, {0, 2, 1}).reshape({B * out, O});
-  const Tensor<T> columns = linear_backward_input(context, gradient, weight);
-  Tensor<T> frames = context.allocate<T>({B, L, C});
+  const std::int64_t B = x[0], C = x[2], O = w.dim(0), kernel = w.dim(2), out = dy.dim(1);
+  if (options.stride == 1 && options.pad_left <= (kernel - 1) * options.dilation)
+    return detail::conv1d_turned(context, dy, w, L, options);
+  const Tensor<T> columns =
+      linear_backward_input(context, dy.reshape({B * out, O}), detail::conv1d_matrix(context, w));
+  Tensor<T> dx = context.allocate<T>(x);
   parallel_for(context.threads(), B, detail::grain_for(out * kernel * C),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t b = begin; b < end; ++b) {
-                   std::fill_n(frames.data() + b * L * C, L * C, T(0));
+                   std::fill_n(dx.data() + b * L * C, L * C, T(0));
                    for (std::int64_t j = 0; j < out; ++j)
                      for (std::int64_t u = 0; u < kernel; ++u) {
                        const std::int64_t i = j * options.stride + u * options.dilation - options.pad_left;
                        if (i < 0 || i >= L) continue;
                        const T* column = columns.data() + ((b * out + j) * kernel + u) * C;
-                       T* frame = frames.data() + (b * L + i) * C;
+                       T* frame = dx.data() + (b * L + i) * C;
                        for (std::int64_t c = 0; c < C; ++c) frame[c] += column[c];
                      }
                  }
                });
-  return permute(context, frames, {0, 2, 1});
+  return dx;
 }
 
 // Adds to dw and db; one that is undefined is left out, and x may be undefined where dw is.
@@ -95,23 +90,44 @@ void conv1d_backward_weight(Context& context, const Tensor<T>& dy, const Tensor<
   if (!dw.defined() && !db.defined()) return;
   detail::require(dy.rank() == 3, "conv1d_backward_weight",
                   [&] { return "gradient " + dy.shape().to_string() + " must have three axes"; });
-  if (dw.defined())
-    detail::require_conv1d_gradient("conv1d_backward_weight", dy.shape(), x.shape(), dw.shape(), options);
-  const std::int64_t B = dy.dim(0), O = dy.dim(1), out = dy.dim(2);
+  const std::int64_t B = dy.dim(0), out = dy.dim(1), O = dy.dim(2);
   detail::require(!db.defined() || db.shape() == Shape{O}, "conv1d_backward_weight", [&] {
     return "bias " + db.shape().to_string() + " does not fit gradient " + dy.shape().to_string();
   });
-  const Tensor<T> gradient = permute(context, dy, {0, 2, 1}).reshape({B * out, O});
-  Tensor<T> columns, sum;
-  if (dw.defined()) {
-    columns = detail::conv1d_columns(context, x, dw.dim(2), out, options);
-    sum = context.allocate<T>({O, dw.dim(2) * dw.dim(1)});
-    std::fill_n(sum.data(), sum.size(), T(0));
+  if (!dw.defined()) {
+    Tensor<T> none;
+    linear_backward_weight(context, dy.reshape({B * out, O}), Tensor<T>(), none, db);
+    return;
   }
-  linear_backward_weight(context, gradient, columns, sum, db);
-  if (!dw.defined()) return;
-  const Tensor<T> turned = permute(context, sum.reshape({O, dw.dim(2), dw.dim(1)}), {0, 2, 1});
-  for (std::int64_t n = 0; n < dw.size(); ++n) dw[n] += turned[n];
+  detail::require_conv1d_gradient("conv1d_backward_weight", dy.shape(), x.shape(), dw.shape(), options);
+  const std::int64_t C = x.dim(2), kernel = dw.dim(2);
+  const Tensor<T> frames = detail::pad_frames(context, x, options.pad_left, 0);
+  Tensor<T> sum = context.allocate<T>({kernel, O, C});
+  const auto& table = context.table<kernels::LinearBackwardKernels<T>>();
+  // Rows of all the kernel's matrices together; those of one matrix start where the kernels' blocks do.
+  parallel_for(context.threads(), kernel * O, detail::grain_for(B * out * C),
+               [&](std::int64_t begin, std::int64_t end) {
+                 std::fill_n(sum.data() + begin * C, (end - begin) * C, T(0));
+                 while (begin < end) {
+                   const std::int64_t u = begin / O, last = std::min(end, (u + 1) * O);
+                   kernels::LinearWeightGradientArguments<T> a;
+                   a.dy_stride = O;
+                   a.x_stride = options.stride * C;
+                   a.dW = sum.data() + u * O * C;
+                   a.M = out;
+                   a.K = C;
+                   for (std::int64_t b = 0; b < B; ++b) {
+                     a.dy = dy.data() + b * out * O;
+                     a.x = frames.data() + (b * frames.dim(1) + u * options.dilation) * C;
+                     a.db = u == 0 && db.defined() ? db.data() : nullptr;
+                     table.weight(context.kernel(), a, begin - u * O, last - u * O);
+                   }
+                   begin = last;
+                 }
+               });
+  for (std::int64_t o = 0; o < O; ++o)
+    for (std::int64_t c = 0; c < C; ++c)
+      for (std::int64_t u = 0; u < kernel; ++u) dw[(o * C + c) * kernel + u] += sum[(u * O + o) * C + c];
 }
 
 }  // namespace imu2music::inline v0

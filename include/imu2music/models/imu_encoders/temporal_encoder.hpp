@@ -29,6 +29,7 @@
 
 #include "imu2music/core/context.hpp"
 #include "imu2music/nn/conv.hpp"
+#include "imu2music/nn/embedding.hpp"
 #include "imu2music/nn/layer_norm.hpp"
 #include "imu2music/nn/linear.hpp"
 #include "imu2music/ops/add.hpp"
@@ -53,10 +54,10 @@ struct TemporalBlock {
   TemporalBlock(std::int64_t W, std::int64_t kernel, std::int64_t dilation)
       : norm(W), conv(W, W, kernel, dilation, 1), mix(W, W, 1, 1, 1) {}
 
-  // x: [B, W, T].
+  // x: [B, T, W].
   template <class V>
   V forward(Context& context, const V& x) const {
-    const V normed = permute(context, norm.forward(context, permute(context, x, {0, 2, 1})), {0, 2, 1});
+    const V normed = norm.forward(context, x);
     const V hidden = dropout(context, conv.forward(context, normed, Activation::relu), DropoutPlace::encoder);
     return add(context, x, mix.forward(context, hidden));
   }
@@ -80,6 +81,7 @@ struct TemporalEncoder {
   std::vector<TemporalBlock<T>> blocks;
   LayerNorm<T> norm;
   Linear<T> fcn;
+  Tensor<T> first_positions;  // of as many tokens as a window of six seconds has; no parameter
 
   TemporalEncoder() = default;
   TemporalEncoder(std::int64_t D, const TemporalSizes& s)
@@ -89,7 +91,8 @@ struct TemporalEncoder {
         stem(s.C, s.W, s.kernel, 1, 1),
         halvings(static_cast<std::size_t>(s.halvings), Conv1d<T>(s.W, s.W, s.kernel, 1, 2)),
         norm(s.W),
-        fcn(s.W, D) {
+        fcn(s.W, D),
+        first_positions(sinusoidal_positions<T>(75, D)) {
     std::int64_t dilation = 1;
     for (int i = 0; i < s.blocks; ++i) {
       if (halvings_before(i) > 0) dilation = 1;
@@ -116,18 +119,18 @@ struct TemporalEncoder {
   V forward(Context& context, const V& input) const {
     detail::require(takes(input.shape()), "temporal_encoder",
                     [&] { return "the input must be " + wanted() + "; not " + input.shape().to_string(); });
-    V x = stem.forward(context, standardise(context, input), Activation::relu);
+    V x = stem.forward(context, permute(context, standardise(context, input), {0, 2, 1}), Activation::relu);
     std::size_t halving = 0;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       for (int n = halvings_before(static_cast<int>(i)); n > 0; --n)
         x = halvings[halving++].forward(context, x, Activation::relu);
       x = blocks[i].forward(context, x);
     }
-    const V tokens = fcn.forward(context, norm.forward(context, permute(context, x, {0, 2, 1})));
+    const V tokens = fcn.forward(context, norm.forward(context, x));
     const std::int64_t B = tokens.dim(0), S = tokens.dim(1), D = tokens.dim(2);
     Tensor<T> positions = context.allocate<T>(tokens.shape());
-    for (std::int64_t b = 0; b < B; ++b)
-      for (std::int64_t s = 0; s < S; ++s) write_position(s, D, positions.data() + (b * S + s) * D);
+    for (std::int64_t s = 0; s < S; ++s) write_position(s, positions.data() + s * D);
+    for (std::int64_t b = 1; b < B; ++b) std::copy_n(positions.data(), S * D, positions.data() + b * S * D);
     return add(context, tokens, constant<V>(positions));
   }
 
@@ -143,9 +146,14 @@ struct TemporalEncoder {
   }
 
   // The sinusoidal position of token s (formula: nn/embedding.hpp), [D].
-  static void write_position(std::int64_t s, std::int64_t D, T* out) {
+  void write_position(std::int64_t s, T* out) const {
+    const std::int64_t D = fcn.weight.shape[0];
+    if (s < first_positions.dim(0)) {
+      std::copy_n(first_positions.data() + s * D, D, out);
+      return;
+    }
     for (std::int64_t c = 0; c < D; ++c) {
-      const double rate = std::pow(10000.0, -static_cast<double>(c / 2 * 2) / static_cast<double>(D));
+      const double rate = std::pow(10000.0, -static_cast<double>(c - c % 2) / static_cast<double>(D));
       const double angle = static_cast<double>(s) * rate;
       out[c] = static_cast<T>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
     }
@@ -199,7 +207,7 @@ class TemporalStream {
     Tensor<T> x = context_.allocate<T>({1, encoder_.sizes.C, 1});
     std::copy(frame.begin(), frame.end(), x.data());
     std::size_t history = 0;
-    x = encoder_.standardise(context_, x);
+    x = encoder_.standardise(context_, x).reshape({1, 1, encoder_.sizes.C});
     if (!histories_[history++].step(context_, encoder_.stem, x)) return {};
     std::size_t halving = 0;
     const std::size_t first_block = 1 + encoder_.halvings.size();
@@ -207,15 +215,13 @@ class TemporalStream {
       for (int n = encoder_.halvings_before(static_cast<int>(i)); n > 0; --n, ++halving)
         if (!histories_[1 + halving].step(context_, encoder_.halvings[halving], x)) return {};
       const TemporalBlock<T>& block = encoder_.blocks[i];
-      const Shape row{1, encoder_.sizes.W};
-      Tensor<T> inner = block.norm.forward(context_, x.reshape(row)).reshape(x.shape());
+      Tensor<T> inner = block.norm.forward(context_, x);
       histories_[first_block + i].step(context_, block.conv, inner);
       x = add(context_, x, block.mix.forward(context_, inner));
     }
-    const Tensor<T> normed = encoder_.norm.forward(context_, x.reshape({1, encoder_.sizes.W}));
-    const Tensor<T> plain = encoder_.fcn.forward(context_, normed);
+    const Tensor<T> plain = encoder_.fcn.forward(context_, encoder_.norm.forward(context_, x));
     Tensor<T> position = context_.allocate<T>(plain.shape());
-    TemporalEncoder<T>::write_position(tokens_, plain.size(), position.data());
+    encoder_.write_position(tokens_, position.data());
     const Tensor<T> sum = add(context_, plain, position);
     std::copy_n(sum.data(), sum.size(), token_.data());
     ++tokens_;
@@ -225,25 +231,22 @@ class TemporalStream {
   std::int64_t tokens() const { return tokens_; }  // given so far
 
  private:
-  // The newest inputs of one convolution, oldest first: [1, C, reach].
+  // The newest inputs of one convolution, oldest first: [1, reach, C].
   class History {
    public:
-    explicit History(const Conv1d<T>& conv) : inputs_(Shape{1, conv.weight.shape[1], conv.reach()}) {}
+    explicit History(const Conv1d<T>& conv) : inputs_(Shape{1, conv.reach(), conv.weight.shape[1]}) {}
 
     void clear() {
       std::fill_n(inputs_.data(), inputs_.size(), T(0));
       count_ = 0;
     }
 
-    // Takes x: [1, C, 1] and puts the convolution's ReLU output, [1, O, 1], in its place; false where the
+    // Takes x: [1, 1, C] and puts the convolution's ReLU output, [1, 1, O], in its place; false where the
     // stride skips this input.
     bool step(Context& context, const Conv1d<T>& conv, Tensor<T>& x) {
-      const std::int64_t C = inputs_.dim(1), reach = inputs_.dim(2);
-      for (std::int64_t c = 0; c < C; ++c) {
-        T* channel = inputs_.data() + c * reach;
-        std::memmove(channel, channel + 1, static_cast<std::size_t>(reach - 1) * sizeof(T));
-        channel[reach - 1] = x[c];
-      }
+      const std::int64_t C = inputs_.dim(2), older = inputs_.size() - C;
+      std::memmove(inputs_.data(), inputs_.data() + C, static_cast<std::size_t>(older) * sizeof(T));
+      std::copy_n(x.data(), C, inputs_.data() + older);
       if (count_++ % conv.options.stride != 0) return false;
       x = conv.step(context, inputs_, Activation::relu);
       return true;
