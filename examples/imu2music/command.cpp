@@ -73,6 +73,20 @@ CLI::Validator non_negative_number() {
   });
 }
 
+void add_precision_option(CLI::App& command, imu2music::kernels::WeightFormat& format) {
+  using imu2music::kernels::WeightFormat;
+  command
+      .add_option_function<std::string>(
+          "--precision",
+          [&format](const std::string& name) {
+            format = name == "bfloat16" ? WeightFormat::bf16
+                     : name == "int8"   ? WeightFormat::int8
+                                        : WeightFormat::plain;
+          },
+          "Keep the weights as float32, bfloat16 or int8 (default float32)")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
+}
+
 int thread_count(const CommonOptions& options) {
   return options.threads > 0 ? options.threads : imu2music::available_threads();
 }

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include <linear_table.hpp>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -30,6 +32,9 @@ CLI::Validator whole_number(std::int64_t least, std::int64_t most = std::numeric
 CLI::Validator seed_number();
 CLI::Validator positive_number();
 CLI::Validator non_negative_number();
+
+// --precision: how the weights of dense layers are kept while the command runs.
+void add_precision_option(CLI::App& command, imu2music::kernels::WeightFormat& format);
 
 // A command did its work and the answer is no (a verification that failed): exit status 1. The message is one
 // line.

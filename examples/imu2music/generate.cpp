@@ -31,6 +31,7 @@ using namespace imu2music;
 
 struct GenerateOptions {
   CommonOptions common;
+  WeightFormat precision = WeightFormat::plain;
   RecordingOptions recording_options;
   std::string recording, output, weights, wav, svg;
   std::uint64_t seed = 0;
@@ -167,7 +168,7 @@ void run_generate(const GenerateOptions& options) {
   check_outputs(outputs, {options.weights, options.recording, options.prime});
   if (!options.wav.empty()) find_soundfont("");
   std::vector<Note> prime = read_prime(options.prime);
-  const Model<float> model = load_model<float>(options.weights);
+  const Model<float> model = load_model<float>(options.weights, options.precision);
   if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
     throw InputError(options.weights, obstacle,
                      "generate needs weights that take the motion of sensors and write vocabulary 1 or 2");
@@ -371,6 +372,7 @@ void add_generate_command(CLI::App& program) {
                    "(default: a window; vocabulary 2)")
       ->check(positive_number());
   add_recording_options(*command, options->recording_options, true);
+  add_precision_option(*command, options->precision);
   add_common_options(*command, options->common);
   command->callback([options] { run_generate(*options); });
 }

@@ -1,9 +1,5 @@
 // info: what this program is, what it runs on and what it was built with.
 #include <zlib.h>
-#ifdef IMU2MUSIC_WITH_SOUND
-#include <fluidsynth.h>
-#include <sndfile.h>
-#endif
 
 #include <memory>
 
@@ -13,6 +9,9 @@
 #include "imu2music/core/device.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/version.hpp"
+#ifdef IMU2MUSIC_WITH_SOUND
+#include "sound_libraries.hpp"
+#endif
 
 namespace {
 
@@ -35,8 +34,12 @@ void run_info(const CommonOptions& options) {
   dependencies["OpenMP"] = std::to_string(_OPENMP);
 #endif
 #ifdef IMU2MUSIC_WITH_SOUND
-  dependencies["FluidSynth"] = fluid_version_str();
-  dependencies["libsndfile"] = sf_version_string();
+  try {
+    dependencies["FluidSynth"] = fluidsynth().fluid_version_str();
+    dependencies["libsndfile"] = soundfile().sf_version_string();
+  } catch (const DeviceError&) {  // not installed here: no sound
+    dependencies.erase("FluidSynth");
+  }
 #endif
 
   if (options.json) {

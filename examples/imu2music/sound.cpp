@@ -14,11 +14,10 @@
 #include "imu2music/io/atomic_file.hpp"
 
 #ifdef IMU2MUSIC_WITH_SOUND
-#include <fluidsynth.h>
-#include <sndfile.h>
-
 #include <cerrno>
 #include <cstring>
+
+#include "sound_libraries.hpp"
 #endif
 
 using imu2music::InputError;
@@ -82,7 +81,8 @@ class CaughtLog {
 
  private:
   static void install(CaughtLog* log) {
-    for (int level = 0; level < LAST_LOG_LEVEL; ++level) fluid_set_log_function(level, take, log);
+    for (int level = 0; level < LAST_LOG_LEVEL; ++level)
+      fluidsynth().fluid_set_log_function(level, take, log);
   }
   static void take(int level, const char* message, void* log) {
     if (log == nullptr || level > FLUID_ERR) return;
@@ -95,16 +95,16 @@ class CaughtLog {
 };
 
 struct SettingsDeleter {
-  void operator()(fluid_settings_t* settings) const { delete_fluid_settings(settings); }
+  void operator()(fluid_settings_t* settings) const { fluidsynth().delete_fluid_settings(settings); }
 };
 struct SynthDeleter {
-  void operator()(fluid_synth_t* synth) const { delete_fluid_synth(synth); }
+  void operator()(fluid_synth_t* synth) const { fluidsynth().delete_fluid_synth(synth); }
 };
 struct FileDeleter {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 struct SoundFileDeleter {
-  void operator()(SNDFILE* file) const { sf_close(file); }
+  void operator()(SNDFILE* file) const { soundfile().sf_close(file); }
 };
 
 struct KeyEvent {
@@ -152,24 +152,26 @@ template <class Consume>
 void play(const std::vector<KeyEvent>& events, std::int64_t frames, const std::string& soundfont,
           const SoundOptions& options, Consume&& consume) {
   CaughtLog log;
-  std::unique_ptr<fluid_settings_t, SettingsDeleter> settings(new_fluid_settings());
+  std::unique_ptr<fluid_settings_t, SettingsDeleter> settings(fluidsynth().new_fluid_settings());
   if (!settings) throw imu2music::Error("FluidSynth: no settings" + log.reason());
-  fluid_settings_setnum(settings.get(), "synth.sample-rate", options.sample_rate);
-  fluid_settings_setnum(settings.get(), "synth.gain", 0.4);
-  fluid_settings_setint(settings.get(), "synth.polyphony", 256);
-  fluid_settings_setint(settings.get(), "synth.cpu-cores", 1);
-  fluid_settings_setint(settings.get(), "synth.threadsafe-api", 0);
-  fluid_settings_setint(settings.get(), "synth.lock-memory", 0);
+  fluidsynth().fluid_settings_setnum(settings.get(), "synth.sample-rate", options.sample_rate);
+  fluidsynth().fluid_settings_setnum(settings.get(), "synth.gain", 0.4);
+  fluidsynth().fluid_settings_setint(settings.get(), "synth.polyphony", 256);
+  fluidsynth().fluid_settings_setint(settings.get(), "synth.cpu-cores", 1);
+  fluidsynth().fluid_settings_setint(settings.get(), "synth.threadsafe-api", 0);
+  fluidsynth().fluid_settings_setint(settings.get(), "synth.lock-memory", 0);
   // Only the samples of the one instrument are read and decoded: a second less for a compressed soundfont.
-  fluid_settings_setint(settings.get(), "synth.dynamic-sample-loading", 1);
-  fluid_settings_setint(settings.get(), "synth.chorus.active", 0);  // it would detune a solo instrument
-  fluid_settings_setint(settings.get(), "synth.reverb.active", 1);
-  std::unique_ptr<fluid_synth_t, SynthDeleter> synth(new_fluid_synth(settings.get()));
+  fluidsynth().fluid_settings_setint(settings.get(), "synth.dynamic-sample-loading", 1);
+  fluidsynth().fluid_settings_setint(settings.get(), "synth.chorus.active",
+                                     0);  // it would detune a solo instrument
+  fluidsynth().fluid_settings_setint(settings.get(), "synth.reverb.active", 1);
+  std::unique_ptr<fluid_synth_t, SynthDeleter> synth(fluidsynth().new_fluid_synth(settings.get()));
   if (!synth) throw imu2music::Error("FluidSynth: no synthesiser" + log.reason());
-  int font = fluid_synth_sfload(synth.get(), soundfont.c_str(), /*reset_presets=*/0);
+  int font = fluidsynth().fluid_synth_sfload(synth.get(), soundfont.c_str(), /*reset_presets=*/0);
   if (font == FLUID_FAILED)
     throw InputError(soundfont, "cannot be read as a soundfont" + log.reason(), "name an .sf2 or .sf3 file");
-  if (fluid_synth_program_select(synth.get(), channel, font, /*bank=*/0, options.program) != FLUID_OK)
+  if (fluidsynth().fluid_synth_program_select(synth.get(), channel, font, /*bank=*/0, options.program) !=
+      FLUID_OK)
     throw InputError(soundfont, "has no instrument " + std::to_string(options.program),
                      "choose another, or a soundfont with all of General MIDI");
 
@@ -178,14 +180,15 @@ void play(const std::vector<KeyEvent>& events, std::int64_t frames, const std::s
   for (std::int64_t frame = 0; frame < frames;) {
     for (; next < events.size() && events[next].frame <= frame; ++next) {
       if (events[next].on)
-        fluid_synth_noteon(synth.get(), channel, events[next].pitch, events[next].velocity);
+        fluidsynth().fluid_synth_noteon(synth.get(), channel, events[next].pitch, events[next].velocity);
       else
-        fluid_synth_noteoff(synth.get(), channel, events[next].pitch);
+        fluidsynth().fluid_synth_noteoff(synth.get(), channel, events[next].pitch);
     }
     std::int64_t until = std::min(frames, frame + block_frames);
     if (next < events.size()) until = std::min(until, events[next].frame);
     int count = static_cast<int>(until - frame);
-    if (fluid_synth_write_float(synth.get(), count, left.data(), 0, 1, right.data(), 0, 1) != FLUID_OK)
+    if (fluidsynth().fluid_synth_write_float(synth.get(), count, left.data(), 0, 1, right.data(), 0, 1) !=
+        FLUID_OK)
       throw imu2music::Error("FluidSynth: it rendered nothing" + log.reason());
     consume(left.data(), right.data(), count);
     frame = until;
@@ -242,8 +245,8 @@ void render_wav(const std::string& wav_path, std::span<const Note> notes, const 
   info.channels = 2;
   info.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
   std::unique_ptr<SNDFILE, SoundFileDeleter> wav(
-      sf_open_fd(fileno(spool.get()), SFM_WRITE, &info, /*close_desc=*/SF_FALSE));
-  if (!wav) throw imu2music::Error(std::string("libsndfile: ") + sf_strerror(nullptr));
+      soundfile().sf_open_fd(fileno(spool.get()), SFM_WRITE, &info, /*close_desc=*/SF_FALSE));
+  if (!wav) throw imu2music::Error(std::string("libsndfile: ") + soundfile().sf_strerror(nullptr));
 
   const std::int64_t fade_frames = std::min<std::int64_t>(frames, options.sample_rate / 50);
   std::int64_t frame = 0;
@@ -256,8 +259,8 @@ void render_wav(const std::string& wav_path, std::span<const Note> notes, const 
       samples[static_cast<std::size_t>(2 * i)] = static_cast<short>(std::lrint(scale * left[i]));
       samples[static_cast<std::size_t>(2 * i + 1)] = static_cast<short>(std::lrint(scale * right[i]));
     }
-    if (sf_writef_short(wav.get(), samples.data(), count) != count)
-      throw imu2music::Error(std::string("temporary folder: ") + sf_strerror(wav.get()) +
+    if (soundfile().sf_writef_short(wav.get(), samples.data(), count) != count)
+      throw imu2music::Error(std::string("temporary folder: ") + soundfile().sf_strerror(wav.get()) +
                              "; free space there");
   });
   wav.reset();

@@ -34,6 +34,10 @@ struct FramePart {
   int axes = 3;
 };
 
+// How the weights of dense layers are kept: bfloat16 and int8 take a half and a quarter of the memory and of
+// the time that reading them takes, and change the music's likelihood a little (docs/performance.md).
+enum class WeightPrecision { float32, bfloat16, int8 };
+
 struct EngineDescription {
   std::string model, encoder;      // as docs/models.md names them
   std::string config;              // all of the model's config, JSON
@@ -74,7 +78,7 @@ struct Music {
 class Engine {
  public:
   // From safetensors or a PyTorch checkpoint.
-  explicit Engine(const std::string& weights);
+  explicit Engine(const std::string& weights, WeightPrecision precision = WeightPrecision::float32);
 
   const EngineDescription& description() const;
 

@@ -43,7 +43,8 @@ struct Engine::Parts {
   std::vector<FrameQuantity> frame;  // what a frame holds, sensor after sensor
   EngineDescription description;
 
-  explicit Parts(const std::string& path) : weights(path), model(load_model<float>(path)) {
+  Parts(const std::string& path, WeightFormat format)
+      : weights(path), model(load_model<float>(path, format)) {
     const ModelConfig& config = model.config;
     description.model = config.model;
     description.encoder = config.encoder;
@@ -169,7 +170,11 @@ struct Engine::Parts {
   }
 };
 
-Engine::Engine(const std::string& weights) : parts_(std::make_shared<const Parts>(weights)) {}
+Engine::Engine(const std::string& weights, WeightPrecision precision)
+    : parts_(std::make_shared<const Parts>(weights, precision == WeightPrecision::int8 ? WeightFormat::int8
+                                                    : precision == WeightPrecision::bfloat16
+                                                        ? WeightFormat::bf16
+                                                        : WeightFormat::plain)) {}
 
 const EngineDescription& Engine::description() const { return parts_->description; }
 
