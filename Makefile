@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PROGRAM = $(BUILD)/imu2music
 
-.PHONY: all demo test test-sanitize fuzz bench bench-compile docs dependencies configure clean
+.PHONY: all demo test test-sanitize fuzz bench bench-compare configure-bench bench-compile docs dependencies configure clean
 
 all: configure
 	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
@@ -58,12 +58,30 @@ test-threads: dependencies
 	cmake --build --preset tsan -j$(JOBS)
 	ctest --preset tsan
 
-# The kernels' columns against one another, on this machine.
-bench: dependencies
+# The kernels' columns against one another, and the engine's work against this machine's ceilings.
+bench: configure-bench
+	cmake --build $(BUILD) -j$(JOBS) --target bench_columns bench_engine
+	$(BUILD)/benchmarks/bench_columns
+	$(BUILD)/benchmarks/bench_engine
+
+# The engine beside PyTorch and ONNX Runtime, which are installed into a throw-away environment, $(PEERS). Writes
+# $(TABLE). make bench-compare COMPARE="--rows 'decode/*' --threads 1" measures a part.
+PEERS ?= $(BUILD)/peers
+TABLE ?= benchmarks/results/cpu.md
+bench-compare: configure-bench
+	cmake --build $(BUILD) -j$(JOBS) --target bench_engine imu2music_program demo_compose
+	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS) || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
+	$(PEERS)/bin/pip install -q -r benchmarks/reference/requirements.txt
+	$(BUILD)/examples/demo/demo_compose $(BUILD)/score.mid
+	$(PROGRAM) simulate $(BUILD)/score.mid -o $(BUILD)/recording --seed 1
+	@test ! -d ../shared/golden || $(PEERS)/bin/python benchmarks/reference/check.py ../shared/golden
+	$(PEERS)/bin/python benchmarks/reference/compare.py --ours $(BUILD)/benchmarks/bench_engine \
+	  --python $(PEERS)/bin/python --program $(PROGRAM) --weights weights/default.safetensors \
+	  --recording $(BUILD)/recording --sensors 1=myo1 --output $(TABLE) $(COMPARE)
+
+configure-bench: dependencies
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
-	cmake --build $(BUILD) -j$(JOBS) --target bench_columns
-	$(BUILD)/benchmarks/bench_columns
 
 # What it costs to compile a file with the library, against nlohmann/json.hpp.
 bench-compile: dependencies

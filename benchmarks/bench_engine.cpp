@@ -25,8 +25,8 @@ constexpr std::int64_t MiB = std::int64_t{1} << 20;
 const std::vector<std::pair<const char*, std::int64_t>> working_sets = {
     {"256 KiB", MiB / 4}, {"1 MiB", MiB}, {"8 MiB", 8 * MiB}, {"64 MiB", 64 * MiB}, {"256 MiB", 256 * MiB}};
 
-nlohmann::json describe() {
-  nlohmann::json answer = {{"machine", bench::machine()}};
+nlohmann::ordered_json describe() {
+  nlohmann::ordered_json answer = {{"machine", bench::machine()}};
   for (int threads : {1, 2}) {
     const std::string count = std::to_string(threads);
     answer["ceilings"]["fma_gflop_s"][count] = bench::multiply_add_ceiling(threads);
@@ -38,7 +38,7 @@ nlohmann::json describe() {
 
 class Server {
  public:
-  nlohmann::json answer(const nlohmann::json& request) {
+  nlohmann::ordered_json answer(const nlohmann::json& request) {
     if (request.value("describe", false)) return describe();
     const std::string name = request.at("row"), engine = request.value("peer", "ours");
     const int threads = request.value("threads", 1);
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
   if (arguments == std::vector<std::string>{"--serve"}) {
     Server server;
     for (std::string line; std::getline(std::cin, line);) {
-      nlohmann::json answer;
+      nlohmann::ordered_json answer;
       try {
         answer = server.answer(nlohmann::json::parse(line));
       } catch (const std::exception& error) {

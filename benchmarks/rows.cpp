@@ -1,6 +1,5 @@
 #include "rows.hpp"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -11,6 +10,8 @@
 #include <imu2music/train/learner.hpp>
 #include <memory>
 #include <utility>
+
+#include "eigen_linear.hpp"
 
 #ifdef IMU2MUSIC_BENCH_ONEDNN
 #include <oneapi/dnnl/dnnl.h>
@@ -376,16 +377,8 @@ Row linear_row(std::int64_t M, std::int64_t K, std::int64_t N, const std::string
     return row;
   }
   if (engine == "eigen") {
-    using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     row.work = [state, M, K, N, threads] {
-#ifdef _OPENMP
-      omp_set_num_threads(threads);
-#endif
-      Eigen::setNbThreads(threads);
-      Eigen::Map<Matrix> y(state->y.data(), M, N);
-      y.noalias() =
-          Eigen::Map<Matrix>(state->x.data(), M, K) * Eigen::Map<Matrix>(state->W.data(), N, K).transpose();
-      y.rowwise() += Eigen::Map<Eigen::RowVectorXf>(state->b.data(), N);
+      eigen_linear(state->x.data(), state->W.data(), state->b.data(), state->y.data(), M, K, N, threads);
     };
     return row;
   }

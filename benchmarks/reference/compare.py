@@ -3,8 +3,8 @@
 python compare.py --ours PATH/bench_engine --python PATH/python --output FILE.md [--rows PATTERN...] [--threads 1 2]
                   [--rounds 3] [--seconds 0.4] [--program PATH/imu2music --weights FILE] [--resume]
 
-Every cell is measured in `rounds` visits; between two visits of an engine all the others have theirs. What was measured
-is also appended to FILE.jsonl, from which --resume goes on.
+Every cell is measured in `rounds` visits; between two visits of an engine all the others have theirs. Until the table
+is written, what was measured stands in FILE.jsonl, from which --resume goes on.
 """
 import argparse
 import fnmatch
@@ -84,10 +84,11 @@ class Engine:
 class Start:
     """From exec to exit."""
 
-    def __init__(self, program, weights, recording):
+    def __init__(self, program, weights, recording, sensors):
         self.folder = tempfile.mkdtemp(prefix="imu2music-start-")
         self.command = [program, "generate", recording, "--weights", weights, "--duration", "6", "--seed", "1", "-o",
                         os.path.join(self.folder, "music.mid")]
+        self.command += ["--sensors", sensors] if sensors else []
 
     def ask(self, **request):
         times = []
@@ -142,7 +143,7 @@ class Comparison:
     def engine(self, name, row):
         options = self.options
         if row == "start" and name == "ours":
-            return Start(options.program, options.weights, options.recording) if options.program else None
+            return Start(options.program, options.weights, options.recording, options.sensors) if options.program else None
         if name in PEERS:
             return Engine([options.ours, "--serve"])
         return Engine([options.python, str(HERE / "server.py")]) if options.python else None
@@ -191,6 +192,7 @@ class Comparison:
                     print(f"{row}, {threads} threads: {time.time() - began:.0f} s", file=sys.stderr, flush=True)
         describing.close()
         self.write(about, versions, work)
+        self.log.unlink()
 
     def write(self, about, versions, work):
         ceilings = about["ceilings"]
@@ -268,6 +270,7 @@ def main():
     parser.add_argument("--program", default="")
     parser.add_argument("--weights", default="")
     parser.add_argument("--recording", default="")
+    parser.add_argument("--sensors", default="")
     parser.add_argument("--resume", action="store_true")
     Comparison(parser.parse_args()).run()
 
