@@ -21,7 +21,11 @@ def causal_mask(n, padding=None):
 def relative_scores(q, Er, mask):
     """q_i . Er[n - 1 - (i - j)] at [i, j], plus the mask: a T x T matrix that is skewed into place."""
     B, H, n, _ = q.shape
-    scores = F.pad(q @ Er.transpose(0, 1), (1, 0)).view(B, H, n + 1, n)[:, :, 1:]
+    products = q @ Er.transpose(0, 1)
+    if products.requires_grad or mask is None or torch.onnx.is_in_onnx_export():
+        scores = F.pad(products, (1, 0)).view(B, H, n + 1, n)[:, :, 1:]
+    else:  # the same numbers where they lie; those of later keys are others, and masked
+        scores = products.as_strided((B, H, n, n), (H * n * n, n * n, n - 1, 1), n - 1)
     return scores.tril() if mask is None else scores + mask
 
 

@@ -3,8 +3,8 @@
 python check.py GOLDEN [WEIGHTS]
 
 GOLDEN: the folder of the golden cases; WEIGHTS: safetensors with a config, whose tensors must all be known. Checks
-logits, greedy tokens by a cache of keys and values, and the same by ONNX Runtime. Exit status 1 if any disagrees;
-what is absent is told and passed over.
+logits, gradients, greedy tokens by a cache of keys and values and the same by ONNX Runtime; and the encoders as they
+are exported. Exit status 1 if any disagrees; what is absent is told and passed over.
 """
 
 import json
@@ -12,10 +12,13 @@ import pathlib
 import sys
 
 import torch
+import torch.nn.functional as F
 
 import attention
 import decoding
+import exporting
 import models
+import rows
 from tensor_file import read_safetensors
 
 
@@ -68,6 +71,28 @@ def stepwise(decoder, memory, tokens, control):
     return torch.stack(rows, 1)
 
 
+@torch.enable_grad()
+def check_training(checks, name, config, state, expected):
+    model = models.load(models.Model(config, dropout=0.0), state).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    logits = model(expected.get("input"), expected["tokens_in"], expected.get("control"), attention.skew)
+    checks.agree(f"{name}: training, logits", logits, expected["logits_train"], 1e-3, 1e-3)
+    F.cross_entropy(logits.flatten(0, 1), expected["tokens_out"].flatten(), ignore_index=model.pad).backward()
+    wanted = {parameter: expected[f"grad.{parameter}"] for parameter, _ in model.named_parameters()
+              if f"grad.{parameter}" in expected}
+    if not wanted:
+        print(f"     {name}: no gradients, passed over")
+        return
+    scale, worst = max(gradient.norm() for gradient in wanted.values()), 0.0
+    for parameter, tensor in model.named_parameters():
+        if parameter in wanted:
+            gradient, r = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad, wanted[parameter]
+            worst = max(worst, ((gradient - r).norm() / (1e-2 * r.norm() + 1e-6 * scale)).item())
+    checks.tell(f"{name}: training, {len(wanted)} gradients", worst <= 1, f"differ by {worst:.1f} times what is allowed")
+
+
 @torch.no_grad()
 def check_case(checks, folder):
     state = torch.load(folder / "checkpoint.pth.tar", map_location="cpu", weights_only=False)["model_state_dict"]
@@ -79,6 +104,7 @@ def check_case(checks, folder):
     for form in (attention.skew, attention.sdpa):
         logits = model(expected.get("input"), expected["tokens_in"], expected.get("control"), form)
         checks.agree(f"{folder.name}: logits, {form.__name__}", logits, expected["logits_eval"])
+    check_training(checks, folder.name, golden_config(case, state), state, expected)
     if model.config["model"] == "lstm_seq2seq":
         return
     B = len(expected["tokens_in"])
@@ -100,6 +126,19 @@ def check_case(checks, folder):
         checks.same(f"{folder.name}: greedy tokens, {form}", found, wanted)
 
 
+@torch.no_grad()
+def check_exports(checks):
+    """The rows' networks by ONNX Runtime against PyTorch, random weights."""
+    for name, (config, shape) in rows.ENCODERS.items():
+        encoder, x = rows.MotionEncoder(models.Model(config)).eval(), torch.randn(shape)
+        session = exporting.Session(encoder, (x,), 1)
+        session.run()
+        found = encoder(x)
+        while isinstance(found, tuple):
+            found = found[-1]
+        checks.agree(f"{name}: exported encoder", session.outputs()[-1], found)
+
+
 def check_weights(checks, path):
     tensors, metadata = read_safetensors(path)
     try:
@@ -119,6 +158,7 @@ def main(arguments):
         check_case(checks, folder)
     for path in map(pathlib.Path, arguments[1:]):
         check_weights(checks, path)
+    check_exports(checks)
     print(f"{checks.failed} failed")
     return 1 if checks.failed else 0
 

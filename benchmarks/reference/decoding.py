@@ -186,7 +186,7 @@ class CompiledStep(Step):
 
 
 class CompiledDecoder(EagerDecoder):
-    """A graph for each of a few lengths of the caches: quicker than one for the whole length, and than one for any."""
+    """A graph for each of a few lengths of the caches."""
 
     @torch.no_grad()
     def __init__(self, model, B, memory_length, graphs=4):

@@ -80,15 +80,8 @@ def run_by(peer, module, inputs, threads):
     if peer == "eager":
         return inference(lambda: module(*inputs))
     if peer == "compile":
-        with torch.no_grad():
-            function = compiling.compiled(module)
-            function(*inputs)
-
-        def work():
-            with torch.no_grad():
-                function(*inputs)
-
-        return work
+        function = compiling.compiled(module)
+        return inference(lambda: function(*inputs))
     if peer == "onnxruntime":
         return exporting.Session(module, inputs, threads).run
     raise NotRun("evaluates networks in no such form")
@@ -203,11 +196,12 @@ def attend(direction, T, K, peer):
         raise NotRun("there is no row of this name")
     q, k, v, d = torch.randn(4, 1, 8, T, K)
     leaves = [tensor.clone().requires_grad_(direction == "both") for tensor in (q, k, v, torch.randn(T, K))]
-    form, mask = {"skew": attention.skew, "sdpa": attention.sdpa, "compile": attention.skew,
-                  "flex": attention.flex}.get(peer), None
+    form = {"skew": attention.skew, "sdpa": attention.sdpa, "compile": attention.skew, "flex": attention.flex}.get(peer)
     if form is None:
         raise NotRun("there is no such form of attention")
     if peer == "flex":
+        if direction == "both":
+            raise NotRun("flex_attention has no backward on a processor")
         from torch.nn.attention.flex_attention import create_block_mask
 
         mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, T, T, device="cpu")
@@ -218,16 +212,10 @@ def attend(direction, T, K, peer):
         return form(q * K ** -0.5, k, v, Er, mask)
 
     if peer in ("compile", "flex"):
-        scaled = compiling.compiled(scaled, training=True)
+        scaled = compiling.compiled(scaled, training=direction == "both")
     if direction == "both":
         return backward_too(lambda: scaled(*leaves), leaves, d), 1
-    return (lambda: no_gradients(scaled, leaves)) if peer in ("compile", "flex") else inference(
-        lambda: scaled(*leaves)), 1
-
-
-def no_gradients(function, inputs):
-    with torch.no_grad():
-        function(*inputs)
+    return inference(lambda: scaled(*leaves)), 1
 
 
 def linear(M, K, N, peer, threads):

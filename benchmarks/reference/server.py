@@ -16,6 +16,7 @@ import time
 import warnings
 
 KEPT = 4  # prepared rows
+COMPILED = ("compile", "flex")
 
 
 def repetitions(work, seconds, least=3):
@@ -48,8 +49,8 @@ class Server:
         torch.set_num_threads(key[2])
         try:
             if key not in self.prepared:
-                if key[1] in ("compile", "flex"):  # what is compiled for one row would be thrown out by the next
-                    for old in [old for old in self.prepared if old[1] == key[1]]:
+                if key[1] in COMPILED:  # the next row's compilation throws out what was compiled
+                    for old in [old for old in self.prepared if old[1] in COMPILED]:
                         del self.prepared[old]
                 while len(self.prepared) >= KEPT:
                     self.prepared.popitem(last=False)
