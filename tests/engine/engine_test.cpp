@@ -160,6 +160,27 @@ TEST_CASE("music for a recording is compose()'s, from its file and from its fram
   }
 }
 
+TEST_CASE("weights are kept in the precision that is asked for") {
+  test::ScratchFolder scratch;
+  const std::string path = weights(scratch, two_sensors);
+  for (const auto& [precision, format] : {std::pair{WeightPrecision::float32, WeightFormat::plain},
+                                          std::pair{WeightPrecision::bfloat16, WeightFormat::bf16},
+                                          std::pair{WeightPrecision::int8, WeightFormat::int8}}) {
+    const Engine engine(path, precision);
+    const auto model = load_model<float>(path, format);
+    Session<float> session(model);
+    EngineSession ours(engine);
+    const std::vector<float> frames(
+        static_cast<std::size_t>(engine.description().window_frames * engine.description().frame_size), 0.5f);
+    ours.start(frames);
+    Tensor<float> input({1, 12, engine.description().window_frames});
+    std::fill_n(input.data(), input.size(), 0.5f);
+    session.start_from_motion(input);
+    const auto a = ours.step(0), b = session.step(0);
+    CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
+  }
+}
+
 TEST_CASE("the other options reach compose() too") {
   test::ScratchFolder scratch;
   const std::string path = weights(scratch, two_sensors), take = recording(scratch);

@@ -2,12 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "imu2music/generate/session.hpp"
+#include "random.hpp"
 #include "support.hpp"
 
 using namespace imu2music;
@@ -276,4 +279,42 @@ TEST_CASE("names of tensors decide neither memory nor what a terminal does") {
   named.entries[named.index("Wout.bias")].name = "Wout.\x1b[2Jbias";
   named.write(path);
   CHECK(holds(error_of(path), "Wout.\\x1b[2Jbias (243) is unexpected"));
+}
+
+TEST_CASE(
+    "weights in two or one bytes give nearly the same logits, and the packed float32 ones the same bits") {
+  test::ScratchFolder scratch;
+  const std::string path = scratch / "w.safetensors";
+  ModelConfig config = small_config();
+  config.encoder = "temporal", config.width = 16;
+  auto model = init_model<float>(config, 1);
+  save_model(model, path);
+  Context context;
+  const auto input = test::random_tensor<float>({1, config.channels, 300}, 2);
+  Tensor<std::int64_t> tokens({1, 8});
+  for (std::int64_t t = 0; t < 8; ++t) tokens[t] = 11 * t;
+  const auto logits = [&](const Model<float>& m) {
+    return m.logits(context, m.encode_memory(context, m.encode_motion(context, input)), tokens);
+  };
+  const Tensor<float> plain = logits(model);  // nothing is packed yet
+  pack_weights(model);
+  const Tensor<float> packed = logits(model);
+  CHECK(std::equal(plain.values().begin(), plain.values().end(), packed.values().begin()));
+  const Tensor<float> loaded = logits(load_model<float>(path));
+  CHECK(std::equal(plain.values().begin(), plain.values().end(), loaded.values().begin()));
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8}) {
+    const Model<float> narrow = load_model<float>(path, format);
+    const Tensor<float> rough = logits(narrow);
+    float worst = 0;
+    for (std::int64_t n = 0; n < rough.size(); ++n) worst = std::max(worst, std::abs(rough[n] - plain[n]));
+    CHECK(worst > 0);
+    CHECK(worst < 0.1f);
+    // A step has the bits of the whole, in every format.
+    Session<float> session(narrow);
+    session.start_from_motion(input);
+    for (std::int64_t t = 0; t < 8; ++t) {
+      const auto row = session.step(tokens[t]);
+      CHECK(std::equal(row.begin(), row.end(), rough.data() + t * config.vocabulary));
+    }
+  }
 }

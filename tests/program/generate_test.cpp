@@ -26,6 +26,10 @@ TEST_CASE("the demo's way: score, simulated motion, untrained weights, music, so
   CHECK(json["windows"].size() >= 3);
   run("b", "--seed 7 --threads 2");
   run("c", "--seed 8");
+  run("d", "--seed 7 --precision float32");
+  CHECK(test::read_file(scratch / "a.mid") == test::read_file(scratch / "d.mid"));
+  for (const char* precision : {"bfloat16", "int8"})
+    CHECK(run("e", std::string("--seed 7 --precision ") + precision)["notes"].get<int>() > 5);
   for (const char* extension : {".mid", ".wav", ".svg"}) {
     INFO(extension);
     const std::string a = test::read_file(scratch / (std::string("a") + extension));
