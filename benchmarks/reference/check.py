@@ -90,7 +90,7 @@ def check_training(checks, name, config, state, expected):
         if parameter in wanted:
             gradient, r = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad, wanted[parameter]
             worst = max(worst, ((gradient - r).norm() / (1e-2 * r.norm() + 1e-6 * scale)).item())
-    checks.tell(f"{name}: training, {len(wanted)} gradients", worst <= 1, f"differ by {worst:.1f} times what is allowed")
+    checks.tell(f"{name}: training, {len(wanted)} gradients", worst <= 1, f"differ by {worst:.1f} times the tolerance")
 
 
 @torch.no_grad()
@@ -120,7 +120,7 @@ def check_case(checks, folder):
     if model.config["d_model"] // model.config["heads"] % 8 == 0 and not model.config["control"]:
         decoders["ONNX Runtime"] = decoding.OnnxDecoder(model, 1, memory.shape[1], 1)
     else:
-        print(f"     {folder.name}: not exported (control, or heads narrower than ONNX Runtime's attention takes), passed over")
+        print(f"     {folder.name}: not exported (control, or heads too narrow for ONNX Runtime), passed over")
     for form, decoder in decoders.items():
         found = decoding.greedy(decoder, memory[:1], expected.get("control_generate"))
         checks.same(f"{folder.name}: greedy tokens, {form}", found, wanted)

@@ -50,8 +50,9 @@ class Layer:
         self.norm1, self.norm2 = layer.norm1, layer.norm2
         if memory_length:
             cross = layer.multihead_attn
-            self.cross_query = laid_out(cross.in_proj_weight[:D] * scale[:D, None], B), cross.in_proj_bias[:D] * scale[:D]
-            self.cross_memory = cross.in_proj_weight[D:], cross.in_proj_bias[D:]
+            weight, bias = cross.in_proj_weight, cross.in_proj_bias
+            self.cross_query = laid_out(weight[:D] * scale[:D, None], B), bias[:D] * scale[:D]
+            self.cross_memory = weight[D:], bias[D:]
             self.cross_out = laid_out(cross.out_proj.weight, B), cross.out_proj.bias
             self.memory = torch.zeros(2, B * H, memory_length, D // H)
             self.norm3 = layer.norm3
@@ -219,7 +220,7 @@ class OnnxStep(Step):
             cache = (B, H, L, K)
             y, *present = torch.onnx.ops.symbolic_multi_out(
                 "com.microsoft::GroupQueryAttention",
-                (qkv[:, None], None, None, caches[2 * i], caches[2 * i + 1], reached, length, None, None, None, relative),
+                (qkv[:, None], None, None, *caches[2 * i:2 * i + 2], reached, length, None, None, None, relative),
                 {"num_heads": H, "kv_num_heads": H, "scale": 1.0}, dtypes=(torch.float32,) * 3,
                 shapes=((B, 1, D), cache, cache), version=1)
             presents += present

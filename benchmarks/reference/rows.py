@@ -1,7 +1,6 @@
 """The rows of the comparison as these peers do them. prepare(row, peer, threads) gives the work to be timed and how
 many units (tokens, calls, windows, steps) it does; warming up is the caller's. Weights and inputs are random."""
 
-import functools
 import re
 import subprocess
 import sys
@@ -28,14 +27,9 @@ class NotRun(Exception):
 
 
 def inference(work):
-    """The work without gradients."""
-
-    @functools.wraps(work)
-    def run():
-        with torch.inference_mode():
-            work()
-
-    return run
+    """Marks work that wants no gradients: the server enters inference mode around all its repetitions."""
+    work.inference = True
+    return work
 
 
 # ---- decoding --------------------------------------------------------------------------------------------
