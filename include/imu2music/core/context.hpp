@@ -1,7 +1,8 @@
 // Where and how an operation runs: the device, the number of threads, and the memory its result comes from.
 //
-// With an arena every result is a view into it, valid until the scope around the call ends; without one every
-// result owns its memory. A Context belongs to one thread at a time; models are shared, contexts are not.
+// On a device results come from the queue's pool. On the CPU, with an arena every result is a view into it,
+// valid until the scope around the call ends; without one every result owns its memory. A Context belongs to
+// one thread at a time; models are shared, contexts are not.
 #pragma once
 
 #include <memory>
@@ -11,6 +12,7 @@
 #include <kernel_context.hpp>
 #include "imu2music/core/buffer.hpp"
 #include "imu2music/core/device.hpp"
+#include "imu2music/core/device_queue.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/shape.hpp"
 #include "imu2music/core/tensor.hpp"
@@ -19,15 +21,22 @@ namespace imu2music::inline v0 {
 
 class Context {
  public:
-  // threads: at most so many at once; every result is the same for any number.
+  // threads: at most so many of the CPU's at once; every result is the same for any number. Throws
+  // DeviceError where there is no such device. Copies of a context for a GPU share its queue.
   explicit Context(int threads = 1, Device device = Device::cpu()) : device_(device) {
     if (threads < 1)
       throw Error("[context] the number of threads must be 1 or more, not " + std::to_string(threads));
+    if (on_device()) {
+      queue_ = std::make_shared<DeviceQueue>();
+      kernel_ = queue_->kernel();
+      return;  // one thread asks, the device computes
+    }
     kernel_.threads = threads;
-    kernel_.backend = device.backend();
   }
 
   Device device() const { return device_; }
+  bool on_device() const { return device_.backend() != kernels::Backend::cpu; }
+  const std::shared_ptr<DeviceQueue>& queue() const { return queue_; }  // null on the CPU
   int threads() const { return kernel_.threads; }
   const kernels::Context& kernel() const { return kernel_; }
   Arena* arena() const { return arena_; }
@@ -43,6 +52,11 @@ class Context {
   template <class T>
   Tensor<T> allocate(const Shape& shape) {
     auto bytes = static_cast<std::size_t>(shape.element_count()) * sizeof(T);
+    if (queue_ != nullptr) {
+      std::shared_ptr<std::byte> block = DeviceQueue::take(queue_, bytes);
+      T* data = reinterpret_cast<T*>(block.get());
+      return Tensor<T>::view(data, shape, std::move(block), device_);
+    }
     if (arena_ != nullptr) return Tensor<T>::view(static_cast<T*>(arena_->take(bytes)), shape);
     if (pool_ == nullptr) return Tensor<T>::uninitialised(shape);
     std::shared_ptr<std::byte> block = BufferPool::take(pool_, bytes);
@@ -50,9 +64,14 @@ class Context {
     return Tensor<T>::view(data, shape, std::move(block));
   }
 
-  // The table of an operation for this context's device.
+  // The table of an operation for this context's device. Throws DeviceError where it has none.
   template <class Table>
   const Table& table() const {
+    if (on_device()) {
+      if (kernels::cuda_column<Table> == nullptr)
+        throw DeviceError("[cuda] there is no such operation on the device in this number type");
+      return *kernels::cuda_column<Table>;
+    }
     return kernels::cpu_table<Table>();
   }
 
@@ -61,6 +80,7 @@ class Context {
   kernels::Context kernel_;
   Arena* arena_ = nullptr;
   std::shared_ptr<BufferPool> pool_;
+  std::shared_ptr<DeviceQueue> queue_;
   void* tape_ = nullptr;
 };
 

@@ -1,8 +1,10 @@
 // Where tensors live and operations run.
 #pragma once
 
-#include <kernel_context.hpp>
 #include <cpu/dispatch.hpp>
+#include <device_runtime.hpp>
+#include <kernel_context.hpp>
+
 #include "imu2music/core/error.hpp"
 
 namespace imu2music::inline v0 {
@@ -12,8 +14,13 @@ using kernels::Isa;
 class Device {
  public:
   static Device cpu() { return Device(kernels::Backend::cpu); }
-  // Throws DeviceError: this build has no CUDA columns.
-  static Device cuda() { throw DeviceError("this program was built without CUDA; use the device cpu"); }
+  // The first NVIDIA GPU. Throws DeviceError where the program was built without CUDA (imu2music::cuda was
+  // not linked); whether there is a GPU shows when the first Context is made for it.
+  static Device cuda() {
+    if (kernels::cuda_runtime == nullptr)
+      throw DeviceError("this program was built without CUDA; use the device cpu");
+    return Device(kernels::Backend::cuda);
+  }
 
   kernels::Backend backend() const { return backend_; }
   const char* name() const { return backend_ == kernels::Backend::cpu ? "cpu" : "cuda"; }

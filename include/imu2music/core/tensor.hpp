@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "imu2music/core/buffer.hpp"
@@ -31,13 +32,14 @@ class Tensor {
     std::shared_ptr<std::byte> buffer =
         allocate_buffer(static_cast<std::size_t>(shape.element_count()) * sizeof(T));
     T* data = reinterpret_cast<T*>(buffer.get());
-    return Tensor(data, shape, std::move(buffer));
+    return Tensor(data, shape, std::move(buffer), Device::cpu());
   }
 
   // Elements that `owner` keeps alive or, without one, that the caller does. They may lie unaligned to
   // vectors but not to T. Elements of a read-only mapping must not be written.
-  static Tensor view(T* data, const Shape& shape, std::shared_ptr<const void> owner = nullptr) {
-    return Tensor(data, shape, std::move(owner));
+  static Tensor view(T* data, const Shape& shape, std::shared_ptr<const void> owner = nullptr,
+                     Device device = Device::cpu()) {
+    return Tensor(data, shape, std::move(owner), device);
   }
 
   static Tensor from(std::span<const T> values, const Shape& shape) {
@@ -58,8 +60,15 @@ class Tensor {
   bool defined() const { return data_ != nullptr; }
   Device device() const { return device_; }
 
-  std::span<T> values() { return {data_, static_cast<std::size_t>(size())}; }
-  std::span<const T> values() const { return {data_, static_cast<std::size_t>(size())}; }
+  // Of a tensor on the CPU. Throws DeviceError for another; core/transfer.hpp brings it here.
+  std::span<T> values() {
+    require_host();
+    return {data_, static_cast<std::size_t>(size())};
+  }
+  std::span<const T> values() const {
+    require_host();
+    return {data_, static_cast<std::size_t>(size())};
+  }
   T& operator[](std::int64_t i) { return data_[i]; }
   const T& operator[](std::int64_t i) const { return data_[i]; }
 
@@ -67,7 +76,7 @@ class Tensor {
   Tensor reshape(const Shape& shape) const {
     if (shape.element_count() != size())
       throw ShapeError("[reshape] " + shape_.to_string() + " cannot become " + shape.to_string());
-    return Tensor(data_, shape, owner_);
+    return Tensor(data_, shape, owner_, device_);
   }
 
   // Elements first..first + count of the outermost axis, shared.
@@ -81,14 +90,20 @@ class Tensor {
       shape.push_back(dim(axis));
       inner *= dim(axis);
     }
-    return Tensor(data_ + first * inner, shape, owner_);
+    return Tensor(data_ + first * inner, shape, owner_, device_);
   }
 
   Tensor clone() const { return from(values(), shape_); }
 
  private:
-  Tensor(T* data, const Shape& shape, std::shared_ptr<const void> owner)
-      : data_(data), shape_(shape), owner_(std::move(owner)) {}
+  Tensor(T* data, const Shape& shape, std::shared_ptr<const void> owner, Device device)
+      : data_(data), shape_(shape), device_(device), owner_(std::move(owner)) {}
+
+  void require_host() const {
+    if (device_ != Device::cpu())
+      throw DeviceError("[tensor] elements of a tensor on the device " + std::string(device_.name()) +
+                        " were asked for on the cpu");
+  }
 
   T* data_ = nullptr;
   Shape shape_;

@@ -1,0 +1,25 @@
+// The one translation unit that nvcc sees: every CUDA column, put into its place before main() begins.
+#include "layer_norm.cuh"
+#include "register.cuh"
+#include "runtime.cuh"
+
+namespace imu2music::inline v0::kernels::cuda {
+namespace {
+
+bool put_runtime() {
+  static const DeviceRuntime runtime = [] {
+    DeviceRuntime r{};
+    install(r);
+    return r;
+  }();
+  cuda_runtime = &runtime;
+  return true;
+}
+
+[[maybe_unused]] const bool registered[] = {
+    put_runtime(),
+    put<LayerNormKernels<float>>(),
+};
+
+}  // namespace
+}  // namespace imu2music::inline v0::kernels::cuda

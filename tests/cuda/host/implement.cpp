@@ -1,0 +1,2 @@
+// Every CUDA column, compiled for the CPU.
+#include <cuda/implement.cu>
