@@ -1,7 +1,13 @@
 // The one translation unit that nvcc sees: every CUDA column, put into its place before main() begins.
 #include "layer_norm.cuh"
+#include "lstm.cuh"
+#include "lstm_backward.cuh"
+#include "mean.cuh"
+#include "mean_backward.cuh"
 #include "register.cuh"
 #include "runtime.cuh"
+#include "softmax_pool.cuh"
+#include "softmax_pool_backward.cuh"
 
 namespace imu2music::inline v0::kernels::cuda {
 namespace {
@@ -19,6 +25,12 @@ bool put_runtime() {
 [[maybe_unused]] const bool registered[] = {
     put_runtime(),
     put<LayerNormKernels<float>>(),
+    put<LstmBackwardKernels<float>>(),
+    put<LstmKernels<float>>(),
+    put<MeanBackwardKernels<float>>(),
+    put<MeanKernels<float>>(),
+    put<SoftmaxPoolBackwardKernels<float>>(),
+    put<SoftmaxPoolKernels<float>>(),
 };
 
 }  // namespace
