@@ -1,4 +1,6 @@
 // The one translation unit that nvcc sees: every CUDA column, put into its place before main() begins.
+#include "conv2d.cuh"
+#include "conv2d_backward.cuh"
 #include "layer_norm.cuh"
 #include "lstm.cuh"
 #include "lstm_backward.cuh"
@@ -24,6 +26,8 @@ bool put_runtime() {
 
 [[maybe_unused]] const bool registered[] = {
     put_runtime(),
+    put<Conv2dBackwardKernels<float>>(),
+    put<Conv2dKernels<float>>(),
     put<LayerNormKernels<float>>(),
     put<LstmBackwardKernels<float>>(),
     put<LstmKernels<float>>(),

@@ -7,13 +7,14 @@
 //
 // A convolution is the affine map of its columns, the inputs that each output looks at, so both gradients are
 // those of ops/linear_backward.hpp, whose kernels do the work. Columns are made for some entries of the batch
-// at a time, as many as fit 16 MiB, one at least.
+// at a time, as many as fit 16 MiB, one at least. A device has kernels of its own that make none.
 //
 // x, dx: [B, C, H, W]; w, dw: [O, C, kernel_h, kernel_w]; dy: [B, O, out_h, out_w]; db: [O]. Of the options,
 // strides and padding count. Throws ShapeError. No bit depends on the number of threads.
 #pragma once
 
 #include <algorithm>
+#include <cpu/conv2d_backward.hpp>
 
 #include "imu2music/ops/conv2d.hpp"
 #include "imu2music/ops/linear_backward.hpp"
@@ -66,6 +67,17 @@ inline Conv2dColumns conv2d_columns_of(const char* operation, const Shape& dy, c
   return columns;
 }
 
+template <class T>
+kernels::Conv2dBackwardArguments<T> conv2d_backward_arguments(const Conv2dColumns& s) {
+  kernels::Conv2dBackwardArguments<T> arguments;
+  arguments.B = s.B, arguments.C = s.C, arguments.H = s.H, arguments.W = s.W;
+  arguments.O = s.O, arguments.kernel_h = s.kernel_h, arguments.kernel_w = s.kernel_w;
+  arguments.stride_h = s.options.stride_h, arguments.stride_w = s.options.stride_w;
+  arguments.pad_h = s.options.pad_h, arguments.pad_w = s.options.pad_w;
+  arguments.out_h = s.out_h, arguments.out_w = s.out_w;
+  return arguments;
+}
+
 }  // namespace detail
 
 // dx.
@@ -75,6 +87,13 @@ Tensor<T> conv2d_backward_input(Context& context, const Tensor<T>& dy, const Ten
   const Shape x{dy.rank() == 4 ? dy.dim(0) : 0, w.rank() == 4 ? w.dim(1) : 0, H, W};
   const detail::Conv2dColumns s =
       detail::conv2d_columns_of("conv2d_backward_input", dy.shape(), x, w.shape(), options);
+  if (const auto& table = context.table<kernels::Conv2dBackwardKernels<T>>(); table.input != nullptr) {
+    Tensor<T> dx = context.allocate<T>(x);
+    auto arguments = detail::conv2d_backward_arguments<T>(s);
+    arguments.dy = dy.data(), arguments.w = w.data(), arguments.dx = dx.data();
+    table.input(context.kernel(), arguments);
+    return dx;
+  }
   const Tensor<T> weight = permute(context, w, {0, 2, 3, 1}).reshape({s.O, s.row()});
   const Tensor<T> gradient = permute(context, dy, {0, 2, 3, 1});
   Tensor<T> images = context.allocate<T>({s.B, H, W, s.C});
@@ -111,6 +130,17 @@ void conv2d_backward_weight(Context& context, const Tensor<T>& dy, const Tensor<
   detail::require(!db.defined() || db.shape() == Shape{O}, "conv2d_backward_weight", [&] {
     return "bias " + db.shape().to_string() + " does not fit gradient " + dy.shape().to_string();
   });
+  if (const auto& table = context.table<kernels::Conv2dBackwardKernels<T>>(); table.weight != nullptr) {
+    kernels::Conv2dBackwardArguments<T> arguments;
+    if (dw.defined())
+      arguments = detail::conv2d_backward_arguments<T>(
+          detail::conv2d_columns_of("conv2d_backward_weight", dy.shape(), x.shape(), dw.shape(), options));
+    arguments.B = dy.dim(0), arguments.O = O, arguments.out_h = dy.dim(2), arguments.out_w = dy.dim(3);
+    arguments.dy = dy.data(), arguments.x = x.data(), arguments.dw = dw.data(), arguments.db = db.data();
+    if (dw.defined()) table.weight(context.kernel(), arguments);
+    if (db.defined()) table.bias(context.kernel(), arguments);
+    return;
+  }
   const Tensor<T> gradient = permute(context, dy, {0, 2, 3, 1});
   if (!dw.defined()) {
     Tensor<T> none;
