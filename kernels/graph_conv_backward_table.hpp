@@ -10,8 +10,12 @@
 // of x and dy in the first-level cache while all of dA goes by. An element's order depends on N, C and T
 // alone.
 //
-// The gradient in x, dx[n][k][c][t][v] = sum_w dy[n][c][t][w] A[k][v][w], needs no kernel of its own: for
-// each n and k it is the forward one with one group, of dy and of A[k] transposed.
+// The gradient in x is
+//
+//   dx[n][k][c][t][v] = sum_w dy[n][c][t][w] A[k][v][w]
+//
+// A column may lack a kernel of its own for it: for each n and k it is the forward one with one group, of dy
+// and of A[k] transposed.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +35,22 @@ struct GraphConvBackwardArguments {
   std::int64_t frames = 0;  // C T
 };
 
+// dx: [N, K, C, T, V], overlapping nothing else.
+template <class T>
+struct GraphConvInputGradientArguments {
+  const T* dy = nullptr;
+  const T* A = nullptr;
+  T* dx = nullptr;
+  std::int64_t N = 0, K = 0, C = 0, frames = 0, V = 0;
+};
+
 template <class T>
 struct GraphConvBackwardKernels {
   // Rows row_begin..row_end of dA, where row = k V + v.
   void (*weight)(const Context& context, const GraphConvBackwardArguments<T>& arguments,
                  std::int64_t row_begin, std::int64_t row_end) = nullptr;
+  // All of dx.
+  void (*input)(const Context& context, const GraphConvInputGradientArguments<T>& arguments) = nullptr;
 };
 
 }  // namespace imu2music::inline v0::kernels

@@ -1,6 +1,8 @@
 // The one translation unit that nvcc sees: every CUDA column, put into its place before main() begins.
 #include "conv2d.cuh"
 #include "conv2d_backward.cuh"
+#include "graph_conv.cuh"
+#include "graph_conv_backward.cuh"
 #include "layer_norm.cuh"
 #include "lstm.cuh"
 #include "lstm_backward.cuh"
@@ -28,6 +30,8 @@ bool put_runtime() {
     put_runtime(),
     put<Conv2dBackwardKernels<float>>(),
     put<Conv2dKernels<float>>(),
+    put<GraphConvBackwardKernels<float>>(),
+    put<GraphConvKernels<float>>(),
     put<LayerNormKernels<float>>(),
     put<LstmBackwardKernels<float>>(),
     put<LstmKernels<float>>(),

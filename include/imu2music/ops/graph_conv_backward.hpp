@@ -26,8 +26,12 @@ Tensor<T> graph_conv_backward_input(Context& context, const Tensor<T>& dy, const
                ": (N, C, T, V) and (K, V, V) are wanted";
       });
   const std::int64_t N = dy.dim(0), K = A.dim(0), C = dy.dim(1), V = dy.dim(3), plane = dy.dim(2) * V;
-  const Tensor<T> transposed = permute(context, A, {0, 2, 1});
   Tensor<T> dx = context.allocate<T>({N, K * C, dy.dim(2), V});
+  if (const auto& own = context.table<kernels::GraphConvBackwardKernels<T>>(); own.input != nullptr) {
+    own.input(context.kernel(), {dy.data(), A.data(), dx.data(), N, K, C, dy.dim(2), V});
+    return dx;
+  }
+  const Tensor<T> transposed = permute(context, A, {0, 2, 1});
   const auto& table = context.table<kernels::GraphConvKernels<T>>();
   parallel_for(context.threads(), N * K * C, detail::grain_for(plane * V),
                [&](std::int64_t begin, std::int64_t end) {
