@@ -1,4 +1,5 @@
 // The one translation unit that nvcc sees: every CUDA column, put into its place before main() begins.
+#include "batch_norm_map.cuh"
 #include "conv2d.cuh"
 #include "conv2d_backward.cuh"
 #include "graph_conv.cuh"
@@ -8,10 +9,12 @@
 #include "lstm_backward.cuh"
 #include "mean.cuh"
 #include "mean_backward.cuh"
+#include "multiply.cuh"
 #include "register.cuh"
 #include "runtime.cuh"
 #include "softmax_pool.cuh"
 #include "softmax_pool_backward.cuh"
+#include "spectrum.cuh"
 
 namespace imu2music::inline v0::kernels::cuda {
 namespace {
@@ -28,6 +31,7 @@ bool put_runtime() {
 
 [[maybe_unused]] const bool registered[] = {
     put_runtime(),
+    put<BatchNormMapKernels<float>>(),
     put<Conv2dBackwardKernels<float>>(),
     put<Conv2dKernels<float>>(),
     put<GraphConvBackwardKernels<float>>(),
@@ -37,8 +41,10 @@ bool put_runtime() {
     put<LstmKernels<float>>(),
     put<MeanBackwardKernels<float>>(),
     put<MeanKernels<float>>(),
+    put<MultiplyKernels<float>>(),
     put<SoftmaxPoolBackwardKernels<float>>(),
     put<SoftmaxPoolKernels<float>>(),
+    put<SpectrumKernels<float>>(),
 };
 
 }  // namespace

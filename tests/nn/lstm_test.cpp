@@ -59,8 +59,8 @@ TEST_CASE("a stack of LSTM layers follows plain cells over many steps, in double
   const Lstm<double> lstm = some_lstm<double>(D, H, layers);
   const Lstm<float> single = some_lstm<float>(D, H, layers);
   Context context(2);
-  LstmState<double> state = lstm.make_state(B);
-  LstmState<float> state_single = single.make_state(B);
+  LstmState<double> state = lstm.make_state(context, B);
+  LstmState<float> state_single = single.make_state(context, B);
   const std::vector<std::vector<double>> zero(layers, std::vector<double>(H));
   std::vector<std::vector<std::vector<double>>> h(B, zero), c(B, zero);
   for (int step = 0; step < steps; ++step) {
@@ -84,7 +84,7 @@ TEST_CASE("a stack of LSTM layers follows plain cells over many steps, in double
   for (std::size_t i = 0; i < 2; ++i)
     for (std::int64_t n = 0; n < H; ++n)
       CHECK(state.c[i][n] == doctest::Approx(c[0][i][static_cast<std::size_t>(n)]).epsilon(1e-12));
-  state.clear();
+  state.clear(context);
   for (std::size_t i = 0; i < 2; ++i)
     for (std::int64_t n = 0; n < B * H; ++n) CHECK((state.h[i][n] == 0 && state.c[i][n] == 0));
 }
@@ -93,7 +93,7 @@ TEST_CASE("an LSTM's forward pass gives the bits of its steps, and a row those i
   const std::int64_t B = 4, D = 7, H = 21;
   const Lstm<float> lstm = some_lstm<float>(D, H, 3);
   Context context;
-  LstmState<float> state = lstm.make_state(B), alone = lstm.make_state(1);
+  LstmState<float> state = lstm.make_state(context, B), alone = lstm.make_state(context, 1);
   std::vector<Tensor<float>> h, c;
   for (std::size_t i = 0; i < 3; ++i) h.push_back(state.h[i].clone()), c.push_back(state.c[i].clone());
   for (std::uint64_t step = 0; step < 5; ++step) {

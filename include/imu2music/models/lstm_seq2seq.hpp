@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "imu2music/core/context.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/nn/linear.hpp"
 #include "imu2music/nn/lstm.hpp"
 #include "imu2music/ops/concatenate.hpp"
@@ -39,7 +40,14 @@ struct LstmSeq2Seq {
     Tensor<T> y;  // [B, D], the decoder's last output
   };
 
-  State make_state(std::int64_t B) const { return {decoder.make_state(B), Tensor<T>({B, decoder.hidden})}; }
+  State make_state(Context& context, std::int64_t B) const {
+    return {decoder.make_state(context, B), on_device_of(context, Tensor<T>({B, decoder.hidden}))};
+  }
+
+  State make_state(std::int64_t B) const {
+    Context cpu;
+    return make_state(cpu, B);
+  }
 
   // Starts over tokens [B, S, D], S >= 1.
   void remember(Context& context, const Tensor<T>& tokens, State& state) const {
@@ -48,7 +56,14 @@ struct LstmSeq2Seq {
       return "the tokens must be (" + std::to_string(state.y.dim(0)) + ", S, " +
              std::to_string(state.y.dim(1)) + "), not " + tokens.shape().to_string();
     });
-    state.lstm.clear();
+    state.lstm.clear(context);
+    if (context.on_device()) {
+      const Tensor<T> by_time = B == 1 ? tokens.reshape({S, B, D}) : permute(context, tokens, {1, 0, 2});
+      for (std::int64_t s = 0; s < S; ++s)
+        encoder.step(context, by_time.slice(s, 1).reshape({B, D}), state.lstm);
+      copy(context, by_time.slice(S - 1, 1), state.y);
+      return;
+    }
     for (std::int64_t s = 0; s < S; ++s) {
       for (std::int64_t b = 0; b < B; ++b)
         std::copy_n(tokens.data() + (b * S + s) * D, D, state.y.data() + b * D);
@@ -59,7 +74,7 @@ struct LstmSeq2Seq {
   // The next output, [B, D].
   Tensor<T> step(Context& context, State& state) const {
     const Tensor<T> y = linear.forward(context, decoder.step(context, state.y, state.lstm));
-    std::copy_n(y.data(), y.size(), state.y.data());
+    copy(context, y, state.y);
     return state.y;
   }
 
@@ -72,7 +87,9 @@ struct LstmSeq2Seq {
              tokens.shape().to_string();
     });
     const V by_time = permute(context, tokens, {1, 0, 2});
-    std::vector<V> h(decoder.layers.size(), constant<V>(Tensor<T>({B, D}))), c = h, outputs;
+    Tensor<T> none = context.allocate<T>({B, D});
+    zero(context, none);
+    std::vector<V> h(decoder.layers.size(), constant<V>(none)), c = h, outputs;
     V y;
     for (std::int64_t s = 0; s < S; ++s) {
       y = by_time.slice(s, 1).reshape({B, D});

@@ -3,11 +3,10 @@
 // the batch, and the running ones follow them with momentum 0.1.
 #pragma once
 
-#include <cmath>
-
 #include "imu2music/core/context.hpp"
 #include "imu2music/nn/module.hpp"
 #include "imu2music/ops/batch_norm.hpp"
+#include "imu2music/ops/batch_norm_map.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -26,14 +25,7 @@ struct BatchNorm {
 
   // In evaluation mode the norm is one affine map a channel. Row 0: scale, row 1: shift; [2, channels].
   Tensor<T> affine(Context& context) const {
-    const std::int64_t channels = weight.shape[0];
-    Tensor<T> result = context.allocate<T>({2, channels});
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const double scale = double(weight.value[c]) / std::sqrt(double(running_var.value[c]) + eps);
-      result[c] = static_cast<T>(scale);
-      result[channels + c] = static_cast<T>(double(bias.value[c]) - double(running_mean.value[c]) * scale);
-    }
-    return result;
+    return batch_norm_map(context, weight.value, bias.value, running_mean.value, running_var.value, eps);
   }
 
   // x: [B, channels, ...]. In training mode each B / groups entries have statistics of their own.

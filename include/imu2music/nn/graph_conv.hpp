@@ -7,6 +7,7 @@
 #include "imu2music/nn/conv.hpp"
 #include "imu2music/nn/module.hpp"
 #include "imu2music/ops/graph_conv.hpp"
+#include "imu2music/ops/multiply.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -27,8 +28,7 @@ struct GraphConv {
       const V weighted = multiply(context, parameter<V>(context, edge_importance.value), A);
       return norm.forward(context, graph_conv(context, conv.forward(context, x), weighted), activation);
     } else {
-      Tensor<T> weighted = context.allocate<T>(A.shape());
-      for (std::int64_t n = 0; n < A.size(); ++n) weighted[n] = A[n] * edge_importance.value[n];
+      const Tensor<T> weighted = multiply(context, A, edge_importance.value);
       const Tensor<T> map = norm.affine(context);
       const std::int64_t channels = norm.weight.shape[0];
       return graph_conv(context, conv.forward(context, x), weighted, map.slice(0, 1).reshape({channels}),

@@ -3,10 +3,10 @@
 // layer is H = D wide after the first.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/nn/module.hpp"
 #include "imu2music/ops/lstm.hpp"
 
@@ -18,15 +18,13 @@ struct LstmState {
   std::vector<Tensor<T>> h, c;
 
   LstmState() = default;
-  LstmState(std::size_t layers, std::int64_t B, std::int64_t H) {
-    for (std::size_t i = 0; i < layers; ++i) {
-      h.emplace_back(Shape{B, H});
-      c.emplace_back(Shape{B, H});
-    }
-  }
-  void clear() {
+  LstmState(Context& context, std::size_t layers, std::int64_t B, std::int64_t H) : h(layers), c(layers) {
     for (auto* part : {&h, &c})
-      for (Tensor<T>& tensor : *part) std::fill_n(tensor.data(), tensor.size(), T(0));
+      for (Tensor<T>& tensor : *part) tensor = on_device_of(context, Tensor<T>({B, H}));
+  }
+  void clear(Context& context) {
+    for (auto* part : {&h, &c})
+      for (Tensor<T>& tensor : *part) zero(context, tensor);
   }
 };
 
@@ -48,7 +46,10 @@ struct Lstm {
                         {{4 * H}, initializer}});
   }
 
-  LstmState<T> make_state(std::int64_t B) const { return LstmState<T>(layers.size(), B, hidden); }
+  // Zeros, where the context computes; they belong to no arena.
+  LstmState<T> make_state(Context& context, std::int64_t B) const {
+    return LstmState<T>(context, layers.size(), B, hidden);
+  }
 
   // One step of every layer, x: [B, D]; the result is the last layer's output, [B, H], kept in the state.
   Tensor<T> step(Context& context, Tensor<T> x, LstmState<T>& state) const {

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "imu2music/core/context.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/nn/batch_norm.hpp"
 #include "imu2music/nn/conv.hpp"
 #include "imu2music/nn/linear.hpp"
@@ -216,8 +217,11 @@ struct ConvTransformerEncoder {
   Tensor<T> positions(Context& context, std::int64_t B) const {
     const std::int64_t stored = pos_table.value.dim(1), image = pos_table.value.size() / (segments * stored);
     Tensor<T> result = context.allocate<T>({segments * B, pos_table.value.dim(2), rows, segment_frames});
-    for (std::int64_t n = 0; n < segments * B; ++n)
-      std::copy_n(pos_table.value.data() + n / B * stored * image, image, result.data() + n * image);
+    const Tensor<T> table = pos_table.value.reshape({segments * stored, image});
+    for (std::int64_t n = 0; n < segments * B; ++n) {
+      Tensor<T> one = result.slice(n, 1);
+      copy(context, table.slice(n / B * stored, 1), one);
+    }
     return result;
   }
 };

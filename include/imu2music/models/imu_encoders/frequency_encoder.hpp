@@ -12,13 +12,11 @@
 // themselves from the convolutional encoder's by the 331 inputs of fcn.
 #pragma once
 
-#include <array>
-#include <cmath>
 #include <cstdint>
-#include <numbers>
 #include <string>
 
 #include "imu2music/models/imu_encoders/conv_encoder.hpp"
+#include "imu2music/ops/spectrum.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -38,33 +36,9 @@ struct FrequencyEncoder {
   }
   std::string wanted() const { return "(B, 2, 3, 150): sensors, features, frames"; }
 
-  // [..., 150] → [..., 78]; each inner product in double, in the order of n.
+  // [..., 150] → [..., 78].
   static Tensor<T> spectrum(Context& context, const Tensor<T>& input) {
-    constexpr double turn = 2 * std::numbers::pi / segment_frames;
-    std::array<double, segment_frames> window{}, cosine{}, sine{};
-    for (std::size_t n = 0; n < segment_frames; ++n) {
-      window[n] = (1 - std::cos(turn * static_cast<double>(n))) / segment_frames;
-      cosine[n] = std::cos(turn * static_cast<double>(n));
-      sine[n] = std::sin(turn * static_cast<double>(n));
-    }
-    const std::int64_t rows = input.size() / segment_frames;  // segments of all rows
-    Shape shape;
-    for (int axis = 0; axis + 1 < input.rank(); ++axis) shape.push_back(input.dim(axis));
-    shape.push_back(segments * bins);
-    Tensor<T> result = context.allocate<T>(shape);
-    for (std::int64_t row = 0; row < rows; ++row)
-      for (std::int64_t k = 0; k < bins; ++k) {
-        double real = 0, imaginary = 0;
-        for (std::int64_t n = 0; n < segment_frames; ++n) {
-          const double x =
-              window[static_cast<std::size_t>(n)] * static_cast<double>(input[row * segment_frames + n]);
-          const auto phase = static_cast<std::size_t>(k * n % segment_frames);
-          real += x * cosine[phase];
-          imaginary -= x * sine[phase];
-        }
-        result[row * bins + k] = static_cast<T>(std::hypot(real, imaginary));
-      }
-    return result;
+    return imu2music::spectrum(context, input, segment_frames);
   }
 
   // input: [B, 2, 3, 150] → [B, 27, D].
