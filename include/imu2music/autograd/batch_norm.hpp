@@ -2,14 +2,14 @@
 // 1), and ops/batch_norm.hpp, the map with constant scale and shift, with its gradient.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "imu2music/autograd/tape.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/activation_backward.hpp"
 #include "imu2music/ops/batch_norm.hpp"
 #include "imu2music/ops/batch_norm_backward.hpp"
+#include "imu2music/ops/batch_norm_map.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -27,21 +27,22 @@ Variable<T> batch_norm_training(Context& context, const Variable<T>& x, const Te
     return "input " + x.shape().to_string() + " cannot be normalised in " + std::to_string(groups) +
            " groups";
   });
-  Tensor<T> y = context.allocate<T>(x.shape());
+  Tensor<T> y = groups == 1 ? Tensor<T>() : context.allocate<T>(x.shape());
   std::vector<BatchStatistics<T>> statistics;
   for (std::int64_t group = 0; group < groups; ++group) {
     const Tensor<T> part = x.value().slice(group * entries, entries);
     statistics.push_back(batch_norm_statistics(context, part));
     const BatchStatistics<T>& s = statistics.back();
     recorder.note_statistics({running_mean, running_variance, s.mean, s.variance, s.count, counter});
-    Tensor<T> scale = context.allocate<T>({C}), shift = context.allocate<T>({C});
-    for (std::int64_t c = 0; c < C; ++c) {
-      const double factor = double(gamma[c]) / std::sqrt(double(s.variance[c]) + eps);
-      scale[c] = static_cast<T>(factor);
-      shift[c] = static_cast<T>(double(beta[c]) - double(s.mean[c]) * factor);
+    const Tensor<T> map = batch_norm_map(context, gamma, beta, s.mean, s.variance, eps);
+    const Tensor<T> normed = batch_norm(context, part, map.slice(0, 1).reshape({C}),
+                                        map.slice(1, 1).reshape({C}), activation, slope);
+    if (groups == 1) {
+      y = normed;
+    } else {
+      Tensor<T> own = y.slice(group * entries, entries);
+      copy(context, normed, own);
     }
-    const Tensor<T> normed = batch_norm(context, part, scale, shift, activation, slope);
-    std::copy_n(normed.data(), normed.size(), y.data() + group * normed.size());
   }
   const Tensor<T> kept = activation == Activation::none ? Tensor<T>() : y;
   return recorder.record(
@@ -50,12 +51,17 @@ Variable<T> batch_norm_training(Context& context, const Variable<T>& x, const Te
         const Tensor<T> g =
             kept.defined() ? activation_backward(tape.context(), dy, kept, activation, slope) : dy;
         Tensor<T> dgamma = tape.gradient_sum(weight), dbeta = tape.gradient_sum(bias);
-        Tensor<T> dx = tape.context().template allocate<T>(x.shape());
+        Tensor<T> dx = groups == 1 ? Tensor<T>() : tape.context().template allocate<T>(x.shape());
         for (std::int64_t group = 0; group < groups; ++group) {
           const Tensor<T> part = batch_norm_backward(
               tape.context(), g.slice(group * entries, entries), x.value().slice(group * entries, entries),
               statistics[static_cast<std::size_t>(group)], weight.value(), eps, dgamma, dbeta);
-          std::copy_n(part.data(), part.size(), dx.data() + group * part.size());
+          if (groups == 1) {
+            dx = part;
+          } else {
+            Tensor<T> own = dx.slice(group * entries, entries);
+            copy(tape.context(), part, own);
+          }
         }
         tape.accumulate(x, dx);
       });
