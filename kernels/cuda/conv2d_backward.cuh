@@ -32,8 +32,6 @@ inline void conv2d_backward_input(const Context& context, const Conv2dBackwardAr
   launch_conv2d<true>(context, "conv2d_backward_input", a);
 }
 
-constexpr int conv2d_weight_step = 16;  // pixels of a step
-
 // What the weight's kernel knows of a pixel and of a tap.
 struct Conv2dPixel {
   std::int64_t dy;  // of channel 0's element; negative: there is no such pixel
@@ -47,13 +45,15 @@ struct Conv2dColumn {
 
 // partial[part][o][tap]; a thread has Side channels, neighbours, and Side taps, 16 apart.
 template <int Side>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 2)
     conv2d_backward_weight_kernel(Conv2dBackwardArguments<float> a, float* __restrict__ partial,
                                   std::int64_t part_pixels) {
   constexpr int tile = 16 * Side, row_length = tile + 4;
-  alignas(16) __shared__ float gradients[2][conv2d_weight_step][row_length];
-  __shared__ float columns[2][conv2d_weight_step][row_length];
-  __shared__ Conv2dPixel pixels[2][conv2d_weight_step];
+  constexpr int length = Side > 4 ? 8 : 16;  // pixels of a step: few where a thread has many sums
+  constexpr int fetched = tile * length / 256;
+  alignas(16) __shared__ float gradients[2][length][row_length];
+  __shared__ float columns[2][length][row_length];
+  __shared__ Conv2dPixel pixels[2][length];
   __shared__ Conv2dColumn taps[tile];
   const int thread = static_cast<int>(threadIdx.x), H = static_cast<int>(a.H), W = static_cast<int>(a.W);
   const std::int64_t count = a.C * a.kernel_h * a.kernel_w, out = a.out_h * a.out_w;
@@ -74,16 +74,16 @@ __global__ void __launch_bounds__(256)
     const int uv = static_cast<int>(tap - c * kernel), kernel_w = static_cast<int>(a.kernel_w);
     taps[thread] = tap < count ? Conv2dColumn{c * a.H * a.W, uv / kernel_w, uv % kernel_w} : Conv2dColumn{0, -1, 0};
   }
-  if (thread < 2 * conv2d_weight_step)
-    pixels[thread / conv2d_weight_step][thread % conv2d_weight_step] = pixel_at(begin + thread);
+  if (thread < 2 * length)
+    pixels[thread / length][thread % length] = pixel_at(begin + thread);
   __syncthreads();
 
-  const int own = thread % conv2d_weight_step;  // the pixel of a step that this thread fetches for
-  float next_gradients[Side], next_columns[Side];
+  const int own = thread % length;  // the pixel of a step that this thread fetches for
+  float next_gradients[fetched], next_columns[fetched];
   const auto fetch = [&](const Conv2dPixel& pixel) {
 #pragma unroll
-    for (int n = 0; n < Side; ++n) {
-      const int at = thread / conv2d_weight_step + 16 * n;
+    for (int n = 0; n < fetched; ++n) {
+      const int at = thread / length + 256 / length * n;
       const std::int64_t channel = first_channel + at;
       next_gradients[n] = pixel.dy >= 0 && channel < a.O ? a.dy[pixel.dy + channel * out] : 0.0f;
       const Conv2dColumn tap = taps[at];
@@ -94,15 +94,15 @@ __global__ void __launch_bounds__(256)
   };
   const auto put = [&](int piece) {
 #pragma unroll
-    for (int n = 0; n < Side; ++n) {
-      gradients[piece][own][thread / conv2d_weight_step + 16 * n] = next_gradients[n];
-      columns[piece][own][thread / conv2d_weight_step + 16 * n] = next_columns[n];
+    for (int n = 0; n < fetched; ++n) {
+      gradients[piece][own][thread / length + 256 / length * n] = next_gradients[n];
+      columns[piece][own][thread / length + 256 / length * n] = next_columns[n];
     }
   };
 
   const int tap_thread = thread % 16, channel_thread = thread / 16;
   float sums[Side][Side] = {};
-  const std::int64_t steps = (end - begin + conv2d_weight_step - 1) / conv2d_weight_step;
+  const std::int64_t steps = (end - begin + length - 1) / length;
   fetch(pixels[0][own]);
   put(0);
   __syncthreads();
@@ -112,11 +112,11 @@ __global__ void __launch_bounds__(256)
     if (more) {
       fetch(pixels[1 - piece][own]);
       // All threads had fetched with this step's pixels before the last barrier.
-      if (thread < conv2d_weight_step)
-        pixels[piece][thread] = pixel_at(begin + (step + 2) * conv2d_weight_step + thread);
+      if (thread < length)
+        pixels[piece][thread] = pixel_at(begin + (step + 2) * length + thread);
     }
-#pragma unroll
-    for (int k = 0; k < conv2d_weight_step; ++k) {
+#pragma unroll 4
+    for (int k = 0; k < length; ++k) {
       float g[Side], x[Side];
 #pragma unroll
       for (int m = 0; m < Side; ++m) g[m] = gradients[piece][k][channel_thread * Side + m];
@@ -159,9 +159,12 @@ void launch_conv2d_backward_weight(const Context& context, const Conv2dBackwardA
 }
 
 inline void conv2d_backward_weight(const Context& context, const Conv2dBackwardArguments<float>& a) {
-  constexpr std::int64_t small = 32;
-  if (a.O <= small || a.C * a.kernel_h * a.kernel_w <= small)
+  constexpr std::int64_t small = 32, large = 128;
+  const std::int64_t taps = a.C * a.kernel_h * a.kernel_w;
+  if (a.O <= small || taps <= small)
     launch_conv2d_backward_weight<2>(context, a);
+  else if (a.O >= large && taps >= 4 * large)
+    launch_conv2d_backward_weight<8>(context, a);
   else
     launch_conv2d_backward_weight<4>(context, a);
 }

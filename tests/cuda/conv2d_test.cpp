@@ -131,6 +131,21 @@ TEST_CASE("the gradients of cross-correlation on the device; those of the weight
   }
 }
 
+TEST_CASE("the largest tile of a weight's gradient, at the borders of its channels and taps") {
+  Context* context = test::device();
+  if (context == nullptr) return;
+  Context cpu;
+  const Conv2dOptions options{.pad_h = 1, .pad_w = 1};
+  const auto x = test::numbers({2, 57, 5, 4}, 1), dy = test::numbers({2, 130, 5, 4}, 2);
+  auto dw = test::numbers({130, 57, 3, 3}, 3), db = test::numbers({130}, 4);
+  auto dw_there = on_device_of(*context, dw), db_there = on_device_of(*context, db);
+  conv2d_backward_weight(cpu, dy, x, options, dw, db);
+  conv2d_backward_weight(*context, on_device_of(*context, dy), on_device_of(*context, x), options, dw_there,
+                         db_there);
+  test::check_close(*context, dw_there, dw, 2e-5);
+  test::check_close(*context, db_there, db, 2e-5);
+}
+
 TEST_CASE("a weight's gradient over many pixels: parts that do not fill the last, the same bits every time") {
   Context* context = test::device();
   if (context == nullptr) return;
