@@ -10,11 +10,11 @@
 #include "mean.cuh"
 #include "mean_backward.cuh"
 #include "multiply.cuh"
-#include "register.cuh"
 #include "runtime.cuh"
 #include "softmax_pool.cuh"
 #include "softmax_pool_backward.cuh"
 #include "spectrum.cuh"
+#include "register.cuh"  // last: it calls the install() of all that stand before it
 
 namespace imu2music::inline v0::kernels::cuda {
 namespace {
