@@ -121,3 +121,16 @@ TEST_CASE("an LSTM names and shapes its parameters as PyTorch does") {
                                           "rnn.bias_ih_l1", "rnn.bias_hh_l1"});
   CHECK(shapes == std::vector<Shape>{{12, 5}, {12, 3}, {12}, {12}, {12, 3}, {12, 3}, {12}, {12}});
 }
+
+TEST_CASE("all steps layer by layer are the steps one by one") {
+  const std::int64_t B = 3, S = 5, D = 7, H = 11;
+  const Lstm<double> lstm = some_lstm<double>(D, H, 3);
+  Context context;
+  const LstmState<double> zeros = lstm.make_state(context, B);
+  std::vector<Tensor<double>> h = zeros.h, c = zeros.c, all_h = h, all_c = c;
+  const auto x = test::random_tensor<double>({S, B, D}, 4);
+  for (std::int64_t s = 0; s < S; ++s) lstm.forward(context, x.slice(s, 1).reshape({B, D}), h, c);
+  lstm.forward_all(context, x, all_h, all_c);
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::int64_t n = 0; n < B * H; ++n) CHECK((h[i][n] == all_h[i][n] && c[i][n] == all_c[i][n]));
+}

@@ -59,8 +59,12 @@ struct LstmSeq2Seq {
     state.lstm.clear(context);
     if (context.on_device()) {
       const Tensor<T> by_time = B == 1 ? tokens.reshape({S, B, D}) : permute(context, tokens, {1, 0, 2});
-      for (std::int64_t s = 0; s < S; ++s)
-        encoder.step(context, by_time.slice(s, 1).reshape({B, D}), state.lstm);
+      std::vector<Tensor<T>> h = state.lstm.h, c = state.lstm.c;
+      encoder.forward_all(context, by_time, h, c);
+      for (std::size_t i = 0; i < h.size(); ++i) {
+        copy(context, h[i], state.lstm.h[i]);
+        copy(context, c[i], state.lstm.c[i]);
+      }
       copy(context, by_time.slice(S - 1, 1), state.y);
       return;
     }
@@ -90,11 +94,12 @@ struct LstmSeq2Seq {
     Tensor<T> none = context.allocate<T>({B, D});
     zero(context, none);
     std::vector<V> h(decoder.layers.size(), constant<V>(none)), c = h, outputs;
-    V y;
-    for (std::int64_t s = 0; s < S; ++s) {
-      y = by_time.slice(s, 1).reshape({B, D});
-      encoder.forward(context, y, h, c);
-    }
+    V y = by_time.slice(S - 1, 1).reshape({B, D});
+    if (context.on_device())
+      encoder.forward_all(context, by_time, h, c);
+    else
+      for (std::int64_t s = 0; s < S; ++s)
+        encoder.forward(context, by_time.slice(s, 1).reshape({B, D}), h, c);
     for (std::int64_t t = 0; t < length; ++t) {
       y = linear.forward(context, decoder.forward(context, y, h, c));
       outputs.push_back(y);

@@ -3,11 +3,14 @@
 // layer is H = D wide after the first.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "imu2music/core/transfer.hpp"
 #include "imu2music/nn/module.hpp"
+#include "imu2music/ops/concatenate.hpp"
 #include "imu2music/ops/lstm.hpp"
 
 namespace imu2music::inline v0 {
@@ -75,6 +78,27 @@ struct Lstm {
       x = h[i];
     }
     return x;
+  }
+
+  // The same over S steps, x: [S, B, D], layer by layer: the inputs' affine maps are one product a layer, as
+  // a device likes it. Its sums over steps are other ones than those of S calls of forward().
+  template <class V>
+  void forward_all(Context& context, const V& x, std::vector<V>& h, std::vector<V>& c) const {
+    const std::int64_t S = x.dim(0), B = x.dim(1);
+    V inputs = x.reshape({S * B, x.dim(2)});
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const Layer& layer = layers[i];
+      const V gates_x = dense(context, inputs, layer.weight_ih, layer.bias_ih);
+      std::vector<V> outputs;
+      for (std::int64_t s = 0; s < S; ++s) {
+        const V gates_h = dense(context, h[i], layer.weight_hh, layer.bias_hh);
+        const auto next = lstm_cell(context, gates_x.slice(s * B, B), gates_h, c[i]);
+        h[i] = next.h;
+        c[i] = next.c;
+        outputs.push_back(h[i]);
+      }
+      if (i + 1 < layers.size()) inputs = concatenate(context, std::span<const V>(outputs), 0);
+    }
   }
 
   template <class Visitor>
