@@ -9,6 +9,7 @@
 #include "lstm_backward.cuh"
 #include "mean.cuh"
 #include "mean_backward.cuh"
+#include "moving_average.cuh"
 #include "multiply.cuh"
 #include "runtime.cuh"
 #include "softmax_pool.cuh"
@@ -41,6 +42,7 @@ bool put_runtime() {
     put<LstmKernels<float>>(),
     put<MeanBackwardKernels<float>>(),
     put<MeanKernels<float>>(),
+    put<MovingAverageKernels<float>>(),
     put<MultiplyKernels<float>>(),
     put<SoftmaxPoolBackwardKernels<float>>(),
     put<SoftmaxPoolKernels<float>>(),

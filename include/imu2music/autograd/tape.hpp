@@ -27,6 +27,7 @@
 #include "imu2music/core/tensor.hpp"
 #include "imu2music/ops/add.hpp"
 #include "imu2music/ops/check.hpp"
+#include "imu2music/ops/moving_average.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -217,12 +218,8 @@ class Tape {
   void update_statistics(const Counted& counted) {
     for (Statistics& s : statistics_) {
       const double unbiased = s.count > 1 ? double(s.count) / double(s.count - 1) : 1;
-      for (std::int64_t c = 0; c < s.mean.size(); ++c) {
-        s.running_mean[c] =
-            static_cast<T>((1 - s.momentum) * double(s.running_mean[c]) + s.momentum * double(s.mean[c]));
-        s.running_variance[c] = static_cast<T>((1 - s.momentum) * double(s.running_variance[c]) +
-                                               s.momentum * unbiased * double(s.variance[c]));
-      }
+      moving_average(context_, s.mean, s.running_mean, 1 - s.momentum, s.momentum);
+      moving_average(context_, s.variance, s.running_variance, 1 - s.momentum, s.momentum * unbiased);
       counted(s.counter);
     }
     statistics_.clear();
