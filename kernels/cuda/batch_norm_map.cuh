@@ -16,8 +16,8 @@ __global__ void batch_norm_map_kernel(BatchNormMapArguments<float> a, std::int64
   a.shift[c] = static_cast<float>(static_cast<double>(a.beta[c]) - static_cast<double>(a.mean[c]) * scale);
 }
 
-inline void batch_norm_map(const Context& context, const BatchNormMapArguments<float>& arguments, std::int64_t c_begin,
-                           std::int64_t c_end) {
+inline void batch_norm_map(const Context& context, const BatchNormMapArguments<float>& arguments,
+                           std::int64_t c_begin, std::int64_t c_end) {
   launch(context, "batch_norm_map", batch_norm_map_kernel, blocks_for(c_end - c_begin, batch_norm_map_threads),
          batch_norm_map_threads, arguments, c_begin, c_end);
 }

@@ -29,9 +29,9 @@ struct Conv2dProduct {
   const float* bias = nullptr;
   const float* scale = nullptr;
   const float* shift = nullptr;
-  float* y = nullptr;        // [B, M, out_h, out_w]
-  std::int64_t taps = 0;     // planes kernel_h kernel_w
-  std::int64_t pixels = 0;   // of images b_begin onwards, all together
+  float* y = nullptr;       // [B, M, out_h, out_w]
+  std::int64_t taps = 0;    // planes kernel_h kernel_w
+  std::int64_t pixels = 0;  // of images b_begin onwards, all together
   std::int64_t b_begin = 0;
   std::int64_t plane_begin = 0, plane_end = 0;  // of y, b M + m: others are left alone
   std::int64_t planes = 0, M = 0;
@@ -115,9 +115,8 @@ __global__ void __launch_bounds__(conv2d_threads, 2) conv2d_kernel(Conv2dProduct
       const int at = thread + n * conv2d_threads;
       const Conv2dTap& tap = step[at % length];
       const std::int64_t m = first_channel + at / length;
-      next_weights[n] = at < length * channel_tile && m < a.M && tap.u >= 0
-                            ? a.weight[m * weight_row + tap.weight]
-                            : 0.0f;
+      next_weights[n] =
+          at < length * channel_tile && m < a.M && tap.u >= 0 ? a.weight[m * weight_row + tap.weight] : 0.0f;
     }
   };
   const auto put = [&](int piece) {
@@ -142,8 +141,7 @@ __global__ void __launch_bounds__(conv2d_threads, 2) conv2d_kernel(Conv2dProduct
   }
 
   const std::int64_t steps = (a.taps + length - 1) / length;
-  if (thread < 2 * length)
-    taps[thread / length][thread % length] = conv2d_tap<Gradient>(a, thread);
+  if (thread < 2 * length) taps[thread / length][thread % length] = conv2d_tap<Gradient>(a, thread);
   __syncthreads();
   fetch(taps[0]);
   put(0);

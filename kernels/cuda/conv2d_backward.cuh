@@ -74,8 +74,7 @@ __global__ void __launch_bounds__(256, 2)
     const int uv = static_cast<int>(tap - c * kernel), kernel_w = static_cast<int>(a.kernel_w);
     taps[thread] = tap < count ? Conv2dColumn{c * a.H * a.W, uv / kernel_w, uv % kernel_w} : Conv2dColumn{0, -1, 0};
   }
-  if (thread < 2 * length)
-    pixels[thread / length][thread % length] = pixel_at(begin + thread);
+  if (thread < 2 * length) pixels[thread / length][thread % length] = pixel_at(begin + thread);
   __syncthreads();
 
   const int own = thread % length;  // the pixel of a step that this thread fetches for
@@ -112,8 +111,7 @@ __global__ void __launch_bounds__(256, 2)
     if (more) {
       fetch(pixels[1 - piece][own]);
       // All threads had fetched with this step's pixels before the last barrier.
-      if (thread < length)
-        pixels[piece][thread] = pixel_at(begin + (step + 2) * length + thread);
+      if (thread < length) pixels[piece][thread] = pixel_at(begin + (step + 2) * length + thread);
     }
 #pragma unroll 4
     for (int k = 0; k < length; ++k) {
@@ -169,9 +167,8 @@ inline void conv2d_backward_weight(const Context& context, const Conv2dBackwardA
     launch_conv2d_backward_weight<4>(context, a);
 }
 
-__global__ void __launch_bounds__(256)
-    conv2d_backward_bias_kernel(const float* __restrict__ dy, float* db, std::int64_t B, std::int64_t O,
-                                std::int64_t out) {
+__global__ void __launch_bounds__(256) conv2d_backward_bias_kernel(const float* __restrict__ dy, float* db,
+                                                                   std::int64_t B, std::int64_t O, std::int64_t out) {
   __shared__ float partial[8];
   const std::int64_t o = blockIdx.x, count = B * out;
   float sum = 0;

@@ -4,8 +4,8 @@
 //   forward   row (n, c, t) of y = sum_k x[n][k][c][t] A[k]; a block takes 64 rows through all k
 //   gradient  row (n, k, c, t) of dx = dy[n][c][t] A[k]^T; a block takes 64 rows of one k
 //
-// A block's 8 warps have 8 rows each, lanes lie along the nodes, every lane has one, two or three of them; 32 nodes of
-// the rows and of A at a time lie in shared memory. An element is one chain of multiply-adds over (k, v).
+// A block's 8 warps have 8 rows each, lanes lie along the nodes, every lane has one, two or three of them; 32 nodes
+// of the rows and of A at a time lie in shared memory. An element is one chain of multiply-adds over (k, v).
 //
 // Reads x once, writes y once; the gradient reads dy K times, from the second-level cache but for the first. A comes
 // from the caches.
@@ -64,8 +64,7 @@ __global__ void __launch_bounds__(graph_conv_threads) graph_conv_kernel(GraphCon
       const float* A = a.A + k * a.V * a.V;
       if constexpr (Gradient) {
         for (int w = warp; w < 32 * Columns; w += warps)
-          matrix[lane][w] =
-              first_column + w < a.V && v + lane < a.V ? A[(first_column + w) * a.V + v + lane] : 0.0f;
+          matrix[lane][w] = first_column + w < a.V && v + lane < a.V ? A[(first_column + w) * a.V + v + lane] : 0.0f;
       } else {
         for (int n = warp; n < 32; n += warps)
 #pragma unroll

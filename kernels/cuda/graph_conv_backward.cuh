@@ -5,8 +5,8 @@
 //           tile of dA in its threads' registers and 32 rows of x and dy in shared memory; the parts are added in
 //           rising order
 //
-// The weight's kernel reads x once and dy K times, from the second-level cache but for the first, and writes and reads
-// its parts once.
+// The weight's kernel reads x once and dy K times, from the second-level cache but for the first, and writes and
+// reads its parts once.
 #pragma once
 
 #include "../graph_conv_backward_table.hpp"
@@ -16,7 +16,8 @@
 
 namespace imu2music::inline v0::kernels::cuda {
 
-inline void graph_conv_backward_input(const Context& context, const GraphConvInputGradientArguments<float>& arguments) {
+inline void graph_conv_backward_input(const Context& context,
+                                      const GraphConvInputGradientArguments<float>& arguments) {
   GraphConvProduct a;
   a.x = arguments.dy, a.A = arguments.A, a.y = arguments.dx;
   a.row_end = arguments.N * arguments.C * arguments.frames;
@@ -36,7 +37,8 @@ __global__ void __launch_bounds__(256)
   __shared__ float dys[graph_conv_weight_rows][tile];
   const int across = static_cast<int>(threadIdx.x) % 16, down = static_cast<int>(threadIdx.x) / 16;
   const int V = static_cast<int>(a.V), tiles = (V + tile - 1) / tile;
-  const int first_v = static_cast<int>(blockIdx.z) / tiles * tile, first_w = static_cast<int>(blockIdx.z) % tiles * tile;
+  const int first_v = static_cast<int>(blockIdx.z) / tiles * tile,
+            first_w = static_cast<int>(blockIdx.z) % tiles * tile;
   const std::int64_t part = blockIdx.x, k = k_begin + blockIdx.y;
   const std::int64_t rows = a.N * a.frames, begin = part * part_rows;
   const std::int64_t end = begin + part_rows < rows ? begin + part_rows : rows;

@@ -28,8 +28,8 @@ __global__ void lstm_step_kernel(const float* __restrict__ gates_x, const float*
   h_out[at] = o * tanhf(cell);
 }
 
-inline void lstm_step(const Context& context, const float* gates_x, const float* gates_h, const float* c, float* h_out,
-                      float* c_out, std::int64_t b_begin, std::int64_t b_end, std::int64_t H) {
+inline void lstm_step(const Context& context, const float* gates_x, const float* gates_h, const float* c,
+                      float* h_out, float* c_out, std::int64_t b_begin, std::int64_t b_end, std::int64_t H) {
   const std::int64_t first = b_begin * H, count = (b_end - b_begin) * H;
   launch(context, "lstm_step", lstm_step_kernel, blocks_for(count, lstm_threads), lstm_threads, gates_x + 4 * first,
          gates_h + 4 * first, c + first, h_out + first, c_out + first, count, H);
