@@ -80,7 +80,7 @@ __global__ void __launch_bounds__(conv2d_threads, 2) conv2d_kernel(Conv2dProduct
   static_assert(ChannelThreads * PixelThreads == conv2d_threads && Channels % 4 == 0);
   constexpr int channel_tile = Channels * ChannelThreads, pixel_tile = Pixels * PixelThreads;
   constexpr int length = Channels * Pixels > 16 ? 8 : 16;  // taps of a step: few where a thread has many sums
-  constexpr int unrolled = Channels * Pixels > 16 ? 2 : 4;
+  [[maybe_unused]] constexpr int unrolled = Channels * Pixels > 16 ? 2 : 4;
   static_assert(conv2d_threads % pixel_tile == 0 && length % (conv2d_threads / pixel_tile) == 0);
   constexpr int channel_row = channel_tile + 4;  // keeps four neighbours aligned and columns out of one bank
   constexpr int gathered = length * pixel_tile / conv2d_threads;

@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(256, 2)
                                   std::int64_t part_pixels) {
   constexpr int tile = 16 * Side, row_length = tile + 4;
   constexpr int length = Side > 4 ? 8 : 16;  // pixels of a step: few where a thread has many sums
-  constexpr int unrolled = Side > 4 ? 2 : 4;
+  [[maybe_unused]] constexpr int unrolled = Side > 4 ? 2 : 4;
   constexpr int fetched = tile * length / 256;
   alignas(16) __shared__ float gradients[2][length][row_length];
   __shared__ float columns[2][length][row_length];
