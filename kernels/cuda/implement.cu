@@ -2,6 +2,7 @@
 #include "batch_norm_map.cuh"
 #include "conv2d.cuh"
 #include "conv2d_backward.cuh"
+#include "decode.cuh"
 #include "graph_conv.cuh"
 #include "graph_conv_backward.cuh"
 #include "layer_norm.cuh"
@@ -35,6 +36,7 @@ bool put_runtime() {
     put<BatchNormMapKernels<float>>(),
     put<Conv2dBackwardKernels<float>>(),
     put<Conv2dKernels<float>>(),
+    put<DecodeKernels>(),
     put<GraphConvBackwardKernels<float>>(),
     put<GraphConvKernels<float>>(),
     put<LayerNormKernels<float>>(),
