@@ -797,6 +797,7 @@ void decode_launch(const Context& context, const DecodeModel& model, const Decod
   int resident = 0;
   IMU2MUSIC_CUDA_CHECK(
       cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, decode_kernel<W>, decode_most_threads, shared));
+  if (resident < 1) throw DeviceFailure("no block of the kernel that decodes fits this device");
   const DecodeGrid grid = decode_grid(model, resident * properties.multiProcessorCount);
   launch(context, "decode", decode_kernel<W>, static_cast<unsigned>(grid.blocks),
          static_cast<unsigned>(32 * grid.warps), LaunchOptions{.shared = shared, .cooperative = true}, model, state,
