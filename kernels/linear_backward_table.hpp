@@ -5,8 +5,9 @@
 //   db[n]    += sum_m dy[m][n]
 //
 // dy: [M, N] with row stride dy_stride; W, dW: [N, K] row-major; db: [N]; x, dx: [M, K] with row strides
-// x_stride and dx_stride. The results overlap nothing else. Cost: M N K multiply-adds for dx and as many for
-// dW.
+// x_stride and dx_stride; x may stand in segments and sequences (linear_table.hpp), and dW with `taps` in the
+// order of a convolution's weight: [N, K / taps, taps], k = tap K / taps + channel. The results overlap
+// nothing else. Cost: M N K multiply-adds for dx and as many for dW.
 //
 // An element's sum runs in an order that depends on the length of the sum alone, so no bit depends on the
 // range asked for: dx is split among threads by rows, dW and db by outputs.
@@ -34,6 +35,10 @@ struct LinearWeightGradientArguments {
   std::int64_t dy_stride = 0;
   const T* x = nullptr;  // may be null where dW is
   std::int64_t x_stride = 0;
+  // All 0 but where the table has sequences.
+  std::int64_t segment = 0, segment_step = 0;
+  std::int64_t sequence = 0, sequence_step = 0;
+  std::int64_t taps = 0;
   T* dW = nullptr;  // or null: not wanted
   T* db = nullptr;  // or null: not wanted
   std::int64_t M = 0, K = 0;
@@ -41,6 +46,7 @@ struct LinearWeightGradientArguments {
 
 template <class T>
 struct LinearBackwardKernels {
+  bool sequences = false;
   // Rows m_begin..m_end of dx.
   void (*input)(const Context& context, const LinearInputGradientArguments<T>& arguments,
                 std::int64_t m_begin, std::int64_t m_end) = nullptr;

@@ -11,14 +11,18 @@
 //   bf16    rounded to the nearest bfloat16, ties to even: 16-bit words; lane l of each 32 columns' 16
 //           double words holds column l below and column 16 + l above
 //   int8    as integers q = W[n][k] / scale[n] rounded to nearest, scale[n] = max_k |W[n][k]| / 127
-// and multiplied in the precision of x whichever it is; the sums of int8 get their scale at the end.
+// and multiplied in the precision of x whichever it is; the sums of int8 get their scale at the end. A device
+// keeps a packed W [N, K] row-major instead, in any of these formats (bf16 in order); what is packed on one
+// device is read there only.
 //
 // In segments, x[m][k] stands at x + m x_stride + k / segment segment_step + k mod segment: a convolution
-// along the rows of x is the affine map of the rows that each output looks at, read where they lie.
+// along the rows of x is the affine map of the rows that each output looks at, read where they lie. In
+// sequences, m / sequence sequence_step + m mod sequence x_stride stands in place of m x_stride.
 //
 // An element is one sum over k, multiply-adds in rising order, whatever M, N and the range asked for are. So
 // one row computed by itself (a decoding step) has the same bits as that row computed among others, and
-// results do not depend on how the range is split among threads.
+// results do not depend on how the range is split among threads. On a device it is several such sums, by the
+// sizes alone.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +56,9 @@ template <class T>
 struct LinearArguments {
   const T* x = nullptr;
   std::int64_t x_stride = 0;
-  std::int64_t segment = 0, segment_step = 0;  // 0: all of a row of x in one piece; else a divisor of K
-  const void* W = nullptr;                     // packed, in `format`
+  std::int64_t segment = 0, segment_step = 0;    // 0: all of a row of x in one piece; else a divisor of K
+  std::int64_t sequence = 0, sequence_step = 0;  // rows of a sequence, 0: one; where the table has sequences
+  const void* W = nullptr;                       // packed, in `format`
   WeightFormat format = WeightFormat::plain;
   const T* scale = nullptr;  // [N]; of int8
   const T* b = nullptr;
@@ -77,7 +82,9 @@ struct LinearPackArguments {
 // Columns are asked for in whole panels: n_begin is a multiple of linear_panel, n_end one too or N.
 template <class T>
 struct LinearKernels {
-  // Columns n_begin..n_end. The bits are those of every other column of this table.
+  bool row_major = false;  // packed is [N, K]: a plain W is its own packing
+  bool sequences = false;
+  // Columns n_begin..n_end. The bits are those of every other column of this table, the order aside.
   void (*pack)(const Context& context, const LinearPackArguments<T>& arguments, std::int64_t n_begin,
                std::int64_t n_end) = nullptr;
   // Rows m_begin..m_end of y, columns n_begin..n_end.

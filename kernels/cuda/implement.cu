@@ -6,6 +6,8 @@
 #include "graph_conv.cuh"
 #include "graph_conv_backward.cuh"
 #include "layer_norm.cuh"
+#include "linear.cuh"
+#include "linear_backward.cuh"
 #include "lstm.cuh"
 #include "lstm_backward.cuh"
 #include "mean.cuh"
@@ -40,6 +42,8 @@ bool put_runtime() {
     put<GraphConvBackwardKernels<float>>(),
     put<GraphConvKernels<float>>(),
     put<LayerNormKernels<float>>(),
+    put<LinearBackwardKernels<float>>(),
+    put<LinearKernels<float>>(),
     put<LstmBackwardKernels<float>>(),
     put<LstmKernels<float>>(),
     put<MeanBackwardKernels<float>>(),

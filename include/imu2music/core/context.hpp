@@ -39,6 +39,8 @@ class Context {
   const std::shared_ptr<DeviceQueue>& queue() const { return queue_; }  // null on the CPU
   int threads() const { return kernel_.threads; }
   const kernels::Context& kernel() const { return kernel_; }
+  // What a device may round the operands of large products of matrices to; the CPU rounds nothing.
+  void set_matrices(kernels::MatrixPrecision precision) { kernel_.matrices = precision; }
   Arena* arena() const { return arena_; }
   void set_arena(Arena* arena) { arena_ = arena; }
   // Blocks that results are made of again and again, where there is no arena; shared, for results may outlive

@@ -46,6 +46,21 @@ void for_panels(int threads, std::int64_t N, std::int64_t cost, const Body& body
 
 }  // namespace detail
 
+namespace detail {
+
+// Where packed weights are row-major: the weight itself, which must outlive the result.
+template <class T>
+PackedWeight<T> as_packed(const Tensor<T>& weight) {
+  PackedWeight<T> packed;
+  packed.N = weight.dim(0), packed.K = weight.dim(1);
+  packed.numbers =
+      Tensor<std::byte>::view(reinterpret_cast<std::byte*>(const_cast<T*>(weight.data())),
+                              {weight.size() * std::int64_t{sizeof(T)}}, nullptr, weight.device());
+  return packed;
+}
+
+}  // namespace detail
+
 // weight: [N, K]. The result owns its memory unless `context` has an arena or a pool.
 template <class T>
 PackedWeight<T> pack_weight(Context& context, const Tensor<T>& weight,
@@ -124,6 +139,8 @@ Tensor<T> linear(Context& context, const Tensor<T>& x, const Tensor<T>& weight, 
     return "input " + x.shape().to_string() + " does not fit weight " + weight.shape().to_string() +
            ": the last axis must have the weight's second size";
   });
+  if (context.table<kernels::LinearKernels<T>>().row_major)
+    return linear(context, x, detail::as_packed(weight), bias, activation, slope);
   return linear(context, x, pack_weight(context, weight), bias, activation, slope);
 }
 

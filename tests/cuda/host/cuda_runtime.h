@@ -224,6 +224,8 @@ inline unsigned atomicInc(unsigned* at, unsigned limit) {
 
 // ---- arithmetic -------------------------------------------------------------------------------------------------
 
+inline int min(int a, int b) { return b < a ? b : a; }
+inline int max(int a, int b) { return a < b ? b : a; }
 inline float __expf(float x) { return std::exp(x); }
 inline float __exp2f(float x) { return std::exp2(x); }
 inline float __logf(float x) { return std::log(x); }
