@@ -62,7 +62,7 @@ struct DecodeFloat {
   static constexpr int width = 4;
   static __device__ __forceinline__ Operand operand(const float* x) { return {*reinterpret_cast<const float4*>(x)}; }
   static __device__ __forceinline__ float add_product(Vector w, const Operand& o, float sum) {
-    return sum + w.x * o.x.x + w.y * o.x.y + w.z * o.x.z + w.w * o.x.w;
+    return fmaf(w.w, o.x.w, fmaf(w.z, o.x.z, fmaf(w.y, o.x.y, fmaf(w.x, o.x.x, sum))));
   }
 };
 
@@ -80,8 +80,10 @@ struct DecodeBfloat16 {
   static __device__ __forceinline__ float first(unsigned word) { return __uint_as_float(word << 16); }
   static __device__ __forceinline__ float second(unsigned word) { return __uint_as_float(word & 0xffff0000u); }
   static __device__ __forceinline__ float add_product(Vector w, const Operand& o, float sum) {
-    sum += first(w.x) * o.low.x + second(w.x) * o.low.y + first(w.y) * o.low.z + second(w.y) * o.low.w;
-    return sum + first(w.z) * o.high.x + second(w.z) * o.high.y + first(w.w) * o.high.z + second(w.w) * o.high.w;
+    sum = fmaf(second(w.x), o.low.y, fmaf(first(w.x), o.low.x, sum));
+    sum = fmaf(second(w.y), o.low.w, fmaf(first(w.y), o.low.z, sum));
+    sum = fmaf(second(w.z), o.high.y, fmaf(first(w.z), o.high.x, sum));
+    return fmaf(second(w.w), o.high.w, fmaf(first(w.w), o.high.z, sum));
   }
 };
 

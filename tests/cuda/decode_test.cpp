@@ -118,18 +118,21 @@ TEST_CASE("decoding on the device: the logits of every step are the CPU's") {
     std::int64_t S;
     std::vector<std::int64_t> tokens = {240, 3, -1, 215, 230, 90, 0};  // -1: the last id, PAD in most
   };
-  // Heads from narrow to so wide that a warp takes a key's row alone; sight that begins in a later tile.
+  // Products of fewer rows than the grid has warps, and more; heads from narrow to so wide that a warp takes
+  // a key's row alone; sight that begins in a later tile.
   std::vector<Case> cases = {
       {with_memory(32, 4, 64, 2, 16), 27},
       {with_memory(21, 3, 35, 1, 16), 5},
-      {alone(16, 2, 32, 2, 16), 0},
+      {alone(16, 4, 8, 2, 16), 0},
       {in_musical_time(16), 30},
       {with_memory(16, 1, 40, 1, 16), 300},
       {with_memory(72, 1, 24, 1, 16), 40},
       {in_musical_time(16), 160, {240, 239, 239, 239, 239, 239, 239, 239, 239, 239, 239, 1}}};
   cases[0].config.vocabulary = 241;
-  for (const auto& [config, S, tokens] : cases)
+  for (const Case& one : cases)
     for (const WeightFormat format : {WeightFormat::plain, WeightFormat::bf16}) {
+      const ModelConfig& config = one.config;
+      const std::int64_t S = one.S;
       INFO("D " << config.d_model << ", V " << config.vocabulary << ", S " << S << ", bf16 "
                 << (format == WeightFormat::bf16));
       Model<float> model = some_model(config);
@@ -144,7 +147,7 @@ TEST_CASE("decoding on the device: the logits of every step are the CPU's") {
         session.start(memory);
         exact.start(memory);
         rounded.start(memory);
-        for (std::int64_t token : tokens) {
+        for (std::int64_t token : one.tokens) {
           if (token < 0) token = config.vocabulary - 1;
           const auto got = session.step(token);
           CHECK(difference(got, rounded.step(token)) < 1e-4);
