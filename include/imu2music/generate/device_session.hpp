@@ -22,11 +22,9 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cpu/linear_scalar.hpp>
 #include <cstdint>
-#include <cstring>
 #include <decode_table.hpp>
 #include <limits>
 #include <optional>
