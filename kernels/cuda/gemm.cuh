@@ -75,7 +75,8 @@ struct GemmOperand {
   int first = 0;         // row 0 is the operand's row `first`
   bool aligned = false;  // groups of four that begin at a multiple of four: aligned and in one piece
 
-  bool is_plain() const { return sequence == 0 && segment == 0; }
+  // Rows of `columns` numbers that do not overlap, all at one distance: what cuBLAS reads.
+  bool is_plain(std::int64_t columns) const { return sequence == 0 && segment == 0 && row_stride >= columns; }
 };
 
 // What does not cut rows of `columns` numbers is no segment, and what leaves rows at equal distances no sequence.

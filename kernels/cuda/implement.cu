@@ -1,5 +1,6 @@
 // The one translation unit that nvcc sees: every CUDA column, put into its place before main() begins.
 #include "batch_norm_map.cuh"
+#include "conv1d_layout.cuh"
 #include "conv2d.cuh"
 #include "conv2d_backward.cuh"
 #include "decode.cuh"
@@ -36,6 +37,7 @@ bool put_runtime() {
 [[maybe_unused]] const bool registered[] = {
     put_runtime(),
     put<BatchNormMapKernels<float>>(),
+    put<Conv1dLayoutKernels<float>>(),
     put<Conv2dBackwardKernels<float>>(),
     put<Conv2dKernels<float>>(),
     put<DecodeKernels>(),

@@ -122,7 +122,7 @@ void linear_rows(const Context& context, const LinearArguments<float>& a, const 
   result.slope = a.slope;
   if (M <= linear_most_few_rows)
     return linear_few_rows<Number>(context, x, w, result, static_cast<int>(M), gemm_size(N), gemm_size(a.K));
-  if (!x.is_plain() || !gemm_is_large(M, N, a.K))
+  if (!x.is_plain(a.K) || !gemm_is_large(M, N, a.K))
     return gemm<Number, true, true>(context, "linear", x, w, result, M, N, a.K);
   const CublasOperand<float> left(context, a.x + m_begin * a.x_stride, M, a.K, a.x_stride);
   const CublasOperand<Number> right(context, W + n_begin * a.K, N, a.K, a.K);

@@ -94,7 +94,7 @@ inline void linear_weight_gradient(const Context& context, const LinearWeightGra
     result.taps = gemm_size(a.taps);
     result.channels = gemm_size(a.K / a.taps);
   }
-  if (!x.is_plain() || result.taps != 0 || !gemm_is_large(N, a.K, a.M))
+  if (!x.is_plain(a.K) || result.taps != 0 || !gemm_is_large(N, a.K, a.M))
     return gemm<float, false, false>(context, "linear_weight_gradient", gemm_operand(dy, a.dy_stride, N), x, result,
                                      N, a.K, a.M);
   const CublasOperand<float> left(context, dy, a.M, N, a.dy_stride), right(context, a.x, a.M, a.K, a.x_stride);

@@ -14,6 +14,8 @@
 
 #include <algorithm>
 
+#include <cpu/conv1d_layout.hpp>
+
 #include "imu2music/ops/linear.hpp"
 
 namespace imu2music::inline v0 {
@@ -31,10 +33,8 @@ template <class T>
 Tensor<T> conv1d_matrix(Context& context, const Tensor<T>& weight) {
   const std::int64_t O = weight.dim(0), C = weight.dim(1), kernel = weight.dim(2);
   Tensor<T> matrix = context.allocate<T>({O, kernel * C});
-  for (std::int64_t o = 0; o < O; ++o)
-    for (std::int64_t c = 0; c < C; ++c)
-      for (std::int64_t u = 0; u < kernel; ++u)
-        matrix[(o * kernel + u) * C + c] = weight[(o * C + c) * kernel + u];
+  context.table<kernels::Conv1dLayoutKernels<T>>().matrix(context.kernel(), weight.data(), matrix.data(), O,
+                                                          C, kernel);
   return matrix;
 }
 
@@ -44,13 +44,9 @@ Tensor<T> pad_frames(Context& context, const Tensor<T>& x, std::int64_t before, 
   if (before == 0 && after == 0) return x;
   const std::int64_t B = x.dim(0), L = x.dim(1), C = x.dim(2), padded = before + L + after;
   Tensor<T> frames = context.allocate<T>({B, padded, C});
+  const auto& table = context.table<kernels::Conv1dLayoutKernels<T>>();
   parallel_for(context.threads(), B, grain_for(padded * C), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t b = begin; b < end; ++b) {
-      T* to = frames.data() + b * padded * C;
-      std::fill_n(to, before * C, T(0));
-      std::copy_n(x.data() + b * L * C, L * C, to + before * C);
-      std::fill_n(to + (before + L) * C, after * C, T(0));
-    }
+    table.pad(context.kernel(), x.data(), frames.data(), L, C, before, padded, begin, end);
   });
   return frames;
 }
@@ -75,6 +71,14 @@ Tensor<T> conv1d_padded(Context& context, const Tensor<T>& frames, const PackedW
   arguments.activation = options.activation;
   arguments.slope = static_cast<T>(options.slope);
   const auto& table = context.table<kernels::LinearKernels<T>>();
+  if (table.sequences) {
+    arguments.x = frames.data();
+    arguments.y = y.data();
+    arguments.sequence = out;
+    arguments.sequence_step = L * C;
+    table.forward(context.kernel(), arguments, 0, M, 0, O);
+    return y;
+  }
   const auto rows = [&](std::int64_t m_begin, std::int64_t m_end, std::int64_t n_begin, std::int64_t n_end) {
     while (m_begin < m_end) {
       const std::int64_t b = m_begin / out, end = std::min(m_end, (b + 1) * out);
@@ -137,7 +141,8 @@ Tensor<T> conv1d(Context& context, const Tensor<T>& x, const Tensor<T>& weight, 
                     return "input " + x.shape().to_string() + " does not fit weight " +
                            weight.shape().to_string() + ": (B, L, C) and (O, C, kernel) are wanted";
                   });
-  return conv1d(context, x, pack_conv1d_weight(context, weight), bias, options);
+  return conv1d(context, x, detail::pack_once(context, detail::conv1d_matrix(context, weight)), bias,
+                options);
 }
 
 }  // namespace imu2music::inline v0

@@ -42,13 +42,11 @@ Tensor<T> conv1d_turned(Context& context, const Tensor<T>& dy, const Tensor<T>& 
                         const Conv1dOptions& options) {
   const std::int64_t C = w.dim(1), O = w.dim(0), kernel = w.dim(2), out = dy.dim(1);
   Tensor<T> turned = context.allocate<T>({C, kernel * O});
-  for (std::int64_t c = 0; c < C; ++c)
-    for (std::int64_t u = 0; u < kernel; ++u)
-      for (std::int64_t o = 0; o < O; ++o)
-        turned[(c * kernel + u) * O + o] = w[(o * C + c) * kernel + kernel - 1 - u];
+  context.table<kernels::Conv1dLayoutKernels<T>>().turned(context.kernel(), w.data(), turned.data(), O, C,
+                                                          kernel);
   const std::int64_t reach = (kernel - 1) * options.dilation, before = reach - options.pad_left;
   const Tensor<T> gradient = pad_frames(context, dy, before, L + reach - before - out);
-  return conv1d_padded(context, gradient, pack_weight(context, turned), Tensor<T>(), L,
+  return conv1d_padded(context, gradient, pack_once(context, turned), Tensor<T>(), L,
                        {.stride = 1, .dilation = options.dilation});
 }
 
@@ -66,20 +64,20 @@ Tensor<T> conv1d_backward_input(Context& context, const Tensor<T>& dy, const Ten
   const Tensor<T> columns =
       linear_backward_input(context, dy.reshape({B * out, O}), detail::conv1d_matrix(context, w));
   Tensor<T> dx = context.allocate<T>(x);
-  parallel_for(context.threads(), B, detail::grain_for(out * kernel * C),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t b = begin; b < end; ++b) {
-                   std::fill_n(dx.data() + b * L * C, L * C, T(0));
-                   for (std::int64_t j = 0; j < out; ++j)
-                     for (std::int64_t u = 0; u < kernel; ++u) {
-                       const std::int64_t i = j * options.stride + u * options.dilation - options.pad_left;
-                       if (i < 0 || i >= L) continue;
-                       const T* column = columns.data() + ((b * out + j) * kernel + u) * C;
-                       T* frame = dx.data() + (b * L + i) * C;
-                       for (std::int64_t c = 0; c < C; ++c) frame[c] += column[c];
-                     }
-                 }
-               });
+  kernels::Conv1dGatherArguments<T> arguments;
+  arguments.columns = columns.data();
+  arguments.dx = dx.data();
+  arguments.L = L;
+  arguments.C = C;
+  arguments.out = out;
+  arguments.kernel = kernel;
+  arguments.stride = options.stride;
+  arguments.dilation = options.dilation;
+  arguments.pad_left = options.pad_left;
+  const auto& table = context.table<kernels::Conv1dLayoutKernels<T>>();
+  parallel_for(
+      context.threads(), B, detail::grain_for(out * kernel * C),
+      [&](std::int64_t begin, std::int64_t end) { table.gather(context.kernel(), arguments, begin, end); });
   return dx;
 }
 
@@ -102,8 +100,26 @@ void conv1d_backward_weight(Context& context, const Tensor<T>& dy, const Tensor<
   detail::require_conv1d_gradient("conv1d_backward_weight", dy.shape(), x.shape(), dw.shape(), options);
   const std::int64_t C = x.dim(2), kernel = dw.dim(2);
   const Tensor<T> frames = detail::pad_frames(context, x, options.pad_left, 0);
-  Tensor<T> sum = context.allocate<T>({kernel, O, C});
   const auto& table = context.table<kernels::LinearBackwardKernels<T>>();
+  if (table.sequences) {
+    kernels::LinearWeightGradientArguments<T> a;
+    a.dy = dy.data();
+    a.dy_stride = O;
+    a.x = frames.data();
+    a.x_stride = options.stride * C;
+    a.segment = C;
+    a.segment_step = options.dilation * C;
+    a.sequence = out;
+    a.sequence_step = frames.dim(1) * C;
+    a.taps = kernel;
+    a.dW = dw.data();
+    a.db = db.defined() ? db.data() : nullptr;
+    a.M = B * out;
+    a.K = kernel * C;
+    table.weight(context.kernel(), a, 0, O);
+    return;
+  }
+  Tensor<T> sum = context.allocate<T>({kernel, O, C});
   // Rows of all the kernel's matrices together; those of one matrix start where the kernels' blocks do.
   parallel_for(context.threads(), kernel * O, detail::grain_for(B * out * C),
                [&](std::int64_t begin, std::int64_t end) {

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include <cpu/linear.hpp>
 
@@ -46,21 +48,6 @@ void for_panels(int threads, std::int64_t N, std::int64_t cost, const Body& body
 
 }  // namespace detail
 
-namespace detail {
-
-// Where packed weights are row-major: the weight itself, which must outlive the result.
-template <class T>
-PackedWeight<T> as_packed(const Tensor<T>& weight) {
-  PackedWeight<T> packed;
-  packed.N = weight.dim(0), packed.K = weight.dim(1);
-  packed.numbers =
-      Tensor<std::byte>::view(reinterpret_cast<std::byte*>(const_cast<T*>(weight.data())),
-                              {weight.size() * std::int64_t{sizeof(T)}}, nullptr, weight.device());
-  return packed;
-}
-
-}  // namespace detail
-
 // weight: [N, K]. The result owns its memory unless `context` has an arena or a pool.
 template <class T>
 PackedWeight<T> pack_weight(Context& context, const Tensor<T>& weight,
@@ -85,6 +72,23 @@ PackedWeight<T> pack_weight(Context& context, const Tensor<T>& weight,
   });
   return packed;
 }
+
+namespace detail {
+
+// A weight packed for one use: itself, shared, where packing would not change it.
+template <class T>
+PackedWeight<T> pack_once(Context& context, const Tensor<T>& weight) {
+  if (!context.table<kernels::LinearKernels<T>>().row_major) return pack_weight(context, weight);
+  PackedWeight<T> packed;
+  packed.N = weight.dim(0), packed.K = weight.dim(1);
+  auto owner = std::make_shared<Tensor<T>>(weight);
+  auto* numbers = reinterpret_cast<std::byte*>(owner->data());
+  packed.numbers = Tensor<std::byte>::view(numbers, {weight.size() * std::int64_t{sizeof(T)}},
+                                           std::move(owner), weight.device());
+  return packed;
+}
+
+}  // namespace detail
 
 template <class T>
 Tensor<T> linear(Context& context, const Tensor<T>& x, const PackedWeight<T>& weight, const Tensor<T>& bias,
@@ -139,9 +143,7 @@ Tensor<T> linear(Context& context, const Tensor<T>& x, const Tensor<T>& weight, 
     return "input " + x.shape().to_string() + " does not fit weight " + weight.shape().to_string() +
            ": the last axis must have the weight's second size";
   });
-  if (context.table<kernels::LinearKernels<T>>().row_major)
-    return linear(context, x, detail::as_packed(weight), bias, activation, slope);
-  return linear(context, x, pack_weight(context, weight), bias, activation, slope);
+  return linear(context, x, detail::pack_once(context, weight), bias, activation, slope);
 }
 
 }  // namespace imu2music::inline v0

@@ -1,10 +1,12 @@
 // The host harness: the few calls of cuBLAS that the kernels make, by plain loops (cuda_runtime.h).
 #pragma once
 
+#include <algorithm>
+
 #include "cuda_bf16.h"
 
 using cublasHandle_t = struct CublasHost*;
-enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0 };
+enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0, CUBLAS_STATUS_INVALID_VALUE = 7 };
 enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_32F_PEDANTIC };
 enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_16BF = 14 };
@@ -18,13 +20,18 @@ inline cublasStatus_t cublasCreate(cublasHandle_t* handle) {
 inline cublasStatus_t cublasDestroy(cublasHandle_t) { return CUBLAS_STATUS_SUCCESS; }
 inline cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
 inline cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, std::size_t) { return CUBLAS_STATUS_SUCCESS; }
-inline const char* cublasGetStatusName(cublasStatus_t) { return "CUBLAS_STATUS_SUCCESS"; }
+inline const char* cublasGetStatusName(cublasStatus_t status) {
+  return status == CUBLAS_STATUS_SUCCESS ? "CUBLAS_STATUS_SUCCESS" : "CUBLAS_STATUS_INVALID_VALUE";
+}
 
 // C = alpha op(A) op(B) + beta C, column-major, as cuBLAS has it.
 inline cublasStatus_t cublasGemmEx(cublasHandle_t, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m, int n,
                                    int k, const void* alpha, const void* A, cudaDataType_t type_a, int lda, const void* B,
                                    cudaDataType_t type_b, int ldb, const void* beta, void* C, cudaDataType_t type_c, int ldc,
                                    cublasComputeType_t, cublasGemmAlgo_t) {
+  if (lda < std::max(1, transpose_a == CUBLAS_OP_N ? m : k) || ldb < std::max(1, transpose_b == CUBLAS_OP_N ? k : n) ||
+      ldc < std::max(1, m))
+    return CUBLAS_STATUS_INVALID_VALUE;
   cuda_host::DeviceAccess access;
   const auto at = [](const void* p, cudaDataType_t type, std::size_t i) {
     return type == CUDA_R_16BF ? __bfloat162float(static_cast<const __nv_bfloat16*>(p)[i])
