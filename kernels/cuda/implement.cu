@@ -16,6 +16,7 @@
 #include "moving_average.cuh"
 #include "multiply.cuh"
 #include "runtime.cuh"
+#include "sampling.cuh"
 #include "softmax_pool.cuh"
 #include "softmax_pool_backward.cuh"
 #include "spectrum.cuh"
@@ -52,6 +53,7 @@ bool put_runtime() {
     put<MeanKernels<float>>(),
     put<MovingAverageKernels<float>>(),
     put<MultiplyKernels<float>>(),
+    put<SamplingKernels<float>>(),
     put<SoftmaxPoolBackwardKernels<float>>(),
     put<SoftmaxPoolKernels<float>>(),
     put<SpectrumKernels<float>>(),
