@@ -115,3 +115,44 @@ TEST_CASE("gradients of dense layers on the device: one of the two, and no rows"
   const auto w = on_device_of(*context, test::numbers({9, 5}, 5));
   CHECK(linear_backward_input(*context, context->allocate<float>({0, 9}), w).size() == 0);
 }
+
+TEST_CASE("gradients of dense layers on the device: the rows asked for and nothing else") {
+  Context* context = test::device();
+  if (context == nullptr) return;
+  Context cpu;
+  using Kernels = kernels::LinearBackwardKernels<float>;
+  const std::int64_t M = 300, N = 90, K = 37, stride = 40;
+  const auto dy = test::numbers({M, N}, 1), x = test::numbers({M, K}, 2), w = test::numbers({N, K}, 3);
+  const auto dy_there = on_device_of(*context, dy), x_there = on_device_of(*context, x),
+             w_there = on_device_of(*context, w);
+  for (const std::int64_t rows : {0, 1, 20, 65}) {
+    INFO("rows " << rows);
+    const std::int64_t first = 5;
+    Tensor<float> dx = test::numbers({M, stride}, 4), dw = test::numbers({N, K}, 5),
+                  db = test::numbers({N}, 6);
+    Tensor<float> dx_there = on_device_of(*context, dx), dw_there = on_device_of(*context, dw),
+                  db_there = on_device_of(*context, db);
+    kernels::LinearInputGradientArguments<float> input;
+    input.dy_stride = N;
+    input.dx_stride = stride;
+    input.N = N;
+    input.K = K;
+    input.dy = dy.data(), input.W = w.data(), input.dx = dx.data();
+    cpu.table<Kernels>().input(cpu.kernel(), input, first, first + rows);
+    input.dy = dy_there.data(), input.W = w_there.data(), input.dx = dx_there.data();
+    context->table<Kernels>().input(context->kernel(), input, first, first + rows);
+    test::check_close(*context, dx_there, dx);
+    kernels::LinearWeightGradientArguments<float> weight;
+    weight.dy_stride = N;
+    weight.x_stride = K;
+    weight.M = M;
+    weight.K = K;
+    weight.dy = dy.data(), weight.x = x.data(), weight.dW = dw.data(), weight.db = db.data();
+    cpu.table<Kernels>().weight(cpu.kernel(), weight, first, first + rows);
+    weight.dy = dy_there.data(), weight.x = x_there.data(), weight.dW = dw_there.data(),
+    weight.db = db_there.data();
+    context->table<Kernels>().weight(context->kernel(), weight, first, first + rows);
+    test::check_close(*context, dw_there, dw);
+    test::check_close(*context, db_there, db);
+  }
+}

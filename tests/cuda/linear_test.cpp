@@ -146,3 +146,42 @@ TEST_CASE("a weight packed on the device is what the CPU packs, in the order of 
       CHECK(wrong == 0);
     }
 }
+
+TEST_CASE("dense layers on the device write the rows and columns asked for and nothing else") {
+  Context* context = test::device();
+  if (context == nullptr) return;
+  Context cpu;
+  const std::int64_t M = 90, N = 150, stride = 153;
+  for (const std::int64_t K : {8, 300})
+    for (const WeightFormat format : formats)
+      for (const std::int64_t rows : {0, 5, 40, 80})
+        for (const std::int64_t columns : {0, 64, 150}) {
+          INFO("K " << K << ", format " << static_cast<int>(format) << ", rows " << rows << ", columns "
+                    << columns);
+          const auto x = test::numbers({M, K}, 1), w = test::numbers({N, K}, 2), b = test::numbers({N}, 3),
+                     before = test::numbers({M, stride}, 4);
+          const auto full = linear(cpu, x, pack_weight(cpu, w, format), b);
+          const std::int64_t first_row = 7, first_column = columns == 64 ? 64 : 0;
+          Tensor<float> wanted = before.clone();
+          for (std::int64_t m = first_row; m < first_row + rows; ++m)
+            for (std::int64_t n = first_column; n < first_column + columns; ++n)
+              wanted[m * stride + n] = full[m * N + n];
+          const auto x_there = on_device_of(*context, x), b_there = on_device_of(*context, b);
+          const auto packed = pack_weight(*context, on_device_of(*context, w), format);
+          Tensor<float> y = on_device_of(*context, before);
+          kernels::LinearArguments<float> a;
+          a.x = x_there.data();
+          a.x_stride = K;
+          a.W = packed.numbers.data();
+          a.format = format;
+          a.scale = packed.scale.data();
+          a.b = b_there.data();
+          a.y = y.data();
+          a.y_stride = stride;
+          a.K = K;
+          a.N = N;
+          context->table<kernels::LinearKernels<float>>().forward(
+              context->kernel(), a, first_row, first_row + rows, first_column, first_column + columns);
+          test::check_close(*context, y, wanted);
+        }
+}
