@@ -147,7 +147,7 @@ Row encode(const std::string& encoder, int threads) {
   const auto state =
       std::make_shared<State>(State{packed_model(config), Context(threads), {}, numbers(input), {}});
   const bool lstm = config.model == "lstm_seq2seq";
-  if (lstm) state->decoding = state->model.make_state(27);
+  if (lstm) state->decoding = state->model.make_state(state->context, 27);
   Row row;
   row.unit = "window";
   row.work = [state, lstm] {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <utility>
 
+#include "imu2music/core/context.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/io/atomic_file.hpp"
@@ -85,6 +86,19 @@ void add_precision_option(CLI::App& command, imu2music::kernels::WeightFormat& f
           },
           "Keep the weights as float32, bfloat16 or int8 (default float32)")
       ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
+}
+
+void add_device_option(CLI::App& command, imu2music::Device& device) {
+  command
+      .add_option_function<std::string>(
+          "--device",
+          [&device](const std::string& name) {
+            if (name == "cpu") return;
+            device = imu2music::Device::cuda();
+            imu2music::Context(1, device);  // whether there is a GPU is told before any work
+          },
+          "Compute on the cpu or with cuda, on an NVIDIA GPU (default cpu)")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
 }
 
 int thread_count(const CommonOptions& options) {

@@ -12,6 +12,8 @@
 
 #include <linear_table.hpp>
 
+#include "imu2music/core/device.hpp"
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -20,6 +22,9 @@ struct CommonOptions {
   bool json = false;
   int threads = 0;  // 0: as many as the machine offers
 };
+
+// Adds --device: where the command computes. Throws DeviceError at once where there is no such device.
+void add_device_option(CLI::App& command, imu2music::Device& device);
 
 // Adds --json and --threads.
 void add_common_options(CLI::App& command, CommonOptions& options);

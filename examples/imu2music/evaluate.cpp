@@ -28,6 +28,7 @@ using namespace imu2music;
 
 struct EvaluateOptions {
   CommonOptions common;
+  Device device = Device::cpu();
   WeightFormat precision = WeightFormat::plain;
   std::string weights, data, split = "all", part, sensors, report;
   std::int64_t windows_per_recording = 0, retrieval_windows = 64, draws = 3, permutations = 999;
@@ -126,7 +127,8 @@ std::string summary(const Evaluation& e) {
 
 void run_evaluate(const EvaluateOptions& options) {
   if (!options.report.empty()) check_outputs({options.report}, {options.weights, options.data});
-  const Model<float> model = load_model<float>(options.weights, options.precision);
+  Model<float> model = load_model<float>(options.weights, options.precision);
+  to_device(model, options.device, options.precision);
   if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
     throw InputError(options.weights, obstacle,
                      "evaluate needs weights that write music for a recording's motion");
@@ -264,6 +266,7 @@ void add_evaluate_command(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--sensors", options->sensors, "Which sensor stands for which: myo1=NAME,myo2=NAME");
   add_precision_option(*command, options->precision);
+  add_device_option(*command, options->device);
   add_common_options(*command, options->common);
   command->callback([options] { run_evaluate(*options); });
 }

@@ -31,6 +31,7 @@ using namespace imu2music;
 
 struct GenerateOptions {
   CommonOptions common;
+  Device device = Device::cpu();
   WeightFormat precision = WeightFormat::plain;
   RecordingOptions recording_options;
   std::string recording, output, weights, wav, svg;
@@ -168,7 +169,8 @@ void run_generate(const GenerateOptions& options) {
   check_outputs(outputs, {options.weights, options.recording, options.prime});
   if (!options.wav.empty()) find_soundfont("");
   std::vector<Note> prime = read_prime(options.prime);
-  const Model<float> model = load_model<float>(options.weights, options.precision);
+  Model<float> model = load_model<float>(options.weights, options.precision);
+  to_device(model, options.device, options.precision);
   if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
     throw InputError(options.weights, obstacle,
                      "generate needs weights that take the motion of sensors and write vocabulary 1 or 2");
@@ -373,6 +375,7 @@ void add_generate_command(CLI::App& program) {
       ->check(positive_number());
   add_recording_options(*command, options->recording_options, true);
   add_precision_option(*command, options->precision);
+  add_device_option(*command, options->device);
   add_common_options(*command, options->common);
   command->callback([options] { run_generate(*options); });
 }

@@ -42,15 +42,24 @@ void run_info(const CommonOptions& options) {
   }
 #endif
 
+  std::string gpu, no_gpu = "built without CUDA";
+  if (kernels::cuda_runtime != nullptr) try {
+      gpu = kernels::cuda_runtime->describe();
+    } catch (const kernels::DeviceFailure& failure) {
+      no_gpu = failure.what();
+    }
+
   if (options.json) {
-    print_json({{"version", version()},
-                {"isa", {{"columns", isa_present}, {"active", kernels::name_of(active_isa())}}},
-                {"threads", {{"available", available_threads()}, {"used", thread_count(options)}}},
-                {"devices", {"cpu"}},
-                {"cuda", false},
-                {"sound", dependencies.contains("FluidSynth")},
-                {"compiler", __VERSION__},
-                {"dependencies", dependencies}});
+    print_json(
+        {{"version", version()},
+         {"isa", {{"columns", isa_present}, {"active", kernels::name_of(active_isa())}}},
+         {"threads", {{"available", available_threads()}, {"used", thread_count(options)}}},
+         {"devices", gpu.empty() ? nlohmann::ordered_json({"cpu"}) : nlohmann::ordered_json({"cpu", "cuda"})},
+         {"cuda", kernels::cuda_runtime != nullptr},
+         {"gpu", gpu.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(gpu)},
+         {"sound", dependencies.contains("FluidSynth")},
+         {"compiler", __VERSION__},
+         {"dependencies", dependencies}});
     return;
   }
   std::string text = std::string("imu2music ") + version() + "\n";
@@ -58,7 +67,7 @@ void run_info(const CommonOptions& options) {
   text += "threads           " + std::to_string(available_threads()) + " available, " +
           std::to_string(thread_count(options)) + " used" + (has_openmp ? "" : " (built without OpenMP)") +
           "\n";
-  text += "devices           cpu (built without CUDA)\n";
+  text += "devices           cpu" + (gpu.empty() ? " (" + no_gpu + ")" : ", cuda: " + gpu) + "\n";
   text += std::string("compiler          ") + __VERSION__ + "\n";
   text += "dependencies      ";
   bool first = true;

@@ -22,6 +22,7 @@ using namespace imu2music;
 
 struct TrainOptions {
   CommonOptions common;
+  Device device = Device::cpu();
   std::string config, data, folder, split = "all", sensors, init_from, only;
   bool resume = false;
 };
@@ -87,7 +88,8 @@ void run_train(const TrainOptions& options) {
 
   std::signal(SIGINT, &ask_to_stop);
   std::signal(SIGTERM, &ask_to_stop);
-  TrainerOptions trainer_options{options.folder, thread_count(options.common), options.resume, {}, {}};
+  TrainerOptions trainer_options{options.folder, thread_count(options.common), options.resume, {}, {},
+                                 options.device};
   trainer_options.stop = [] { return interrupted != 0; };
   trainer_options.on_report = [&](const TrainingReport& report) {
     if (options.common.json) return;
@@ -174,6 +176,7 @@ void add_train_command(CLI::App& program) {
   command->add_option("--only", options->only, "Of those, the encoder or the decoder only")
       ->check(CLI::IsMember({"encoder", "decoder"}));
   command->add_option("--sensors", options->sensors, "Which sensor stands for which: myo1=NAME,myo2=NAME");
+  add_device_option(*command, options->device);
   add_common_options(*command, options->common);
   command->callback([options] { run_train(*options); });
 }

@@ -31,6 +31,7 @@ constexpr double feature_tolerance = 1e-5;  // |a - b| <= t
 
 struct VerifyOptions {
   CommonOptions common;
+  Device device = Device::cpu();
   std::string subject, expected;
   bool train = false;
   std::string precision = "both";
@@ -77,7 +78,7 @@ Row compare_greedy(const Expected& expected, const Model<float>& model, const Te
   const Tensor<std::int64_t> wanted = expected.tokens(name, model.config.vocabulary);
   expected.require(wanted.rank() == 2 && wanted.dim(0) == 1 && wanted.dim(1) <= model.config.max_sequence,
                    name, "(1, at most " + std::to_string(model.config.max_sequence) + ")");
-  Context context(threads);
+  Context context(threads, model.device());
   Tensor<float> memory;
   if (input.defined()) memory = model.encode_memory(context, model.encode_motion(context, input.slice(0, 1)));
   Session<float> session(model, threads, memory.defined() ? memory.dim(1) : 0);
@@ -103,9 +104,10 @@ Row compare_greedy(const Expected& expected, const Model<float>& model, const Te
 }
 
 std::vector<Row> verify_model(const VerifyOptions& options) {
-  const Model<float> model = load_model<float>(options.subject);
+  Model<float> model = load_model<float>(options.subject);
+  to_device(model, options.device);
   const Expected expected(options.expected);
-  Context context(thread_count(options.common));
+  Context context(thread_count(options.common), options.device);
   std::vector<Row> rows;
   const std::string lacking = "not in " + options.expected;
   const auto check = [&](const std::string& name, const Tensor<float>& got) {
@@ -125,13 +127,13 @@ std::vector<Row> verify_model(const VerifyOptions& options) {
     expected.require(model.takes(input.shape()), "input", model.input_wanted());
     rows.push_back({.name = "input", .note = input.shape().to_string()});
     const Tensor<float> features = model.encode_motion(context, input);
-    check("encoder_features", sequence_first(features));
+    check("encoder_features", sequence_first(on_host(context, features)));
     if (features.dim(1) > model.config.memory_positions && model.config.encoder_layers > 0)
       throw InputError(options.expected,
                        "tensor input gives " + std::to_string(features.dim(1)) + " memory tokens",
                        "these weights have " + std::to_string(model.config.memory_positions) + " positions");
     memory = model.encode_memory(context, features);
-    check("memory", sequence_first(memory));
+    check("memory", sequence_first(on_host(context, memory)));
   } else {
     for (const char* name : {"input", "encoder_features", "memory"})
       rows.push_back(absent(name, "these weights write music without motion"));
@@ -153,7 +155,7 @@ std::vector<Row> verify_model(const VerifyOptions& options) {
       expected.require(control.shape() == wanted, "control", wanted.to_string());
     }
     const Tensor<float> logits = model.logits(context, memory, tokens, control);
-    check("logits_eval", logits);
+    check("logits_eval", on_host(context, logits));
     if (expected.has("loss_eval") && expected.has("tokens_out")) {
       const Tensor<std::int64_t> targets = expected.tokens("tokens_out", model.config.vocabulary);
       expected.require(targets.shape() == tokens.shape(), "tokens_out", tokens.shape().to_string());
@@ -238,6 +240,7 @@ void report(const VerifyOptions& options, const std::vector<Row>& rows) {
     print_json({{"subject", options.subject},
                 {"expected", options.expected},
                 {"isa", kernels::name_of(active_isa())},
+                {"device", options.device.name()},
                 {"rows", table},
                 {"passed", failed.empty() && compared}});
   } else {
@@ -281,9 +284,10 @@ void run_verify(const VerifyOptions& options) {
   } else if (std::error_code ignored; std::filesystem::is_directory(options.subject, ignored)) {
     report(options, verify_features(options));
   } else {
-    report(options, options.train ? verify_training(options.subject, options.expected,
-                                                    thread_count(options.common), options.precision)
-                                  : verify_model(options));
+    report(options, options.train
+                        ? verify_training(options.subject, options.expected, thread_count(options.common),
+                                          options.precision, options.device)
+                        : verify_model(options));
   }
 }
 
@@ -304,6 +308,7 @@ void add_verify_command(CLI::App& program) {
                    "With --train: double (scalar kernels), float (the instruction set in use), or both")
       ->check(CLI::IsMember({"double", "float", "both"}))
       ->capture_default_str();
+  add_device_option(*command, options->device);
   add_common_options(*command, options->common);
   command->callback([options] { run_verify(*options); });
 }

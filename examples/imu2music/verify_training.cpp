@@ -36,8 +36,8 @@ Tensor<double> in_double(const Tensor<T>& x) {
 template <class T>
 class TrainingCheck {
  public:
-  TrainingCheck(const std::string& weights, const Expected& expected, int threads)
-      : expected_(expected), model_(load_model<T>(weights)), learner_(model_, threads) {}
+  TrainingCheck(const std::string& weights, const Expected& expected, int threads, Device device)
+      : expected_(expected), model_(load_model<T>(weights)), learner_(model_, threads, device) {}
 
   std::vector<Row> run() {
     const char* wanted[] = {"tokens_in", "tokens_out"};
@@ -60,7 +60,7 @@ class TrainingCheck {
       if (step == 0) {
         check({"logits_train"}, {{"logits_train", in_double(logits)}});
         for (const LearntParameter<T>& p : learner_.parameters())
-          gradients["grad." + p.name] = in_double(p.gradient);
+          gradients["grad." + p.name] = in_double(on_host(learner_.context(), p.gradient));
         check(names_with("grad."), gradients);
       }
       learner_.step(adam);
@@ -110,7 +110,7 @@ class TrainingCheck {
     std::map<std::string, Tensor<double>> values;
     const auto collect = [&]<class Entry>(const std::string& name, Entry& entry) {
       if constexpr (std::is_same_v<Entry, Parameter<T>>)
-        values["after." + name] = in_double(entry.value);
+        values["after." + name] = in_double(on_host(learner_.context(), entry.value));
       else
         values["after." + name] =
             Tensor<double>::from(std::vector<double>{static_cast<double>(entry.value)}, Shape{});
@@ -186,12 +186,12 @@ class TrainingCheck {
 }  // namespace
 
 std::vector<Row> verify_training(const std::string& weights, const std::string& expected_path, int threads,
-                                 const std::string& precision) {
+                                 const std::string& precision, Device device) {
   const Expected expected(expected_path);
   std::vector<Row> rows;
   const auto add = [&](const std::vector<Row>& more) { rows.insert(rows.end(), more.begin(), more.end()); };
-  if (precision != "float") add(TrainingCheck<double>(weights, expected, threads).run());
-  if (precision != "double") add(TrainingCheck<float>(weights, expected, threads).run());
+  if (precision != "float") add(TrainingCheck<double>(weights, expected, threads, Device::cpu()).run());
+  if (precision != "double") add(TrainingCheck<float>(weights, expected, threads, device).run());
   return rows;
 }
 

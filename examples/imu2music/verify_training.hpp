@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "imu2music/core/device.hpp"
 #include "verify_table.hpp"
 
 namespace imu2music {
@@ -12,8 +13,8 @@ namespace imu2music {
 // three steps of Adam (3e-4; .9, .98, 1e-9; L2 1e-5). precision: "double", "float" or "both". A tensor passes
 // where
 // ||got - wanted|| is at most, in double, 1e-6 ||wanted|| + 1e-9 of the largest norm among its kind, in float
-// 1e-2 ||wanted|| + 1e-6 of it; losses in float 1e-4.
+// 1e-2 ||wanted|| + 1e-6 of it; losses in float 1e-4. In float it trains on the device; double is the CPU's.
 std::vector<Row> verify_training(const std::string& weights, const std::string& expected_path, int threads,
-                                 const std::string& precision);
+                                 const std::string& precision, Device device);
 
 }  // namespace imu2music

@@ -17,6 +17,7 @@
 #include "multiply.cuh"
 #include "runtime.cuh"
 #include "sampling.cuh"
+#include "sinusoids.cuh"
 #include "softmax_pool.cuh"
 #include "softmax_pool_backward.cuh"
 #include "spectrum.cuh"
@@ -54,6 +55,7 @@ bool put_runtime() {
     put<MovingAverageKernels<float>>(),
     put<MultiplyKernels<float>>(),
     put<SamplingKernels<float>>(),
+    put<SinusoidsKernels<float>>(),
     put<SoftmaxPoolBackwardKernels<float>>(),
     put<SoftmaxPoolKernels<float>>(),
     put<SpectrumKernels<float>>(),

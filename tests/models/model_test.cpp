@@ -113,7 +113,7 @@ TEST_CASE("every kind of model: float and double agree, threads change nothing, 
     }
 
     // The second sequence, token by token.
-    auto state = single.make_state(memory.defined() ? memory.dim(1) : 0);
+    auto state = single.make_state(one, memory.defined() ? memory.dim(1) : 0);
     if (control.defined()) state.control = single.control_rows(control.slice(1, 1).reshape({12, 12}));
     single.remember(one, memory.defined() ? memory.slice(1, 1) : memory, state);
     for (std::int64_t t = 0; t < 12; ++t) {

@@ -60,7 +60,7 @@ TEST_CASE("with time positions a token's place is its time, not its index") {
   // The same note after the same silence, written in one shift or after another id that takes no time.
   const int shift = EventVocabulary2::first_time_shift + 20, note = EventVocabulary2::note_on(60);
   const auto state_after = [&](std::vector<std::int64_t> ids) {
-    auto state = model.make_state(memory.dim(1));
+    auto state = model.make_state(context, memory.dim(1));
     model.remember(context, memory, state);
     for (std::size_t n = 0; n < ids.size(); ++n)
       model.step(context, ids[n], static_cast<std::int64_t>(n), state);

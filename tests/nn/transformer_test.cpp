@@ -26,7 +26,7 @@ TEST_CASE("a decoder that steps with caches gives the bits of the full computati
   for (int threads : {1, 3}) {
     Context context(threads);
     const auto full = decoder.forward(context, x, memory, {});
-    auto caches = decoder.make_caches(27);
+    auto caches = decoder.make_caches(context, 27);
     for (int round = 0; round < 2; ++round) {
       decoder.remember(context, memory, caches);
       for (std::int64_t t = 0; t < 40; ++t) {

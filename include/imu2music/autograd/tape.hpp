@@ -25,6 +25,7 @@
 #include "imu2music/autograd/mode.hpp"
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/add.hpp"
 #include "imu2music/ops/check.hpp"
 #include "imu2music/ops/moving_average.hpp"
@@ -165,7 +166,12 @@ class Tape {
       return;
     }
     Tensor<T> sum = gradient_sum(x);
-    for (std::int64_t i = 0; i < sum.size(); ++i) sum[i] += gradient[i];
+    if (context_.on_device())
+      context_.template table<kernels::AddKernels<T>>().forward(context_.kernel(), sum.data(),
+                                                                gradient.data(), sum.data(), 0, sum.size(),
+                                                                kernels::Activation::none, T(0));
+    else
+      for (std::int64_t i = 0; i < sum.size(); ++i) sum[i] += gradient[i];
   }
 
   // The gradient of x itself, for kernels that add to it; undefined where none is wanted.
@@ -175,13 +181,13 @@ class Tape {
     if (!node.owned) {
       Tensor<T> own = context_.allocate<T>({node.size});
       if (node.gradient.defined())
-        std::copy_n(node.gradient.data(), node.size, own.data());
+        copy(context_, node.gradient, own);
       else
-        std::fill_n(own.data(), node.size, T(0));
+        zero(context_, own);
       node.gradient = own;
       node.owned = true;
     }
-    return Tensor<T>::view(node.gradient.data() + x.offset_, x.shape());
+    return Tensor<T>::view(node.gradient.data() + x.offset_, x.shape(), nullptr, node.gradient.device());
   }
 
   // Adds dL/dp to every watched gradient, given dL/dy, and forgets everything recorded.

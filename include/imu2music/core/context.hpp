@@ -66,6 +66,12 @@ class Context {
     return Tensor<T>::view(data, shape, std::move(block));
   }
 
+  // The same on the CPU, for what the host writes and a device then takes a copy of (core/transfer.hpp).
+  template <class T>
+  Tensor<T> allocate_on_host(const Shape& shape) {
+    return on_device() ? Tensor<T>::uninitialised(shape) : allocate<T>(shape);
+  }
+
   // The table of an operation for this context's device. Throws DeviceError where it has none.
   template <class Table>
   const Table& table() const {

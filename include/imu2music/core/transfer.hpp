@@ -62,7 +62,7 @@ void zero(Context& context, Tensor<T>& x) {
 }
 
 // Waits for all work asked of the context's device.
-inline void synchronise(Context& context) {
+inline void synchronise(const Context& context) {
   if (context.on_device()) kernels::cuda_runtime->synchronise(context.kernel());
 }
 

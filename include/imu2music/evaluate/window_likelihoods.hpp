@@ -21,6 +21,7 @@
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/evaluate/evaluation.hpp"
 #include "imu2music/models/model.hpp"
 #include "imu2music/ops/check.hpp"
@@ -75,7 +76,7 @@ class WindowLikelihoods {
   static constexpr std::int64_t tokens_at_once = 8192;
 
   // The model must outlive it.
-  WindowLikelihoods(const Model<T>& model, int threads) : model_(model), context_(threads) {}
+  WindowLikelihoods(const Model<T>& model, int threads) : model_(model), context_(threads, model.device()) {}
 
   // How many windows of sequences this long are computed at once.
   static std::size_t at_once(std::size_t length) {
@@ -105,13 +106,15 @@ class WindowLikelihoods {
       std::copy(tokens.begin() + 1, tokens.end(), y.data() + b * length);
     }
     const Tensor<T> logits = model_.logits(context_, memories, x);
-    Tensor<T> nll = Tensor<T>::uninitialised({B * length});
+    const Tensor<std::int64_t> targets = on_device_of(context_, y);
+    Tensor<T> nll = context_.template allocate<T>({B * length});
     const auto& table = context_.template table<kernels::CrossEntropyKernels<T>>();
     parallel_for(context_.threads(), B * length, detail::grain_for(8 * logits.dim(2)),
                  [&](std::int64_t begin, std::int64_t end) {
-                   table.forward(context_.kernel(), logits.data(), y.data(), nll.data(), begin, end,
+                   table.forward(context_.kernel(), logits.data(), targets.data(), nll.data(), begin, end,
                                  logits.dim(2), model_.pad());
                  });
+    nll = on_host(context_, nll);
     std::vector<std::vector<double>> result;
     for (std::int64_t b = 0; b < B; ++b) {
       const T* first = nll.data() + b * length;

@@ -98,7 +98,7 @@ class Sampler {
   // be chosen: none is allowed, or the logits hold no numbers.
   std::int64_t choose(const Context& context, const T* logits, const std::uint8_t* allowed) {
     const std::int64_t V = weights_.size();
-    const auto& table = context.table<kernels::SamplingKernels<T>>();
+    const auto& table = kernels::cpu_table<kernels::SamplingKernels<T>>();  // logits are on the CPU
     if (penalises()) logits = penalise(logits);
     std::int64_t id = -1;
     if (options_.greedy) {

@@ -4,6 +4,9 @@
 // token and gives the logits after it. Keys and values are cached, cross-attention's once a memory, so a step
 // costs one row of each layer. With one thread step() does not allocate, lock or, within max_sequence, throw.
 // The logits equal those of the full computation over all tokens so far, bit for bit.
+//
+// A session computes where its model is. On a GPU every step is a row of small launches and ends with a copy
+// of the logits; to decode as fast as the device can, use generate/device_session.hpp.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +25,9 @@ class Session {
   // many as the model's encoder gives.
   explicit Session(const Model<T>& model, int threads = 1, std::int64_t memory_length = 0)
       : model_(model),
-        context_(threads),
+        context_(threads, model.device()),
         memory_length_(memory_length > 0 ? memory_length : model.memory_length()),
-        state_(model.make_state(memory_length_)),
+        state_(model.make_state(context_, memory_length_)),
         logits_(Shape{model.config.vocabulary}) {
     prepare();
   }
@@ -48,7 +51,7 @@ class Session {
                              "), not " + memory.shape().to_string();
                     });
     ArenaScope scope(context_, arena_);
-    model_.remember(context_, memory, state_);
+    model_.remember(context_, on_device_of(context_, memory), state_);
     position_ = 0;
     started_ = true;
   }
@@ -65,7 +68,7 @@ class Session {
   std::span<const T> step(std::int64_t token) {
     if (!started_) throw Error("[session] a step without a memory; call start() first");
     ArenaScope scope(context_, arena_);
-    const Tensor<T> logits = model_.step(context_, token, position_, state_);
+    const Tensor<T> logits = on_host(context_, model_.step(context_, token, position_, state_));
     std::copy_n(logits.data(), logits_.size(), logits_.data());
     ++position_;
     return std::as_const(logits_).values();
@@ -78,21 +81,19 @@ class Session {
     if (this == &other) return;
     detail::require(&model_ == &other.model_, "session",
                     [] { return std::string("only a session of the same model can be copied"); });
-    const auto copy = [](const Tensor<T>& from, Tensor<T>& to) {
-      std::copy_n(from.data(), from.size(), to.data());
-    };
+    synchronise(other.context_);
     for (std::size_t i = 0; i < state_.layers.size(); ++i) {
       state_.layers[i].self.copy_from(other.state_.layers[i].self);
       state_.layers[i].memory.copy_from(other.state_.layers[i].memory);
     }
     for (std::size_t i = 0; i < state_.lstm.lstm.h.size(); ++i) {
-      copy(other.state_.lstm.lstm.h[i], state_.lstm.lstm.h[i]);
-      copy(other.state_.lstm.lstm.c[i], state_.lstm.lstm.c[i]);
+      copy(context_, other.state_.lstm.lstm.h[i], state_.lstm.lstm.h[i]);
+      copy(context_, other.state_.lstm.lstm.c[i], state_.lstm.lstm.c[i]);
     }
-    if (state_.lstm.y.defined()) copy(other.state_.lstm.y, state_.lstm.y);
+    if (state_.lstm.y.defined()) copy(context_, other.state_.lstm.y, state_.lstm.y);
     state_.control = other.state_.control;
     state_.time_s = other.state_.time_s;
-    copy(other.logits_, logits_);
+    std::copy_n(other.logits_.data(), logits_.size(), logits_.data());
     position_ = other.position_;
     started_ = other.started_;
   }

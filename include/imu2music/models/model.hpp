@@ -75,6 +75,8 @@ class Model {
   std::int64_t pad() const {
     return config.vocabulary == EventVocabulary2::size ? EventVocabulary2::pad : config.vocabulary - 1;
   }
+  // Where its parameters are, and so where it computes (models/weights.hpp: to_device).
+  Device device() const { return Wout.weight.value.device(); }
   bool has_memory() const { return !std::holds_alternative<std::monostate>(motion_net); }
 
   // The most memory tokens that the encoder gives for its usual input.
@@ -123,8 +125,10 @@ class Model {
         [&]<class Net>(const Net& net) -> V {
           if constexpr (std::is_same_v<Net, std::monostate>)
             throw Error("[model] a music_transformer has no encoder of motion");
-          else
+          else if constexpr (records<V>)
             return net.forward(context, input);
+          else
+            return net.forward(context, on_device_of(context, input));
         },
         motion_net);
   }
@@ -154,7 +158,7 @@ class Model {
     if (control_input) x = control_input->forward(context, x, control);
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
       return Wout.forward(context, alone->layers.forward(context, x, true));
-    Tensor<std::uint8_t> key_masked = context.allocate<std::uint8_t>(tokens.shape());
+    Tensor<std::uint8_t> key_masked = context.allocate_on_host<std::uint8_t>(tokens.shape());
     for (std::int64_t n = 0; n < tokens.size(); ++n) key_masked[n] = tokens[n] == pad();
     KeyRanges seen;
     if (memory.defined()) seen = memory_ranges(context, tokens, memory.dim(1), config);
@@ -163,14 +167,14 @@ class Model {
   }
 
   // Room for one sequence over a memory of at most `memory_length` tokens.
-  DecodingState<T> make_state(std::int64_t memory_length) const {
+  DecodingState<T> make_state(Context& context, std::int64_t memory_length) const {
     DecodingState<T> state;
     if (const auto* transformer = std::get_if<MusicTransformer<T>>(&writer))
-      state.layers = transformer->decoder.make_caches(memory_length);
+      state.layers = transformer->decoder.make_caches(context, memory_length);
     else if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
-      state.layers = alone->layers.make_caches();
+      state.layers = alone->layers.make_caches(context);
     else
-      state.lstm = std::get<LstmSeq2Seq<T>>(writer).make_state(1);
+      state.lstm = std::get<LstmSeq2Seq<T>>(writer).make_state(context, 1);
     return state;
   }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "imu2music/core/context.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/nn/embedding.hpp"
 #include "imu2music/nn/linear.hpp"
 #include "imu2music/nn/transformer.hpp"
@@ -66,6 +67,7 @@ struct ControlInput {
   ControlInput(std::int64_t D, std::int64_t L) : concat_fc(D + 1 + classes, D) {
     positions = Parameter<T>::buffer({L, 1, classes}, 0);
     positions.formula = &sinusoidal_table<T>;
+    positions.on_host = true;
   }
 
   // x: [B, T, D], tokens first_position..; control: [B, T, 12] or undefined.
@@ -76,7 +78,7 @@ struct ControlInput {
       return "the histograms must be (" + std::to_string(B) + ", " + std::to_string(length) + ", 12), not " +
              control.shape().to_string();
     });
-    Tensor<T> rows = context.allocate<T>({B, length, 1 + classes});
+    Tensor<T> rows = context.allocate_on_host<T>({B, length, 1 + classes});
     for (std::int64_t n = 0; n < B * length; ++n) {
       T* row = rows.data() + n * (1 + classes);
       row[0] = control.defined() ? T(0) : T(1);
@@ -84,7 +86,7 @@ struct ControlInput {
       for (std::int64_t c = 0; c < classes; ++c)
         row[1 + c] = position[c] + (control.defined() ? control[n * classes + c] : T(0));
     }
-    const std::array<V, 2> parts = {x, constant<V>(rows)};
+    const std::array<V, 2> parts = {x, constant<V>(on_device_of(context, rows))};
     return concat_fc.forward(context, concatenate(context, std::span<const V>(parts), 2),
                              Activation::leaky_relu, T(0.1));
   }

@@ -27,29 +27,19 @@
 #include "imu2music/nn/attention.hpp"
 #include "imu2music/ops/check.hpp"
 #include "imu2music/ops/relative_attention.hpp"
+#include "imu2music/ops/sinusoids.hpp"
 
 namespace imu2music::inline v0 {
 
 // times: any shape, N elements, s; result: [N, D].
 template <class T>
 Tensor<T> time_position_rows(Context& context, const Tensor<double>& times, std::int64_t D) {
-  Tensor<double> rates = context.allocate<double>({(D + 1) / 2});
+  Tensor<double> rates = context.allocate_on_host<double>({(D + 1) / 2});
   for (std::int64_t i = 0; i < rates.size(); ++i)
     rates[i] = std::pow(10000.0, -static_cast<double>(2 * i) / static_cast<double>(D));
-  Tensor<T> rows = context.allocate<T>({times.size(), D});
-  constexpr std::int64_t operations = 40;  // of a sine
-  parallel_for(context.threads(), times.size(), detail::grain_for(operations * D),
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t n = begin; n < end; ++n) {
-                   const double u = TemporalEncoder<T>::token_rate_hz * times[n];
-                   T* row = rows.data() + n * D;
-                   for (std::int64_t c = 0; c < D; ++c) {
-                     const double angle = u * rates[c / 2];
-                     row[c] = static_cast<T>(c % 2 == 0 ? std::sin(angle) : std::cos(angle));
-                   }
-                 }
-               });
-  return rows;
+  Tensor<double> u = context.allocate_on_host<double>(times.shape());
+  for (std::int64_t n = 0; n < u.size(); ++n) u[n] = TemporalEncoder<T>::token_rate_hz * times[n];
+  return sinusoids<T>(context, u, rates, D);
 }
 
 // What the token at time_s sees of S memory tokens.
@@ -70,8 +60,8 @@ inline KeyRanges memory_ranges(Context& context, const Tensor<std::int64_t>& ids
                                const ModelConfig& config) {
   if (!config.bounds_sight()) return {};
   const Tensor<double> times = token_times(ids);
-  KeyRanges ranges{context.allocate<std::int32_t>(times.shape()),
-                   context.allocate<std::int32_t>(times.shape())};
+  KeyRanges ranges{context.allocate_on_host<std::int32_t>(times.shape()),
+                   context.allocate_on_host<std::int32_t>(times.shape())};
   for (std::int64_t n = 0; n < times.size(); ++n) {
     const KeyRange range = memory_range(times[n], S, config);
     ranges.first[n] = range.first;

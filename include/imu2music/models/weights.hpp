@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/io/model_config.hpp"
 #include "imu2music/io/safetensors.hpp"
 #include "imu2music/io/tensor_file.hpp"
@@ -333,6 +334,26 @@ void pack_weights(Model<T>& model, WeightFormat format = WeightFormat::plain) {
   model.visit(pack);
 }
 
+// Brings a model's parameters to a device, where it computes from then on: Session, Learner and
+// WindowLikelihoods follow Model::device(). Dense weights in the format given. Throws DeviceError where there
+// is no such device.
+template <class T>
+void to_device(Model<T>& model, Device device, WeightFormat format = WeightFormat::plain) {
+  if (device == model.device()) return;
+  Context context(1, device);
+  const auto move = [&]<class Entry>(const std::string&, Entry& entry) {
+    if constexpr (std::is_same_v<Entry, Parameter<T>>) {
+      entry.packed.clear();
+      if (entry.on_host) return;
+      entry.value = on_device_of(context, entry.value);
+      // A plain matrix is used as it stands; a convolution's weight is put in order once.
+      if (format != WeightFormat::plain || entry.shape.rank() == 3) entry.pack(context, format);
+    }
+  };
+  model.visit(move);
+  synchronise(context);  // other queues may read them now
+}
+
 // An untrained model. Parameters depend on config and seed alone.
 template <class T = float>
 Model<T> init_model(ModelConfig config, std::uint64_t seed) {
@@ -349,17 +370,22 @@ Model<T> init_model(ModelConfig config, std::uint64_t seed) {
   return model;
 }
 
-// Writes every tensor under its state_dict name. Throws InputError where the file cannot be written.
+// Writes every tensor under its state_dict name. Of a model on a device, all work on its parameters must be
+// done (synchronise()). Throws InputError where the file cannot be written.
 template <class T>
 void save_model(Model<T>& model, const std::string& path) {
+  Context context(1, model.device());
   std::vector<TensorEntry> entries;
+  std::vector<Tensor<T>> here;  // what the entries point to
   const auto collect = [&]<class Entry>(const std::string& name, Entry& entry) {
-    if constexpr (std::is_same_v<Entry, Parameter<T>>)
+    if constexpr (std::is_same_v<Entry, Parameter<T>>) {
+      here.push_back(on_host(context, entry.value));
       entries.push_back({name, DtypeOf<T>::value, entry.shape,
-                         reinterpret_cast<const std::byte*>(entry.value.data()),
+                         reinterpret_cast<const std::byte*>(here.back().data()),
                          entry.value.size() * static_cast<std::int64_t>(sizeof(T))});
-    else
+    } else {
       entries.push_back({name, Dtype::i64, Shape{}, reinterpret_cast<const std::byte*>(&entry.value), 8});
+    }
   };
   model.visit(collect);
   write_safetensors(path, entries, {{"format", "pt"}, {config_metadata_key, to_json(model.config)}});

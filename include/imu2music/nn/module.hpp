@@ -46,6 +46,7 @@ struct Parameter {
   bool trainable = true;                         // false: a buffer, such as a running mean
   Tensor<T> (*formula)(const Shape&) = nullptr;  // where given, a file may lack it: its value follows from it
   int free_axis = -1;                            // an axis whose size is the file's choice; -1: none
+  bool on_host = false;  // read by the host too: stays on the CPU, whatever the model does
   Tensor<T> value;
 
   // A dense layer's or one-dimensional convolution's weight: where it is cut into parts that are used by
@@ -69,9 +70,12 @@ struct Parameter {
     return parameter;
   }
 
-  // Packs such a weight from its value; others have nothing to pack.
+  // Packs such a weight from its value; others have nothing to pack. The context: of the value's device.
   void pack(WeightFormat format = WeightFormat::plain) {
     Context context;
+    pack(context, format);
+  }
+  void pack(Context& context, WeightFormat format) {
     packed.clear();
     std::int64_t first = 0;
     for (const std::int64_t end : dense_parts) {

@@ -90,7 +90,7 @@ struct TransformerEncoder {
   }
 
   // Caches for one causal sequence.
-  std::vector<DecoderLayerCache<T>> make_caches() const {
+  std::vector<DecoderLayerCache<T>> make_caches(Context&) const {
     std::vector<DecoderLayerCache<T>> caches;
     for (const auto& layer : layers)
       caches.push_back({KeyValueCache<T>(layer.self_attn.heads, layer.self_attn.Er.value), {}});
@@ -188,7 +188,7 @@ struct TransformerDecoder {
   }
 
   // Caches for one sequence over a memory of at most `memory_length` tokens.
-  std::vector<DecoderLayerCache<T>> make_caches(std::int64_t memory_length) const {
+  std::vector<DecoderLayerCache<T>> make_caches(Context&, std::int64_t memory_length) const {
     std::vector<DecoderLayerCache<T>> caches;
     for (const auto& layer : layers) {
       const std::int64_t H = layer.self_attn.heads, K = layer.self_attn.Er.shape[1];

@@ -86,16 +86,21 @@ template <class T>
 void save_checkpoint(Learner<T>& learner, const TrainingConfig& config, const TrainingProgress& progress,
                      const std::string& path) {
   std::vector<TensorEntry> entries;
+  std::vector<Tensor<T>> here;  // what the entries point to
+  const auto add = [&](const std::string& name, const Tensor<T>& value) {
+    here.push_back(on_host(learner.context(), value));
+    entries.push_back(checkpoint_detail::entry_of(name, here.back()));
+  };
   const auto collect = [&]<class Entry>(const std::string& name, Entry& entry) {
     if constexpr (std::is_same_v<Entry, Parameter<T>>)
-      entries.push_back(checkpoint_detail::entry_of(name, entry.value));
+      add(name, entry.value);
     else
       entries.push_back({name, Dtype::i64, Shape{}, reinterpret_cast<const std::byte*>(&entry.value), 8});
   };
   learner.model().visit(collect);
   for (const LearntParameter<T>& p : learner.parameters()) {
-    entries.push_back(checkpoint_detail::entry_of("first_moment." + p.name, p.first_moment));
-    entries.push_back(checkpoint_detail::entry_of("second_moment." + p.name, p.second_moment));
+    add("first_moment." + p.name, p.first_moment);
+    add("second_moment." + p.name, p.second_moment);
   }
   write_safetensors(path, entries,
                     {{training_metadata_key, to_json(config)},
@@ -120,7 +125,7 @@ TrainingProgress load_checkpoint(const TensorFile& file, Learner<T>& learner) {
     throw InputError(file.path, "says nothing of its progress", "it is damaged: use another checkpoint");
   const TrainingProgress progress = checkpoint_detail::progress_from(found->second, file.path);
   detail::TensorFaults faults;
-  std::vector<std::pair<const TensorEntry*, T*>> values;
+  std::vector<std::pair<const TensorEntry*, Tensor<T>>> values;
   std::vector<std::pair<const TensorEntry*, std::int64_t*>> counts;
   const auto want = [&](const std::string& name, Tensor<T>& tensor) {
     const TensorEntry* entry = file.find(name);
@@ -130,7 +135,7 @@ TrainingProgress load_checkpoint(const TensorFile& file, Learner<T>& learner) {
       faults.add(name + " is " + name_of(entry->dtype) + " " + entry->shape.to_string() + " instead of " +
                  name_of(DtypeOf<T>::value) + " " + tensor.shape().to_string());
     else
-      values.emplace_back(entry, tensor.data());
+      values.emplace_back(entry, tensor);
   };
   const auto restore = [&]<class Entry>(const std::string& name, Entry& entry) {
     if constexpr (std::is_same_v<Entry, Parameter<T>>) {
@@ -149,7 +154,15 @@ TrainingProgress load_checkpoint(const TensorFile& file, Learner<T>& learner) {
     want("second_moment." + p.name, p.second_moment);
   }
   faults.throw_if_any(file.path);
-  for (const auto& [entry, target] : values) copy_values(*entry, target);
+  for (auto& [entry, target] : values) {
+    if (target.device() == Device::cpu()) {
+      copy_values(*entry, target.data());
+      continue;
+    }
+    Tensor<T> stored = Tensor<T>::uninitialised(target.shape());
+    copy_values(*entry, stored.data());
+    copy(learner.context(), on_device_of(learner.context(), stored), target);
+  }
   for (const auto& [entry, target] : counts) copy_values(*entry, target);
   learner.set_steps(progress.step);
   return progress;

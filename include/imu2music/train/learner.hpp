@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "imu2music/autograd/autograd.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/models/model.hpp"
 #include "imu2music/ops/adam.hpp"
 #include "imu2music/ops/cross_entropy_backward.hpp"
@@ -52,16 +53,18 @@ template <class T>
 class Learner {
  public:
   // The model must outlive the learner and be trained by nobody else.
-  explicit Learner(Model<T>& model, int threads = 1)
-      : model_(model), context_(threads), pool_(std::make_shared<BufferPool>()), tape_(context_) {
+  // device: where it computes, and where the model's parameters are from then on.
+  explicit Learner(Model<T>& model, int threads = 1, Device device = Device::cpu())
+      : model_(model), context_(threads, device), pool_(std::make_shared<BufferPool>()), tape_(context_) {
     context_.set_pool(pool_);
     const auto adopt = [&]<class Entry>(const std::string& name, Entry& entry) {
       if constexpr (std::is_same_v<Entry, Parameter<T>>) {
-        entry.value = entry.value.clone();
+        entry.value = entry.on_host || !context_.on_device() ? entry.value.clone()
+                                                             : on_device_of(context_, entry.value);
         entry.packed.clear();  // the value will change
         if (!entry.trainable) return;
         parameters_.push_back(
-            {name, entry.value, Tensor<T>(entry.shape), Tensor<T>(entry.shape), Tensor<T>(entry.shape)});
+            {name, entry.value, zeros(entry.shape), zeros(entry.shape), zeros(entry.shape)});
         tape_.watch(entry.value, parameters_.back().gradient);
       } else {
         counters_[&entry] = &entry;
@@ -87,10 +90,11 @@ class Learner {
     using V = Variable<T>;
     V memory;
     if (batch.input.defined())
-      memory = model_.encode_memory(context_, model_.encode_motion(context_, V(batch.input)));
+      memory = model_.encode_memory(context_,
+                                    model_.encode_motion(context_, V(on_device_of(context_, batch.input))));
     const V out = model_.logits(context_, memory, batch.tokens, batch.control);
     memory = V();
-    if (logits != nullptr) *logits = out.value();
+    if (logits != nullptr) *logits = on_host(context_, out.value());
     Tensor<T> dlogits;
     dlogits = context_.allocate<T>(out.shape());
     const CrossEntropySums sums = cross_entropy_backward(context_, out.value(), batch.targets, model_.pad(),
@@ -117,12 +121,19 @@ class Learner {
       LearntParameter<T>& p = parameters_[n];
       adam_step(context_, p.value, p.gradient, p.first_moment, p.second_moment, steps_, gradient_scale,
                 options);
-      std::fill_n(p.gradient.data(), p.gradient.size(), T(0));
+      zero(context_, p.gradient);
     }
     tape_.forget_use();
   }
 
  private:
+  Tensor<T> zeros(const Shape& shape) {
+    if (!context_.on_device()) return Tensor<T>(shape);
+    Tensor<T> x = context_.allocate<T>(shape);
+    zero(context_, x);
+    return x;
+  }
+
   Model<T>& model_;
   Context context_;
   std::shared_ptr<BufferPool> pool_;

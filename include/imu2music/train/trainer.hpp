@@ -65,6 +65,7 @@ struct TrainerOptions {
   bool resume = false;
   std::function<void(const TrainingReport&)> on_report = {};
   std::function<bool()> stop = {};  // asked after every step; true ends the run with a checkpoint
+  Device device = Device::cpu();
 };
 
 struct TrainingOutcome {
@@ -78,7 +79,10 @@ class Trainer {
   // The model is as it should start: initialised, or loaded. Throws InputError where the folder holds a run
   // already and `resume` is not set, or the run in it was told something else.
   Trainer(Model<float>& model, const TrainingConfig& config, const BatchSource& data, TrainerOptions options)
-      : config_(config), data_(data), options_(std::move(options)), learner_(model, options_.threads) {
+      : config_(config),
+        data_(data),
+        options_(std::move(options)),
+        learner_(model, options_.threads, options_.device) {
     if (options_.resume)
       read_state();
     else
@@ -214,7 +218,8 @@ class Trainer {
     std::string what = std::isfinite(loss) ? "" : "the loss";
     for (const LearntParameter<float>& p : learner_.parameters()) {
       if (!what.empty()) break;
-      for (const float value : p.gradient.values())
+      const Tensor<float> gradient = on_host(learner_.context(), p.gradient);
+      for (const float value : gradient.values())
         if (!std::isfinite(value)) {
           what = "the gradient of " + p.name;
           break;
@@ -275,6 +280,7 @@ class Trainer {
 
   void save_weights(const char* name) {
     learner_.model().config.untrained = false;
+    synchronise(learner_.context());
     save_model(learner_.model(), file(name));
   }
 

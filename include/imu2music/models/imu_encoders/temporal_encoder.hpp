@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "imu2music/core/context.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/nn/conv.hpp"
 #include "imu2music/nn/embedding.hpp"
 #include "imu2music/nn/layer_norm.hpp"
@@ -93,6 +94,7 @@ struct TemporalEncoder {
         norm(s.W),
         fcn(s.W, D),
         first_positions(sinusoidal_positions<T>(75, D)) {
+    mean.on_host = deviation.on_host = true;
     std::int64_t dilation = 1;
     for (int i = 0; i < s.blocks; ++i) {
       if (halvings_before(i) > 0) dilation = 1;
@@ -128,21 +130,35 @@ struct TemporalEncoder {
     }
     const V tokens = fcn.forward(context, norm.forward(context, x));
     const std::int64_t B = tokens.dim(0), S = tokens.dim(1), D = tokens.dim(2);
-    Tensor<T> positions = context.allocate<T>(tokens.shape());
-    for (std::int64_t s = 0; s < S; ++s) write_position(s, positions.data() + s * D);
-    for (std::int64_t b = 1; b < B; ++b) std::copy_n(positions.data(), S * D, positions.data() + b * S * D);
-    return add(context, tokens, constant<V>(positions));
+    return add(context, tokens, constant<V>(positions_of(context, B, S, D)));
+  }
+
+  // The positions of S tokens, alike in every sequence: [B, S, D].
+  Tensor<T> positions_of(Context& context, std::int64_t B, std::int64_t S, std::int64_t D) const {
+    Tensor<T> rows = context.allocate_on_host<T>({context.on_device() ? 1 : B, S, D});
+    for (std::int64_t s = 0; s < S; ++s) write_position(s, rows.data() + s * D);
+    if (context.on_device()) {
+      const Tensor<T> first = on_device_of(context, rows);
+      rows = context.allocate<T>({B, S, D});
+      for (std::int64_t b = 0; b < B; ++b) {
+        Tensor<T> sequence = rows.slice(b, 1);
+        copy(context, first, sequence);
+      }
+      return rows;
+    }
+    for (std::int64_t b = 1; b < B; ++b) std::copy_n(rows.data(), S * D, rows.data() + b * S * D);
+    return rows;
   }
 
   // x: [B, C, T].
   template <class V>
   V standardise(Context& context, const V& x) const {
-    Tensor<T> scale = context.allocate<T>({sizes.C}), shift = context.allocate<T>({sizes.C});
+    Tensor<T> scale = context.allocate_on_host<T>({sizes.C}), shift = context.allocate_on_host<T>({sizes.C});
     for (std::int64_t c = 0; c < sizes.C; ++c) {
       scale[c] = T(1) / deviation.value[c];
       shift[c] = -mean.value[c] * scale[c];
     }
-    return batch_norm(context, x, scale, shift);
+    return batch_norm(context, x, on_device_of(context, scale), on_device_of(context, shift));
   }
 
   // The sinusoidal position of token s (formula: nn/embedding.hpp), [D].
@@ -181,6 +197,9 @@ class TemporalStream {
   // The encoder must outlive the stream.
   explicit TemporalStream(const TemporalEncoder<T>& encoder, int threads = 1)
       : encoder_(encoder), context_(threads), token_(Shape{encoder.fcn.weight.shape[0]}) {
+    detail::require(encoder.fcn.weight.value.device() == Device::cpu(), "temporal_stream", [] {
+      return std::string("frames are encoded one by one on the cpu, and this model is on a device");
+    });
     histories_.emplace_back(encoder.stem);
     for (const Conv1d<T>& halving : encoder.halvings) histories_.emplace_back(halving);
     for (const TemporalBlock<T>& block : encoder.blocks) histories_.emplace_back(block.conv);
