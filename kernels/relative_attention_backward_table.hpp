@@ -26,6 +26,7 @@
 #include <cstdint>
 
 #include "kernel_context.hpp"
+#include "relative_attention_table.hpp"
 
 namespace imu2music::inline v0::kernels {
 
@@ -63,9 +64,28 @@ struct RelativeAttentionBackwardArguments {
   T scale = 1;
 };
 
+// Every head of B sequences at once, on devices. `forward` is the forward pass's batch with its out and
+// log_sum_exp; its query_offset is 0. Gradients are laid out as what they belong to.
+template <class T>
+struct RelativeAttentionBackwardBatch {
+  RelativeAttentionBatch<T> forward;
+  const T* dout = nullptr;
+  std::int64_t dout_stride = 0;
+  T* delta = nullptr;  // [B, H, T], scratch
+  T* dq = nullptr;
+  std::int64_t dq_stride = 0;
+  T* dk = nullptr;
+  std::int64_t dk_stride = 0;
+  T* dv = nullptr;
+  std::int64_t dv_stride = 0;
+  T* dEr = nullptr;  // [L, K], added to, or null
+};
+
 template <class T>
 struct RelativeAttentionBackwardKernels {
   void (*backward)(const Context& context, const RelativeAttentionBackwardArguments<T>& arguments) = nullptr;
+  // Null on the CPU, which takes heads one by one.
+  void (*backward_batch)(const Context& context, const RelativeAttentionBackwardBatch<T>& batch) = nullptr;
 };
 
 }  // namespace imu2music::inline v0::kernels

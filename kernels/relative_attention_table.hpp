@@ -59,11 +59,38 @@ struct RelativeAttentionArguments {
 
 constexpr std::int64_t max_head_width = 256;
 
+// Every head of B sequences at once, on devices. Rows of q, k, v and out are those of a sequence after those
+// of the one before it, head h in columns h K..; k and Er are not transposed:
+//   q, out: [B T, H K]   k, v: [B S, H K]   er: [L, K] or null   log_sum_exp: [B, H, T] or null
+//   key_masked: [B, S] or null   key_first, key_last: [B, T] or null
+template <class T>
+struct RelativeAttentionBatch {
+  const T* q = nullptr;
+  std::int64_t q_stride = 0;
+  const T* k = nullptr;
+  std::int64_t k_stride = 0;
+  const T* v = nullptr;
+  std::int64_t v_stride = 0;
+  const T* er = nullptr;
+  T* out = nullptr;
+  std::int64_t out_stride = 0;
+  T* log_sum_exp = nullptr;
+  const std::uint8_t* key_masked = nullptr;
+  const std::int32_t* key_first = nullptr;
+  const std::int32_t* key_last = nullptr;
+  std::int64_t B = 0, H = 0, queries = 0, S = 0, L = 0, K = 0;
+  std::int64_t query_offset = 0;
+  bool causal = false;
+  T scale = 1;
+};
+
 template <class T>
 struct RelativeAttentionKernels {
   // Queries i_begin..i_end.
   void (*forward)(const Context& context, const RelativeAttentionArguments<T>& arguments,
                   std::int64_t i_begin, std::int64_t i_end) = nullptr;
+  // Null on the CPU, which takes heads one by one.
+  void (*forward_batch)(const Context& context, const RelativeAttentionBatch<T>& batch) = nullptr;
 };
 
 }  // namespace imu2music::inline v0::kernels

@@ -30,7 +30,16 @@ Variable<T> concatenate(Context& context, std::span<const Variable<T>> parts, in
           const std::int64_t own = part.dim(axis) * inner;
           if (!part.is_constant()) {
             Tensor<T> share = tape.context().template allocate<T>(part.shape());
-            for (std::int64_t row = 0; row < dy.size() / width; ++row)
+            if (tape.context().on_device()) {
+              kernels::StridedCopyArguments<T> arguments;
+              arguments.x = dy.data() + first, arguments.y = share.data(), arguments.rank = 2;
+              arguments.size[0] = dy.size() / width, arguments.size[1] = own;
+              arguments.x_stride[0] = width, arguments.x_stride[1] = 1;
+              arguments.y_stride[0] = own, arguments.y_stride[1] = 1;
+              tape.context().template table<kernels::StridedCopyKernels<T>>().copy(tape.context().kernel(),
+                                                                                   arguments);
+            }
+            for (std::int64_t row = 0; row < dy.size() / width && !tape.context().on_device(); ++row)
               std::copy_n(dy.data() + row * width + first, own, share.data() + row * own);
             tape.accumulate(part, share);
           }

@@ -90,10 +90,10 @@ struct TransformerEncoder {
   }
 
   // Caches for one causal sequence.
-  std::vector<DecoderLayerCache<T>> make_caches(Context&) const {
+  std::vector<DecoderLayerCache<T>> make_caches(Context& context) const {
     std::vector<DecoderLayerCache<T>> caches;
     for (const auto& layer : layers)
-      caches.push_back({KeyValueCache<T>(layer.self_attn.heads, layer.self_attn.Er.value), {}});
+      caches.push_back({KeyValueCache<T>(context, layer.self_attn.heads, layer.self_attn.Er.value), {}});
     return caches;
   }
 
@@ -188,12 +188,12 @@ struct TransformerDecoder {
   }
 
   // Caches for one sequence over a memory of at most `memory_length` tokens.
-  std::vector<DecoderLayerCache<T>> make_caches(Context&, std::int64_t memory_length) const {
+  std::vector<DecoderLayerCache<T>> make_caches(Context& context, std::int64_t memory_length) const {
     std::vector<DecoderLayerCache<T>> caches;
     for (const auto& layer : layers) {
       const std::int64_t H = layer.self_attn.heads, K = layer.self_attn.Er.shape[1];
-      caches.push_back(
-          {KeyValueCache<T>(H, layer.self_attn.Er.value), KeyValueCache<T>(H, K, memory_length)});
+      caches.push_back({KeyValueCache<T>(context, H, layer.self_attn.Er.value),
+                        KeyValueCache<T>(context, H, K, memory_length)});
     }
     return caches;
   }

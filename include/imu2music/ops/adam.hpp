@@ -17,6 +17,7 @@
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
@@ -75,6 +76,7 @@ double sum_of_squares(Context& context, const Tensor<T>& x) {
                [&](std::int64_t begin, std::int64_t end) {
                  table.sums_of_squares(context.kernel(), x.data(), sums.data(), x.size(), begin, end);
                });
+  sums = on_host(context, sums);
   double sum = 0;
   for (const double part : sums.values()) sum += part;
   return sum;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <span>
 
+#include <cpu/strided_copy.hpp>
+
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/tensor.hpp"
 #include "imu2music/ops/check.hpp"
@@ -41,6 +43,16 @@ Tensor<T> concatenate(Context& context, std::span<const Tensor<T>> parts, int ax
   std::int64_t first = 0;
   for (const Tensor<T>& part : parts) {
     const std::int64_t run = part.dim(axis) * inner;
+    if (context.on_device()) {
+      kernels::StridedCopyArguments<T> arguments;
+      arguments.x = part.data(), arguments.y = y.data() + first, arguments.rank = 2;
+      arguments.size[0] = outer, arguments.size[1] = run;
+      arguments.x_stride[0] = run, arguments.x_stride[1] = 1;
+      arguments.y_stride[0] = total * inner, arguments.y_stride[1] = 1;
+      context.table<kernels::StridedCopyKernels<T>>().copy(context.kernel(), arguments);
+      first += run;
+      continue;
+    }
     for (std::int64_t n = 0; n < outer; ++n)
       std::copy_n(part.data() + n * run, run, y.data() + n * total * inner + first);
     first += run;

@@ -9,6 +9,7 @@
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
@@ -28,11 +29,13 @@ double cross_entropy(Context& context, const Tensor<T>& logits, const Tensor<std
     counted += target != ignore;
   }
   detail::require(counted > 0, "cross_entropy", [] { return std::string("every target is padding"); });
+  const Tensor<std::int64_t> there = on_device_of(context, targets);
   Tensor<T> nll = context.allocate<T>({rows});
   const auto& table = context.table<kernels::CrossEntropyKernels<T>>();
   parallel_for(context.threads(), rows, detail::grain_for(8 * V), [&](std::int64_t begin, std::int64_t end) {
-    table.forward(context.kernel(), logits.data(), targets.data(), nll.data(), begin, end, V, ignore);
+    table.forward(context.kernel(), logits.data(), there.data(), nll.data(), begin, end, V, ignore);
   });
+  nll = on_host(context, nll);
   double sum = 0;
   for (T value : nll.values()) sum += value;
   return sum / static_cast<double>(counted);

@@ -12,6 +12,7 @@
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
@@ -44,10 +45,11 @@ CrossEntropySums cross_entropy_backward(Context& context, const Tensor<T>& logit
     });
     result.count += target != ignore;
   }
+  const Tensor<std::int64_t> there = on_device_of(context, targets);
   Tensor<double> sums = context.allocate<double>({rows, 2});
   kernels::CrossEntropyBackwardArguments<T> arguments;
   arguments.logits = logits.data();
-  arguments.targets = targets.data();
+  arguments.targets = there.data();
   arguments.dlogits = dlogits.defined() ? dlogits.data() : nullptr;
   arguments.sums = sums.data();
   arguments.V = V;
@@ -58,6 +60,7 @@ CrossEntropySums cross_entropy_backward(Context& context, const Tensor<T>& logit
   parallel_for(context.threads(), rows, detail::grain_for(16 * V), [&](std::int64_t begin, std::int64_t end) {
     table.backward(context.kernel(), arguments, begin, end);
   });
+  sums = on_host(context, sums);  // of a device: the loss is read out here
   for (std::int64_t n = 0; n < rows; ++n) {
     result.nll += sums[2 * n];
     result.loss += sums[2 * n + 1];

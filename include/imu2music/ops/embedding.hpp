@@ -9,6 +9,7 @@
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
@@ -33,14 +34,15 @@ Tensor<T> embedding(Context& context, const Tensor<std::int64_t>& ids, const Ten
     detail::require(ids[n] >= 0 && ids[n] < V, "embedding", [&] {
       return "token " + std::to_string(ids[n]) + " is outside the vocabulary of " + std::to_string(V);
     });
+  const Tensor<std::int64_t> there = on_device_of(context, ids);
+  const Tensor<T> rows = on_device_of(context, positions);
   Tensor<T> y = context.allocate<T>({B, length, D});
   const auto& kernel = context.table<kernels::EmbeddingKernels<T>>();
-  parallel_for(context.threads(), B * length, detail::grain_for(D),
-               [&](std::int64_t begin, std::int64_t end) {
-                 kernel.forward(context.kernel(), ids.data(), table.data(),
-                                positions.defined() ? positions.data() : nullptr, first_position, y.data(),
-                                begin, end, length, D);
-               });
+  parallel_for(
+      context.threads(), B * length, detail::grain_for(D), [&](std::int64_t begin, std::int64_t end) {
+        kernel.forward(context.kernel(), there.data(), table.data(), rows.defined() ? rows.data() : nullptr,
+                       first_position, y.data(), begin, end, length, D);
+      });
   return y;
 }
 

@@ -9,6 +9,7 @@
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
@@ -27,9 +28,10 @@ void embedding_backward(Context& context, const Tensor<T>& dy, const Tensor<std:
     detail::require(id >= 0 && id < V, "embedding_backward", [&] {
       return "token " + std::to_string(id) + " is outside the vocabulary of " + std::to_string(V);
     });
+  const Tensor<std::int64_t> there = on_device_of(context, ids);
   const auto& kernel = context.table<kernels::EmbeddingBackwardKernels<T>>();
   parallel_for(context.threads(), D, detail::grain_for(rows), [&](std::int64_t begin, std::int64_t end) {
-    kernel.backward(context.kernel(), dy.data(), ids.data(), dtable.data(), rows, begin, end, D);
+    kernel.backward(context.kernel(), dy.data(), there.data(), dtable.data(), rows, begin, end, D);
   });
 }
 

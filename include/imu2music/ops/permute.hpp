@@ -8,6 +8,8 @@
 #include <initializer_list>
 #include <span>
 
+#include <cpu/strided_copy.hpp>
+
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/tensor.hpp"
 #include "imu2music/ops/check.hpp"
@@ -38,6 +40,19 @@ Tensor<T> permute(Context& context, const Tensor<T>& x, std::span<const int> ord
                   [&] { return "the order must name each axis of " + x.shape().to_string() + " once"; });
   Tensor<T> y = context.allocate<T>(shape);
   if (y.size() == 0) return y;
+  if (context.on_device()) {
+    kernels::StridedCopyArguments<T> arguments;
+    arguments.x = x.data(), arguments.y = y.data(), arguments.rank = rank;
+    std::int64_t y_stride = 1;
+    for (int axis = rank - 1; axis >= 0; --axis) {
+      arguments.size[axis] = shape[axis];
+      arguments.x_stride[axis] = steps[static_cast<std::size_t>(axis)];
+      arguments.y_stride[axis] = y_stride;
+      y_stride *= shape[axis];
+    }
+    context.table<kernels::StridedCopyKernels<T>>().copy(context.kernel(), arguments);
+    return y;
+  }
   if (rank == 0) {
     y[0] = x[0];
     return y;

@@ -8,10 +8,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cpu/relative_attention.hpp>
+#include <cpu/strided_copy.hpp>
+#include <memory>
 
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
@@ -127,6 +130,32 @@ Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> sha
 
 }  // namespace detail
 
+namespace detail {
+
+// On a device: all heads in one launch. `batch` has what differs between the two kinds of attention.
+template <class T>
+Tensor<T> attention_on_device(Context& context, kernels::RelativeAttentionBatch<T> batch,
+                              const Tensor<std::uint8_t>& key_masked, const KeyRanges& ranges,
+                              Tensor<T>* log_sum_exp) {
+  const Tensor<std::uint8_t> masked = on_device_of(context, key_masked);
+  const Tensor<std::int32_t> first = on_device_of(context, ranges.first),
+                             last = on_device_of(context, ranges.last);
+  const std::int64_t D = batch.H * batch.K;
+  Tensor<T> out = context.allocate<T>({batch.B, batch.queries, D});
+  if (log_sum_exp != nullptr) *log_sum_exp = context.allocate<T>({batch.B, batch.H, batch.queries});
+  batch.out = out.data();
+  batch.out_stride = D;
+  batch.log_sum_exp = log_sum_exp == nullptr ? nullptr : log_sum_exp->data();
+  batch.key_masked = masked.data();
+  batch.key_first = first.data();
+  batch.key_last = last.data();
+  batch.scale = T(1) / std::sqrt(static_cast<T>(batch.K));
+  context.table<kernels::RelativeAttentionKernels<T>>().forward_batch(context.kernel(), batch);
+  return out;
+}
+
+}  // namespace detail
+
 // Self-attention. qkv: [B, T, 3 D], queries, keys and values side by side; Er: [L, K] shared by the heads, L
 // >= T; key_masked: [B, T], nonzero where no query may look (padding), or undefined; result: [B, T, D].
 // log_sum_exp, where wanted, becomes the softmax's normaliser, [B, H, T], for the gradient.
@@ -137,6 +166,14 @@ Tensor<T> relative_self_attention(Context& context, const Tensor<T>& qkv, const 
                                   Tensor<T>* log_sum_exp = nullptr) {
   detail::require_self_attention("relative_self_attention", qkv, Er, heads, key_masked);
   const std::int64_t B = qkv.dim(0), length = qkv.dim(1), D = qkv.dim(2) / 3, K = D / heads;
+  if (context.on_device()) {
+    kernels::RelativeAttentionBatch<T> batch;
+    batch.q = qkv.data(), batch.k = qkv.data() + D, batch.v = qkv.data() + 2 * D, batch.er = Er.data();
+    batch.q_stride = batch.k_stride = batch.v_stride = 3 * D;
+    batch.B = B, batch.H = heads, batch.queries = batch.S = length, batch.L = Er.dim(0), batch.K = K;
+    batch.causal = causal;
+    return detail::attention_on_device(context, batch, key_masked, {}, log_sum_exp);
+  }
   Tensor<T> er_t = detail::transposed(context, Er);
   kernels::RelativeAttentionArguments<T> shared;
   shared.q_stride = shared.v_stride = 3 * D;
@@ -157,6 +194,13 @@ Tensor<T> cross_attention(Context& context, const Tensor<T>& q, const Tensor<T>&
                           const KeyRanges& ranges = {}, Tensor<T>* log_sum_exp = nullptr) {
   detail::require_cross_attention("cross_attention", q, kv, heads, ranges);
   const std::int64_t B = q.dim(0), queries = q.dim(1), D = q.dim(2), S = kv.dim(1);
+  if (context.on_device()) {
+    kernels::RelativeAttentionBatch<T> batch;
+    batch.q = q.data(), batch.k = kv.data(), batch.v = kv.data() + D;
+    batch.q_stride = D, batch.k_stride = batch.v_stride = 2 * D;
+    batch.B = B, batch.H = heads, batch.queries = queries, batch.S = S, batch.K = D / heads;
+    return detail::attention_on_device(context, batch, {}, ranges, log_sum_exp);
+  }
   kernels::RelativeAttentionArguments<T> shared;
   shared.q_stride = D;
   shared.v_stride = 2 * D;
@@ -166,8 +210,9 @@ Tensor<T> cross_attention(Context& context, const Tensor<T>& q, const Tensor<T>&
                            heads, queries, log_sum_exp);
 }
 
-// The keys and values of one attention layer for one sequence that grows token by token, keys transposed as
-// the kernel wants them. Made once; append() and the attention over it never allocate.
+// The keys and values of one attention layer for one sequence that grows token by token, in the order that
+// the kernel wants: on the CPU keys transposed, on a device rows as they come. Made once; on the CPU append()
+// and the attention over it never allocate.
 template <class T>
 class KeyValueCache {
  public:
@@ -177,6 +222,26 @@ class KeyValueCache {
   KeyValueCache(std::int64_t heads, const Tensor<T>& Er) : KeyValueCache(heads, Er.dim(1), Er.dim(0)) {
     er_t_ = Tensor<T>({K_, row_});
     detail::transpose(Er.data(), K_, capacity_, K_, er_t_.data(), row_);
+  }
+
+  // The same where the context computes; Er must be there too.
+  KeyValueCache(Context& context, std::int64_t heads, const Tensor<T>& Er) {
+    if (!context.on_device()) {
+      *this = KeyValueCache(heads, Er);
+      return;
+    }
+    *this = KeyValueCache(context, heads, Er.dim(1), Er.dim(0));
+    er_ = Er;
+  }
+  KeyValueCache(Context& context, std::int64_t heads, std::int64_t K, std::int64_t capacity) {
+    if (!context.on_device()) {
+      *this = KeyValueCache(heads, K, capacity);
+      return;
+    }
+    heads_ = heads, K_ = K, capacity_ = capacity, queue_ = context.queue();
+    k_ = context.allocate<T>({capacity, heads * K});
+    v_ = context.allocate<T>({capacity, heads * K});
+    masked_ = Tensor<std::uint8_t>({capacity});
   }
 
   // For cross-attention: room for `capacity` memory tokens.
@@ -204,14 +269,19 @@ class KeyValueCache {
                  std::to_string(other.K_) + " do not fit " + std::to_string(capacity_) + " of " +
                  std::to_string(heads_) + " heads of " + std::to_string(K_);
         });
+    std::copy_n(other.masked_.data(), other.length_, masked_.data());
+    length_ = other.length_;
+    any_masked_ = other.any_masked_;
+    if (queue_ != nullptr) {
+      copy_rows(other.k_.data(), width(), k_.data(), length_);
+      copy_rows(other.v_.data(), width(), v_.data(), length_);
+      return;
+    }
     for (std::int64_t c = 0; c < width(); ++c)
       std::copy_n(other.k_t_.data() + c * other.row_, other.length_, k_t_.data() + c * row_);
     for (std::int64_t h = 0; h < heads_; ++h)
       std::copy_n(other.v_.data() + h * other.capacity_ * K_, other.length_ * K_,
                   v_.data() + h * capacity_ * K_);
-    std::copy_n(other.masked_.data(), other.length_, masked_.data());
-    length_ = other.length_;
-    any_masked_ = other.any_masked_;
   }
 
   // Takes `count` rows of keys and of values, D wide each, with row stride `stride`; `masked`: they are
@@ -221,7 +291,11 @@ class KeyValueCache {
       return std::to_string(length_ + count) + " tokens do not fit the capacity of " +
              std::to_string(capacity_);
     });
-    for (std::int64_t h = 0; h < heads_; ++h) {
+    if (queue_ != nullptr) {
+      copy_rows(k, stride, k_.data() + length_ * width(), count);
+      copy_rows(v, stride, v_.data() + length_ * width(), count);
+    }
+    for (std::int64_t h = 0; h < heads_ && queue_ == nullptr; ++h) {
       detail::transpose(k + h * K_, stride, count, K_, k_t_.data() + h * K_ * row_ + length_, row_);
       for (std::int64_t t = 0; t < count; ++t)
         std::copy_n(v + t * stride + h * K_, K_, v_.data() + (h * capacity_ + length_ + t) * K_);
@@ -233,8 +307,12 @@ class KeyValueCache {
 
   // Attention of one query row q: [D] at the newest position over the tokens key_first..key_last - 1 held,
   // key_last = -1: to the newest; out: [D].
-  void attend(const Context& context, const T* q, T* out, std::int32_t key_first = 0,
+  void attend(Context& context, const T* q, T* out, std::int32_t key_first = 0,
               std::int32_t key_last = -1) const {
+    if (queue_ != nullptr) {
+      attend_on_device(context, q, out, key_first, key_last);
+      return;
+    }
     kernels::RelativeAttentionArguments<T> shared;
     shared.q_stride = shared.out_stride = width();
     shared.k_stride = row_;
@@ -270,10 +348,48 @@ class KeyValueCache {
   }
 
  private:
-  Tensor<T> k_t_;                // [H, K, row]
-  Tensor<T> v_;                  // [H, capacity, K]
-  Tensor<T> er_t_;               // [K, row]; undefined for cross-attention
-  Tensor<std::uint8_t> masked_;  // [capacity]: padding
+  // Rows [count, H K] with a stride into dense ones, on the device.
+  void copy_rows(const T* from, std::int64_t stride, T* to, std::int64_t count) const {
+    kernels::StridedCopyArguments<T> arguments;
+    arguments.x = from, arguments.y = to, arguments.rank = 2;
+    arguments.size[0] = count, arguments.size[1] = width();
+    arguments.x_stride[0] = stride, arguments.x_stride[1] = 1;
+    arguments.y_stride[0] = width(), arguments.y_stride[1] = 1;
+    kernels::cuda_column<kernels::StridedCopyKernels<T>>->copy(queue_->kernel(), arguments);
+  }
+
+  void attend_on_device(Context& context, const T* q, T* out, std::int32_t key_first,
+                        std::int32_t key_last) const {
+    kernels::RelativeAttentionBatch<T> batch;
+    batch.q = q, batch.k = k_.data(), batch.v = v_.data(), batch.out = out;
+    batch.q_stride = batch.k_stride = batch.v_stride = batch.out_stride = width();
+    batch.B = 1, batch.H = heads_, batch.queries = 1, batch.S = length_, batch.K = K_;
+    batch.scale = T(1) / std::sqrt(static_cast<T>(K_));
+    if (er_.defined()) {
+      batch.er = er_.data(), batch.L = capacity_;
+      batch.causal = true;
+      batch.query_offset = length_ - 1;
+    }
+    Tensor<std::uint8_t> masked;
+    if (any_masked_) masked = on_device_of(context, masked_.slice(0, length_));
+    batch.key_masked = masked.data();
+    Tensor<std::int32_t> first, last;
+    if (key_first > 0 || key_last >= 0) {
+      if (key_last < 0) key_last = static_cast<std::int32_t>(length_);
+      first = on_device_of(context, Tensor<std::int32_t>::view(&key_first, {1}));
+      last = on_device_of(context, Tensor<std::int32_t>::view(&key_last, {1}));
+      batch.key_first = first.data();
+      batch.key_last = last.data();
+    }
+    context.table<kernels::RelativeAttentionKernels<T>>().forward_batch(context.kernel(), batch);
+  }
+
+  Tensor<T> k_t_;                       // [H, K, row]
+  Tensor<T> v_;                         // [H, capacity, K]; on a device [capacity, H K]
+  Tensor<T> k_, er_;                    // on a device: [capacity, H K]; the layer's own [L, K]
+  std::shared_ptr<DeviceQueue> queue_;  // null on the CPU
+  Tensor<T> er_t_;                      // [K, row]; undefined for cross-attention
+  Tensor<std::uint8_t> masked_;         // [capacity]: padding
   std::int64_t heads_ = 0, K_ = 0, capacity_ = 0, length_ = 0;
   std::int64_t row_ = 0;  // numbers from one row of k_t to the next: no power of two, which caches dislike
   bool any_masked_ = false;

@@ -80,6 +80,30 @@ void attention_backward(Context& context, const kernels::RelativeAttentionBackwa
   });
 }
 
+// On a device: all heads together. `batch` has what differs between the two kinds of attention.
+template <class T>
+void attention_backward_on_device(Context& context, kernels::RelativeAttentionBackwardBatch<T>& batch,
+                                  const Tensor<T>& dout, const Tensor<T>& out, const Tensor<T>& log_sum_exp,
+                                  const Tensor<std::uint8_t>& key_masked, const KeyRanges& ranges) {
+  const Tensor<std::uint8_t> masked = on_device_of(context, key_masked);
+  const Tensor<std::int32_t> first = on_device_of(context, ranges.first),
+                             last = on_device_of(context, ranges.last);
+  kernels::RelativeAttentionBatch<T>& forward = batch.forward;
+  const std::int64_t D = forward.H * forward.K;
+  Tensor<T> delta = context.allocate<T>({forward.B, forward.H, forward.queries});
+  // The forward pass's results, which are read alone.
+  forward.out = const_cast<T*>(out.data());
+  forward.log_sum_exp = const_cast<T*>(log_sum_exp.data());
+  forward.out_stride = batch.dout_stride = D;
+  forward.key_masked = masked.data();
+  forward.key_first = first.data();
+  forward.key_last = last.data();
+  forward.scale = T(1) / std::sqrt(static_cast<T>(forward.K));
+  batch.dout = dout.data();
+  batch.delta = delta.data();
+  context.table<kernels::RelativeAttentionBackwardKernels<T>>().backward_batch(context.kernel(), batch);
+}
+
 }  // namespace detail
 
 // dqkv, [B, T, 3 D]. dEr, [L, K], is added to; rows for distances that do not occur stay as they are;
@@ -98,6 +122,19 @@ Tensor<T> relative_self_attention_backward(Context& context, const Tensor<T>& do
     return "the gradient of Er " + dEr.shape().to_string() + " must be " + Er.shape().to_string();
   });
   Tensor<T> dqkv = context.allocate<T>(qkv.shape());
+  if (context.on_device()) {
+    kernels::RelativeAttentionBackwardBatch<T> batch;
+    batch.forward.q = qkv.data(), batch.forward.k = qkv.data() + D, batch.forward.v = qkv.data() + 2 * D;
+    batch.forward.q_stride = batch.forward.k_stride = batch.forward.v_stride = 3 * D;
+    batch.forward.er = Er.data();
+    batch.forward.B = B, batch.forward.H = heads, batch.forward.queries = batch.forward.S = length;
+    batch.forward.L = Er.dim(0), batch.forward.K = K, batch.forward.causal = causal;
+    batch.dq = dqkv.data(), batch.dk = dqkv.data() + D, batch.dv = dqkv.data() + 2 * D;
+    batch.dq_stride = batch.dk_stride = batch.dv_stride = 3 * D;
+    batch.dEr = dEr.defined() ? dEr.data() : nullptr;
+    detail::attention_backward_on_device(context, batch, dout, out, log_sum_exp, key_masked, {});
+    return dqkv;
+  }
   // Distances below T alone occur: of Er the last T rows.
   const std::int64_t unused = (Er.dim(0) - length) * K;
   Tensor<T> er_t = context.allocate<T>({K, length});
@@ -141,6 +178,17 @@ CrossAttentionGradients<T> cross_attention_backward(Context& context, const Tens
   detail::require_attention_gradient(name, dout.shape(), out.shape(), log_sum_exp.shape(), B, heads, queries,
                                      D);
   CrossAttentionGradients<T> gradients{context.allocate<T>(q.shape()), context.allocate<T>(kv.shape())};
+  if (context.on_device()) {
+    kernels::RelativeAttentionBackwardBatch<T> batch;
+    batch.forward.q = q.data(), batch.forward.k = kv.data(), batch.forward.v = kv.data() + D;
+    batch.forward.q_stride = D, batch.forward.k_stride = batch.forward.v_stride = 2 * D;
+    batch.forward.B = B, batch.forward.H = heads, batch.forward.queries = queries, batch.forward.S = S;
+    batch.forward.K = D / heads;
+    batch.dq = gradients.dq.data(), batch.dk = gradients.dkv.data(), batch.dv = gradients.dkv.data() + D;
+    batch.dq_stride = D, batch.dk_stride = batch.dv_stride = 2 * D;
+    detail::attention_backward_on_device(context, batch, dout, out, log_sum_exp, {}, ranges);
+    return gradients;
+  }
   kernels::RelativeAttentionBackwardArguments<T> shared;
   shared.q = q.data();
   shared.k = kv.data();
