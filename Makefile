@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PROGRAM = $(BUILD)/imu2music
 
-.PHONY: all demo test test-sanitize fuzz bench bench-compare configure-bench bench-compile docs dependencies configure clean
+.PHONY: all demo test test-sanitize test-threads test-cuda fuzz bench bench-compare configure-bench bench-compile docs dependencies configure clean
 
 all: configure
 	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
@@ -57,6 +57,15 @@ test-threads: dependencies
 	cmake --preset tsan $(CMAKE_FLAGS)
 	cmake --build --preset tsan -j$(JOBS)
 	ctest --preset tsan
+
+# The CUDA columns on this machine's GPU, under compute-sanitizer. Needs nvcc; docs/cuda.md.
+test-cuda: dependencies
+	@command -v nvcc > /dev/null || { echo "nvcc is needed: install the CUDA Toolkit"; exit 1; }
+	cmake -S . -B build-cuda -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_WITH_CUDA=ON $(CMAKE_FLAGS)
+	cmake --build build-cuda -j$(JOBS) --target test_cuda
+	@nvidia-smi -L > /dev/null 2>&1 || { echo "this machine has no NVIDIA GPU: the CUDA columns are built, and not run"; exit 1; }
+	for tool in memcheck racecheck initcheck; do \
+	  compute-sanitizer --tool $$tool --error-exitcode 1 build-cuda/tests/cuda/test_cuda || exit 1; done
 
 # The kernels' columns against one another, and the engine's work against this machine's ceilings.
 bench: configure-bench
