@@ -3,6 +3,7 @@
 #include "adam.cuh"
 #include "add.cuh"
 #include "batch_norm.cuh"
+#include "batch_norm_backward.cuh"
 #include "batch_norm_map.cuh"
 #include "conv1d_layout.cuh"
 #include "conv2d.cuh"
@@ -54,6 +55,7 @@ bool put_runtime() {
     put<ActivationBackwardKernels<float>>(),
     put<AdamKernels<float>>(),
     put<AddKernels<float>>(),
+    put<BatchNormBackwardKernels<float>>(),
     put<BatchNormKernels<float>>(),
     put<BatchNormMapKernels<float>>(),
     put<Conv1dLayoutKernels<float>>(),

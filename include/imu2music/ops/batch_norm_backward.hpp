@@ -6,12 +6,12 @@
 // Threads share the channels, so no result depends on their number.
 #pragma once
 
-#include <algorithm>
 #include <cpu/batch_norm_backward.hpp>
 
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/core/transfer.hpp"
 #include "imu2music/ops/batch_norm.hpp"
 #include "imu2music/ops/check.hpp"
 
@@ -74,9 +74,9 @@ Tensor<T> batch_norm_backward(Context& context, const Tensor<T>& dy, const Tenso
 // dx = dy scale[c], the gradient of batch_norm() with scale and shift constants.
 template <class T>
 Tensor<T> scale_backward(Context& context, const Tensor<T>& dy, const Tensor<T>& scale) {
-  Tensor<T> zero = context.allocate<T>(scale.shape());
-  std::fill_n(zero.data(), zero.size(), T(0));
-  return batch_norm(context, dy, scale, zero);
+  Tensor<T> shift = context.allocate<T>(scale.shape());
+  zero(context, shift);
+  return batch_norm(context, dy, scale, shift);
 }
 
 }  // namespace imu2music::inline v0
