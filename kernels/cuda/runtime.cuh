@@ -133,7 +133,9 @@ inline void require_device() {
   int devices = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
   if (error == cudaErrorInsufficientDriver) {
-    int wanted = 0;
+    int wanted = 0, found = 0;
+    cudaDriverGetVersion(&found);
+    if (found == 0) throw DeviceFailure("this machine has no NVIDIA driver; install one or use the device cpu");
     cudaRuntimeGetVersion(&wanted);
     throw DeviceFailure("the NVIDIA driver is too old for CUDA " + std::to_string(wanted / 1000) + "." +
                         std::to_string(wanted % 1000 / 10) + ", which this program was built with; install a newer driver or use the device cpu");
