@@ -6,6 +6,7 @@
 #include <imu2music/autograd/autograd.hpp>
 #include <imu2music/generate/sampler.hpp>
 #include <imu2music/generate/session.hpp>
+#include <imu2music/generate/session_group.hpp>
 #include <imu2music/models/weights.hpp>
 #include <imu2music/train/learner.hpp>
 #include <memory>
@@ -83,36 +84,47 @@ double weights_of_a_token(const Model<float>& model) {
   return count;
 }
 
-Row decode(const ModelConfig& config, const std::string& engine, int threads) {
+// B sequences side by side.
+Row decode(const ModelConfig& config, std::int64_t B, const std::string& engine, int threads) {
   const WeightFormat format = engine == "ours-bf16"   ? WeightFormat::bf16
                               : engine == "ours-int8" ? WeightFormat::int8
                                                       : WeightFormat::plain;
   if (engine != "ours" && format == WeightFormat::plain) throw NotRun("there is no such engine for this row");
   struct State {
     Model<float> model;
-    Session<float> session;
+    SessionGroup<float> group;
+    std::vector<std::unique_ptr<Session<float>>> sessions;
+    std::vector<Session<float>*> stepping;
     Tensor<float> memory;
-    std::vector<std::int64_t> tokens;
-    State(const ModelConfig& c, WeightFormat format, int count)
-        : model(packed_model(c, format)), session(model, count), memory(), tokens() {
+    std::vector<std::vector<std::int64_t>> tokens;  // of each step
+    State(const ModelConfig& c, WeightFormat format, std::int64_t B, int count)
+        : model(packed_model(c, format)), group(model, count), sessions(), stepping(), memory(), tokens() {
+      for (std::int64_t n = 0; n < B; ++n) {
+        sessions.push_back(std::make_unique<Session<float>>(model, count));
+        stepping.push_back(sessions.back().get());
+      }
       if (model.has_memory()) memory = numbers({1, model.memory_length(), c.d_model});
       Philox random(2);
-      for (int n = 0; n < c.max_sequence; ++n)
-        tokens.push_back(random.below(static_cast<std::uint32_t>(c.vocabulary - 1)));
+      tokens.resize(static_cast<std::size_t>(c.max_sequence));
+      for (auto& step : tokens)
+        for (std::int64_t n = 0; n < B; ++n)
+          step.push_back(random.below(static_cast<std::uint32_t>(c.vocabulary - 1)));
     }
   };
-  const auto state = std::make_shared<State>(config, format, threads);
+  const auto state = std::make_shared<State>(config, format, B, threads);
   Row row;
-  row.unit = "token", row.units = config.max_sequence;
+  const auto count = static_cast<double>(B);
+  row.unit = B == 1 ? "token" : "token of each", row.units = config.max_sequence;
   // In the middle of a sequence each of two attentions' products runs over so many keys; three with Er.
   const double D = config.d_model, layers = config.decoder_layers;
-  const double memory = static_cast<double>(state->session.memory_length());
-  row.flops =
-      2 * (weights_of_a_token(state->model) + layers * (1.5 * D * config.max_sequence + 2 * D * memory));
-  row.bytes = static_cast<double>(kernels::bytes_of(format, 4)) * weights_of_a_token(state->model);
+  const double memory = static_cast<double>(state->sessions[0]->memory_length());
+  row.flops = 2 * count *
+              (weights_of_a_token(state->model) + layers * (1.5 * D * config.max_sequence + 2 * D * memory));
+  if (B == 1)
+    row.bytes = static_cast<double>(kernels::bytes_of(format, 4)) * weights_of_a_token(state->model);
   row.work = [state] {
-    state->session.start(state->memory);
-    for (std::int64_t token : state->tokens) state->session.step(token);
+    for (auto& session : state->sessions) session->start(state->memory);
+    for (const auto& tokens : state->tokens) state->group.step(state->stepping, tokens);
   };
   return row;
 }
@@ -430,9 +442,12 @@ Row make_row(const std::string& name, const std::string& engine, int threads) {
   char direction[8] = {};
   if (std::sscanf(name.c_str(), "linear/%lldx%lldx%lld", &M, &K, &N) == 3)
     return linear_row(M, K, N, engine, threads);
-  if (name == "decode/d128") return decode(published(), engine, threads);
-  if (name == "decode/d512") return decode(large(), engine, threads);
-  if (name == "decode/only512") return decode(alone(), engine, threads);
+  for (const std::int64_t B : {1, 16}) {
+    const std::string kind = B == 1 ? "decode/" : "decode16/";
+    if (name == kind + "d128") return decode(published(), B, engine, threads);
+    if (name == kind + "d512") return decode(large(), B, engine, threads);
+    if (name == kind + "only512") return decode(alone(), B, engine, threads);
+  }
   if (engine != "ours") throw NotRun("there is no such engine for this row");
   if (begins(name, "encode/")) return encode(name.substr(7), threads);
   if (name == "prefill/512") return prefill(512, threads);
@@ -452,18 +467,10 @@ Row make_row(const std::string& name, const std::string& engine, int threads) {
 }
 
 std::vector<std::string> row_names() {
-  std::vector<std::string> names = {"decode/d128",
-                                    "decode/d512",
-                                    "decode/only512",
-                                    "encode/conv",
-                                    "encode/frequency",
-                                    "encode/fc",
-                                    "encode/conv_transformer",
-                                    "encode/temporal",
-                                    "encode/lstm",
-                                    "encode/stgcn",
-                                    "prefill/512",
-                                    "prefill/2048"};
+  std::vector<std::string> names = {
+      "decode/d128",      "decode/d512", "decode/only512",   "decode16/d128", "decode16/d512",
+      "decode16/only512", "encode/conv", "encode/frequency", "encode/fc",     "encode/conv_transformer",
+      "encode/temporal",  "encode/lstm", "encode/stgcn",     "prefill/512",   "prefill/2048"};
   for (const char* direction : {"forward", "both"})
     for (int K : {16, 64})
       for (int T : {128, 512, 1024, 2048, 4096})

@@ -117,7 +117,9 @@ TEST_CASE("every kind of model: float and double agree, threads change nothing, 
     if (control.defined()) state.control = single.control_rows(control.slice(1, 1).reshape({12, 12}));
     single.remember(one, memory.defined() ? memory.slice(1, 1) : memory, state);
     for (std::int64_t t = 0; t < 12; ++t) {
-      const auto logits = single.step(one, tokens[12 + t], t, state);
+      const std::int64_t token = tokens[12 + t];
+      DecodingState<float>* const stepping = &state;
+      const auto logits = single.step(one, std::span(&token, 1), std::span(&stepping, 1));
       for (std::int64_t v = 0; v < config.vocabulary; ++v)
         REQUIRE(logits[v] == a[(12 + t) * config.vocabulary + v]);
     }

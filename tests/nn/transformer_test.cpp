@@ -30,7 +30,9 @@ TEST_CASE("a decoder that steps with caches gives the bits of the full computati
     for (int round = 0; round < 2; ++round) {
       decoder.remember(context, memory, caches);
       for (std::int64_t t = 0; t < 40; ++t) {
-        const auto y = decoder.step(context, x.slice(0, 1).reshape({40, 48}).slice(t, 1), caches);
+        const StepRow<float> row{caches.data()};
+        const auto y =
+            decoder.step(context, x.slice(0, 1).reshape({40, 48}).slice(t, 1), std::span(&row, 1));
         for (std::int64_t d = 0; d < 48; ++d) CHECK(y[d] == full[t * 48 + d]);
       }
     }

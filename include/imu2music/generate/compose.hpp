@@ -28,6 +28,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,6 +43,7 @@
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
 #include "imu2music/generate/session_beam.hpp"
+#include "imu2music/generate/session_group.hpp"
 #include "imu2music/generate/window.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
@@ -67,8 +69,7 @@ struct ComposeOptions {
   double duration_s = 0;        // how much of it to use; 0: to its end
   std::function<void(std::int64_t done, std::int64_t of)> on_window = {};
   // Called for every event in order of time, from the calling thread: at once while windows are drawn one by
-  // one; after each group of windows with batch > 1, and after each window with a beam. What a window is told
-  // of the music before it is no event.
+  // one; window by window with batch > 1 or a beam. What a window is told of the music before it is no event.
   std::function<void(const ComposedEvent&)> on_event = {};
   bool note_off_needs_note_on = true;    // no note_off of a pitch that does not sound
   std::optional<BeamOptions> beam = {};  // search instead of drawing; of `sampler` nothing is used then
@@ -77,7 +78,9 @@ struct ComposeOptions {
   // Notes that open the first window: its first events are theirs, as far as they fit, and the model goes on
   // from there. Vocabulary 1 leaves out the silence before the first of them.
   std::vector<Note> prime = {};
-  std::int64_t batch = 1;  // windows decoded side by side, on as many threads as the session has; 1 to 1024
+  // Windows decoded side by side, each weight being read once for all; 1 to 1024. They share the session's
+  // threads, and each has caches of its own.
+  std::int64_t batch = 1;
   double hop_s = 0;  // vocabulary 2: from one window's beginning to the next's, at most a window; 0: a window
 };
 
@@ -163,7 +166,10 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
     Sampler<T> sampler;
     WindowState<Vocabulary> state;
     std::unique_ptr<SessionBeam<T>> beam;
+    std::int64_t w = -1;  // the window that it decodes; -1: none
     ComposedWindow window;
+    std::size_t told = 0;  // events
+    bool over = false;
   };
   const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on};
   std::vector<Lane> lanes;
@@ -181,13 +187,19 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
                      Sampler<T>(session.model().config.vocabulary, options.sampler),
                      WindowState<Vocabulary>(window_s, grammar),
                      nullptr,
-                     {}});
+                     -1,
+                     {},
+                     0,
+                     false});
     if (options.beam) lanes.back().beam = std::make_unique<SessionBeam<T>>(used, options.beam->width);
   }
 
   const auto offset_of = [&](std::int64_t w) { return motion.seconds(w * window); };
   const auto end_of_window = [&](std::int64_t w) {
     return std::min(window_s, motion.seconds(count - w * window));
+  };
+  const auto prime_of = [&](std::int64_t w) {
+    return w == 0 ? std::span<const int>(prime) : std::span<const int>();
   };
   const bool live = batch == 1 && !options.beam;  // events can be told as they come
   const auto tell = [&](std::int64_t w, int id, bool primed, const Note* closed, double time_s) {
@@ -199,59 +211,108 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
     }
     options.on_event(event);
   };
-  const auto decode = [&](Lane& lane, std::int64_t w) {
-    const std::int64_t begin = w * window;
+  const auto start = [&](Lane& lane) {
+    const std::int64_t begin = lane.w * window;
     lane.session.start_from_motion(
         motion.input<T>(first + begin, std::min(window, motion.frames - first - begin)));
-    lane.sampler.start(static_cast<std::uint64_t>(w));
-    lane.state.start(end_of_window(w));
-    const std::span<const int> forced = w == 0 ? std::span<const int>(prime) : std::span<const int>();
-    if (options.beam) {
-      lane.window = search_window(*lane.beam, *options.beam, options.beam_rank, most, forced, lane.state);
-    } else {
-      std::size_t told = 0;
-      lane.window = decode_window(
-          lane.session, lane.sampler, most, forced, lane.state, [&](int id, const Note* closed) {
-            if (live && options.on_event)
-              tell(w, id, told++ < forced.size(), closed, lane.state.decoder().time_s());
-          });
-    }
-    lane.state.decoder().finish();
+    lane.sampler.start(static_cast<std::uint64_t>(lane.w));
+    lane.state.start(end_of_window(lane.w));
+    lane.state.reserve(static_cast<std::size_t>(most));
+    lane.window = {};
+    lane.window.ids.reserve(static_cast<std::size_t>(most));
+    lane.told = 0;
+    lane.over = false;
+  };
+  const auto search = [&](Lane& lane) {
+    lane.window =
+        search_window(*lane.beam, *options.beam, options.beam_rank, most, prime_of(lane.w), lane.state);
+    lane.over = true;
+  };
+  const auto extend = [&](Lane& lane) {
+    const std::span<const int> forced = prime_of(lane.w);
+    const auto report = [&](int id, const Note* closed) {
+      if (live && options.on_event)
+        tell(lane.w, id, lane.told++ < forced.size(), closed, lane.state.decoder().time_s());
+    };
+    lane.over = !extend_window(lane.session, lane.sampler, most, forced, lane.state, lane.window, report);
   };
 
-  for (std::int64_t group = 0; group < windows; group += static_cast<std::int64_t>(batch)) {
-    const std::int64_t in_group = std::min(static_cast<std::int64_t>(batch), windows - group);
-    parallel_for(session.context().threads(), in_group, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t n = begin; n < end; ++n) decode(lanes[static_cast<std::size_t>(n)], group + n);
-    });
-    for (std::int64_t w = group; w < group + in_group; ++w) {
-      Lane& lane = lanes[static_cast<std::size_t>(w - group)];
-      ComposedWindow composed = std::move(lane.window);
-      if (options.on_event && !live) {
-        EventDecoder<Vocabulary> decoder;
-        for (std::size_t n = 0; n < composed.ids.size(); ++n) {
-          const Note* closed = decoder.push(composed.ids[n]);
-          tell(w, composed.ids[n], static_cast<std::int64_t>(n) < composed.primed_events, closed,
-               decoder.time_s());
-        }
+  // What a lane leaves, until all windows before it are done.
+  struct Finished {
+    ComposedWindow window;
+    std::vector<Note> notes;  // s from the window's beginning
+  };
+  const auto take = [&](std::int64_t w, Finished& finished) {
+    ComposedWindow& composed = finished.window;
+    if (options.on_event && !live) {
+      EventDecoder<Vocabulary> decoder;
+      for (std::size_t n = 0; n < composed.ids.size(); ++n) {
+        const Note* closed = decoder.push(composed.ids[n]);
+        tell(w, composed.ids[n], static_cast<std::int64_t>(n) < composed.primed_events, closed,
+             decoder.time_s());
       }
-      const auto notes_before = static_cast<std::int64_t>(composition.notes.size());
-      composed.start_s = motion.time_s(first + w * window);
-      const double end_s = end_of_window(w);
-      std::vector<Note> kept;
-      for (Note note : lane.state.decoder().notes()) {
-        if (note.start >= end_s) continue;
-        note.end = std::min(note.end, end_s);
-        kept.push_back(note);
+    }
+    const auto notes_before = static_cast<std::int64_t>(composition.notes.size());
+    composed.start_s = motion.time_s(first + w * window);
+    const double end_s = end_of_window(w);
+    std::vector<Note> kept;
+    for (Note note : finished.notes) {
+      if (note.start >= end_s) continue;
+      note.end = std::min(note.end, end_s);
+      kept.push_back(note);
+    }
+    // One sounding note a pitch: the model may strike a pitch again before it has let it go.
+    for (const GridNote& note : notes_on_grid(kept, microseconds))
+      composition.notes.push_back({note.pitch, note.velocity,
+                                   offset_of(w) + static_cast<double>(note.start) / microseconds,
+                                   offset_of(w) + static_cast<double>(note.end) / microseconds});
+    composed.notes = static_cast<std::int64_t>(composition.notes.size()) - notes_before;
+    composition.windows.push_back(std::move(composed));
+    if (options.on_window) options.on_window(w + 1, windows);
+  };
+
+  SessionGroup<T> group(session.model(), session.context().threads());
+  std::vector<Lane*> begun, at_work;
+  std::vector<Session<T>*> stepping;
+  std::vector<std::int64_t> tokens;
+  std::map<std::int64_t, Finished> waiting;
+  const auto side_by_side = [&](const std::vector<Lane*>& of, const auto& body) {
+    parallel_for(session.context().threads(), static_cast<std::int64_t>(of.size()), 1,
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t n = begin; n < end; ++n) body(*of[static_cast<std::size_t>(n)]);
+                 });
+  };
+  for (std::int64_t next = 0, done = 0; done < windows;) {
+    // A lane that is done with a window takes the next that nobody has.
+    begun.clear(), at_work.clear(), stepping.clear(), tokens.clear();
+    for (Lane& lane : lanes) {
+      if (lane.w < 0 && next < windows) {
+        lane.w = next++;
+        begun.push_back(&lane);
       }
-      // One sounding note a pitch: the model may strike a pitch again before it has let it go.
-      for (const GridNote& note : notes_on_grid(kept, microseconds))
-        composition.notes.push_back({note.pitch, note.velocity,
-                                     offset_of(w) + static_cast<double>(note.start) / microseconds,
-                                     offset_of(w) + static_cast<double>(note.end) / microseconds});
-      composed.notes = static_cast<std::int64_t>(composition.notes.size()) - notes_before;
-      composition.windows.push_back(std::move(composed));
-      if (options.on_window) options.on_window(w + 1, windows);
+      if (lane.w >= 0) at_work.push_back(&lane);
+    }
+    side_by_side(begun, start);
+    if (options.beam) {
+      side_by_side(at_work, search);
+    } else {
+      for (Lane* lane : at_work) {
+        stepping.push_back(&lane->session);
+        tokens.push_back(lane->window.ids.empty() ? Vocabulary::sos : lane->window.ids.back());
+      }
+      group.step(stepping, tokens);
+      side_by_side(at_work, extend);
+    }
+    for (Lane* lane : at_work)
+      if (lane->over) {
+        lane->state.decoder().finish();
+        const std::span<const Note> notes = lane->state.decoder().notes();
+        waiting[lane->w] = {std::move(lane->window), {notes.begin(), notes.end()}};
+        lane->w = -1;
+      }
+    for (auto at = waiting.begin(); at != waiting.end() && at->first == done; at = waiting.erase(at)) {
+      take(done, at->second);
+      ++done;
     }
   }
   if (motion.holds_last_frame())

@@ -6,7 +6,8 @@
 // The logits equal those of the full computation over all tokens so far, bit for bit.
 //
 // A session computes where its model is. On a GPU every step is a row of small launches and ends with a copy
-// of the logits; to decode as fast as the device can, use generate/device_session.hpp.
+// of the logits; to decode as fast as the device can, use generate/device_session.hpp. Many sessions that
+// step together, reading the weights once: generate/session_group.hpp.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +53,6 @@ class Session {
                     });
     ArenaScope scope(context_, arena_);
     model_.remember(context_, on_device_of(context_, memory), state_);
-    position_ = 0;
     started_ = true;
   }
 
@@ -66,11 +66,12 @@ class Session {
   // Takes the next token; the logits, [V], stay valid until the next call. Throws Error before a start,
   // ShapeError for a token outside the vocabulary or past max_sequence.
   std::span<const T> step(std::int64_t token) {
-    if (!started_) throw Error("[session] a step without a memory; call start() first");
+    check_step(token);
     ArenaScope scope(context_, arena_);
-    const Tensor<T> logits = on_host(context_, model_.step(context_, token, position_, state_));
+    DecodingState<T>* const state = &state_;
+    const Tensor<T> logits =
+        on_host(context_, model_.step(context_, std::span(&token, 1), std::span(&state, 1)));
     std::copy_n(logits.data(), logits_.size(), logits_.data());
-    ++position_;
     return std::as_const(logits_).values();
   }
 
@@ -93,21 +94,35 @@ class Session {
     if (state_.lstm.y.defined()) copy(context_, other.state_.lstm.y, state_.lstm.y);
     state_.control = other.state_.control;
     state_.time_s = other.state_.time_s;
+    state_.position = other.state_.position;
     std::copy_n(other.logits_.data(), logits_.size(), logits_.data());
-    position_ = other.position_;
     started_ = other.started_;
   }
 
   // Of the last step, [V]; valid until the next.
   std::span<const T> logits() const { return logits_.values(); }
   std::int64_t memory_length() const { return memory_length_; }  // the most that start() takes
-  std::int64_t position() const { return position_; }            // tokens taken so far
+  std::int64_t position() const { return state_.position; }      // tokens taken so far
   double time_s() const { return state_.time_s; }                // musical time after them, in vocabulary 2
   std::int64_t capacity() const { return model_.config.max_sequence; }
   const Model<T>& model() const { return model_; }
   Context& context() { return context_; }
 
  private:
+  template <class>
+  friend class SessionGroup;
+
+  void check_step(std::int64_t token) const {
+    if (!started_) throw Error("[session] a step without a memory; call start() first");
+    detail::require(token >= 0 && token < model_.config.vocabulary, "session", [&] {
+      return "token " + std::to_string(token) + " lies outside the vocabulary of " +
+             std::to_string(model_.config.vocabulary);
+    });
+    detail::require(position() < capacity(), "session", [&] {
+      return "all " + std::to_string(capacity()) + " positions of the model are taken";
+    });
+  }
+
   // Runs once everything that a step can touch, so that the arena has its final size and every table is
   // chosen.
   void prepare() {
@@ -122,7 +137,6 @@ class Session {
   std::int64_t memory_length_;
   DecodingState<T> state_;
   Tensor<T> logits_;
-  std::int64_t position_ = 0;
   bool started_ = false;
 };
 

@@ -64,8 +64,29 @@ class WindowState {
   EventGrammar<Vocabulary> grammar_;
 };
 
+// The next id of a window, after the logits of the last step of `session`: of `prime` while there is one,
+// then drawn. The id, and the note that it closed or null, is handed to `report`. Whether the window goes on.
+template <class T, class Vocabulary, class Report>
+bool extend_window(Session<T>& session, Sampler<T>& sampler, std::int64_t max_tokens,
+                   std::span<const int> prime, WindowState<Vocabulary>& state, ComposedWindow& window,
+                   const Report& report) {
+  int id = 0;
+  if (window.ids.size() < prime.size()) {
+    id = prime[window.ids.size()];
+    sampler.observe(id);
+    ++window.primed_events;
+  } else {
+    id = static_cast<int>(sampler.choose(session.context(), session.logits().data(), state.allowed()));
+  }
+  window.ids.push_back(id);
+  report(id, state.push(id));
+  if (state.ended()) return false;
+  window.out_of_tokens = static_cast<std::int64_t>(window.ids.size()) >= max_tokens;
+  return !window.out_of_tokens;
+}
+
 // The ids of one window, drawn, over the memory that `session` has been started with; `prime` comes first.
-// Each id, and the note that it closed or null, is handed to `report`.
+// `report` as above.
 template <class T, class Vocabulary, class Report>
 ComposedWindow decode_window(Session<T>& session, Sampler<T>& sampler, std::int64_t max_tokens,
                              std::span<const int> prime, WindowState<Vocabulary>& state,
@@ -73,24 +94,8 @@ ComposedWindow decode_window(Session<T>& session, Sampler<T>& sampler, std::int6
   ComposedWindow window;
   window.ids.reserve(static_cast<std::size_t>(max_tokens));
   state.reserve(static_cast<std::size_t>(max_tokens));
-  std::int64_t token = Vocabulary::sos;
-  while (true) {
-    const auto logits = session.step(token);
-    if (window.ids.size() < prime.size()) {
-      token = prime[window.ids.size()];
-      sampler.observe(token);
-      ++window.primed_events;
-    } else {
-      token = sampler.choose(session.context(), logits.data(), state.allowed());
-    }
-    window.ids.push_back(static_cast<int>(token));
-    report(static_cast<int>(token), state.push(static_cast<int>(token)));
-    if (state.ended()) break;
-    if (static_cast<std::int64_t>(window.ids.size()) >= max_tokens) {
-      window.out_of_tokens = true;
-      break;
-    }
-  }
+  do session.step(window.ids.empty() ? Vocabulary::sos : window.ids.back());
+  while (extend_window(session, sampler, max_tokens, prime, state, window, report));
   return window;
 }
 

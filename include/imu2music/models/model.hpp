@@ -11,10 +11,13 @@
 // Context and DecodingState.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -41,7 +44,8 @@ struct DecodingState {
   std::vector<DecoderLayerCache<T>> layers;  // of a transformer
   typename LstmSeq2Seq<T>::State lstm;       // of an LSTM
   Tensor<T> control;                         // [L, 12], histograms by position, or undefined: none
-  double time_s = 0;                         // musical time after the tokens so far, in vocabulary 2
+  std::int64_t position = 0;                 // tokens taken so far
+  double time_s = 0;                         // musical time after them, in vocabulary 2
 };
 
 template <class T>
@@ -186,32 +190,49 @@ class Model {
       lstm->remember(context, memory, state.lstm);
     else
       for (DecoderLayerCache<T>& layer : state.layers) layer.self.clear();
+    state.position = 0;
     state.time_s = 0;
   }
 
-  // The logits, [1, V], after one more token at position `position`, the state holding the ones before it.
-  Tensor<T> step(Context& context, std::int64_t token, std::int64_t position, DecodingState<T>& state) const {
-    const Tensor<std::int64_t> ids = Tensor<std::int64_t>::view(&token, {1, 1});
-    state.time_s = token_time(state.time_s, token);
-    Tensor<T> x =
-        config.time_positions
-            ? embedding.forward(context, ids, rows_at(context, Tensor<double>::view(&state.time_s, {1})))
-            : embedding.forward(context, ids, position_rows(), position);
-    if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
-      return Wout.forward(context, lstm->step(context, state.lstm));
-    if (control_input)
-      x = control_input->forward(
-          context, x,
-          state.control.defined() ? state.control.slice(position, 1).reshape({1, 1, 12}) : Tensor<T>(),
-          position);
-    x = x.reshape({1, config.d_model});
-    if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
-      return Wout.forward(context, alone->layers.step(context, x, state.layers));
-    const auto& decoder = std::get<MusicTransformer<T>>(writer).decoder;
-    KeyRange seen;
-    if (config.bounds_sight())
-      seen = memory_range(state.time_s, state.layers.front().memory.length(), config);
-    return Wout.forward(context, decoder.step(context, x, state.layers, token == pad(), seen));
+  // One more token of each of B sequences, each after those that its state holds → the logits, [B, V]. Every
+  // weight is read once, and a row has the same bits whatever stands beside it.
+  Tensor<T> step(Context& context, std::span<const std::int64_t> tokens,
+                 std::span<DecodingState<T>* const> states) const {
+    const auto B = static_cast<std::int64_t>(states.size());
+    for (std::size_t b = 0; b < states.size(); ++b)
+      states[b]->time_s = token_time(states[b]->time_s, tokens[b]);
+    if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer)) {
+      Tensor<T> x;
+      for (std::int64_t b = 0; b < B; ++b) {
+        DecodingState<T>& state = *states[static_cast<std::size_t>(b)];
+        const Tensor<T> row = lstm->step(context, state.lstm);
+        if (B == 1) x = row;
+        if (!x.defined()) x = context.allocate<T>({B, config.d_model});
+        if (B > 1) {
+          Tensor<T> to = x.slice(b, 1);
+          copy(context, row, to);
+        }
+        ++state.position;
+      }
+      return Wout.forward(context, x);
+    }
+    Tensor<T> x = embed_step(context, tokens, states);
+    Tensor<StepRow<T>> rows = context.allocate_on_host<StepRow<T>>({B});
+    const auto* alone = std::get_if<DecoderOnly<T>>(&writer);
+    for (std::int64_t b = 0; b < B; ++b) {
+      DecodingState<T>& state = *states[static_cast<std::size_t>(b)];
+      rows[b] = {state.layers.data()};
+      if (alone == nullptr) {
+        rows[b].padding = tokens[static_cast<std::size_t>(b)] == pad();
+        if (config.bounds_sight())
+          rows[b].range = memory_range(state.time_s, state.layers.front().memory.length(), config);
+      }
+      ++state.position;
+    }
+    const std::span<const StepRow<T>> taken = std::as_const(rows).values();
+    return Wout.forward(context, alone != nullptr
+                                     ? alone->layers.step(context, x, taken)
+                                     : std::get<MusicTransformer<T>>(writer).decoder.step(context, x, taken));
   }
 
   // The control of a sequence, for DecodingState::control. histogram: [12], alike at every position but the
@@ -284,6 +305,36 @@ class Model {
     const Shape row{1, tokens.size()}, result{tokens.dim(0), tokens.dim(1), config.d_model};
     return embedding.template forward<V>(context, tokens.reshape(row), rows_at(context, token_times(tokens)))
         .reshape(result);
+  }
+  // The same for the next token of each sequence, with the control where the model has one: [B, D].
+  Tensor<T> embed_step(Context& context, std::span<const std::int64_t> tokens,
+                       std::span<DecodingState<T>* const> states) const {
+    const auto B = static_cast<std::int64_t>(states.size());
+    Tensor<std::int64_t> ids = context.allocate_on_host<std::int64_t>({1, B});
+    std::copy(tokens.begin(), tokens.end(), ids.data());
+    Tensor<T> x;
+    if (config.time_positions) {
+      Tensor<double> times = context.allocate_on_host<double>({B});
+      for (std::int64_t b = 0; b < B; ++b) times[b] = states[static_cast<std::size_t>(b)]->time_s;
+      x = embedding.forward(context, ids, rows_at(context, times));
+    } else if (B == 1) {
+      x = embedding.forward(context, ids, position_rows(), states.front()->position);
+    } else {
+      Tensor<T> rows = context.allocate<T>({B, config.d_model});
+      for (std::int64_t b = 0; b < B; ++b) {
+        Tensor<T> row = rows.slice(b, 1);
+        copy(context, position_rows().slice(states[static_cast<std::size_t>(b)]->position, 1), row);
+      }
+      x = embedding.forward(context, ids, rows);
+    }
+    x = x.reshape({B, config.d_model});
+    if (!control_input) return x;
+    return control_input->step(context, x, [&](std::int64_t b) {
+      const DecodingState<T>& state = *states[static_cast<std::size_t>(b)];
+      const std::int64_t at = state.position;
+      return std::pair(at, state.control.defined() ? state.control.data() + at * ControlInput<T>::classes
+                                                   : static_cast<const T*>(nullptr));
+    });
   }
   Tensor<T> rows_at(Context& context, const Tensor<double>& times) const {
     return time_position_rows<T>(context, times, config.d_model);

@@ -70,25 +70,31 @@ struct ControlInput {
     positions.on_host = true;
   }
 
-  // x: [B, T, D], tokens first_position..; control: [B, T, 12] or undefined.
+  // x: [B, T, D]; control: [B, T, 12] or undefined.
   template <class V>
-  V forward(Context& context, const V& x, const Tensor<T>& control, std::int64_t first_position = 0) const {
+  V forward(Context& context, const V& x, const Tensor<T>& control) const {
     const std::int64_t B = x.dim(0), length = x.dim(1);
     detail::require(!control.defined() || control.shape() == Shape{B, length, classes}, "control", [&] {
       return "the histograms must be (" + std::to_string(B) + ", " + std::to_string(length) + ", 12), not " +
              control.shape().to_string();
     });
     Tensor<T> rows = context.allocate_on_host<T>({B, length, 1 + classes});
-    for (std::int64_t n = 0; n < B * length; ++n) {
-      T* row = rows.data() + n * (1 + classes);
-      row[0] = control.defined() ? T(0) : T(1);
-      const T* position = positions.value.data() + (first_position + n % length) * classes;
-      for (std::int64_t c = 0; c < classes; ++c)
-        row[1 + c] = position[c] + (control.defined() ? control[n * classes + c] : T(0));
+    for (std::int64_t n = 0; n < B * length; ++n)
+      fill_row(n % length, control.defined() ? control.data() + n * classes : nullptr,
+               rows.data() + n * (1 + classes));
+    return join(context, x, rows);
+  }
+
+  // One token of each of B sequences, x: [B, D]; row(b): its position and its histogram, or null.
+  template <class Row>
+  Tensor<T> step(Context& context, const Tensor<T>& x, const Row& row) const {
+    const std::int64_t B = x.dim(0);
+    Tensor<T> rows = context.allocate_on_host<T>({B, 1 + classes});
+    for (std::int64_t b = 0; b < B; ++b) {
+      const auto [position, histogram] = row(b);
+      fill_row(position, histogram, rows.data() + b * (1 + classes));
     }
-    const std::array<V, 2> parts = {x, constant<V>(on_device_of(context, rows))};
-    return concat_fc.forward(context, concatenate(context, std::span<const V>(parts), 2),
-                             Activation::leaky_relu, T(0.1));
+    return join(context, x, rows);
   }
 
   // One histogram, [12], for a whole sequence: repeated over L positions, the first of which gets zeros.
@@ -103,6 +109,21 @@ struct ControlInput {
   void visit(Visitor& visitor) {
     concat_fc.visit(visitor, "concat_fc.0.");
     visitor("control_positional_encoding.pe", positions);
+  }
+
+ private:
+  // [flag, c + position's sinusoids]; histogram: [12] or null.
+  void fill_row(std::int64_t position, const T* histogram, T* row) const {
+    row[0] = histogram != nullptr ? T(0) : T(1);
+    for (std::int64_t c = 0; c < classes; ++c)
+      row[1 + c] = positions.value[position * classes + c] + (histogram != nullptr ? histogram[c] : T(0));
+  }
+
+  template <class V>
+  V join(Context& context, const V& x, const Tensor<T>& rows) const {
+    const std::array<V, 2> parts = {x, constant<V>(on_device_of(context, rows))};
+    return concat_fc.forward(context, concatenate(context, std::span<const V>(parts), x.shape().rank() - 1),
+                             Activation::leaky_relu, T(0.1));
   }
 };
 

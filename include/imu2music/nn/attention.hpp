@@ -2,11 +2,35 @@
 // in_proj_weight [3 D, D] holds the projections to queries, keys and values in this order.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 #include "imu2music/nn/linear.hpp"
 #include "imu2music/nn/module.hpp"
 #include "imu2music/ops/relative_attention.hpp"
 
 namespace imu2music::inline v0 {
+
+// The memory tokens that one query may see: first..last - 1, last = -1: to the last.
+struct KeyRange {
+  std::int32_t first = 0, last = -1;
+};
+
+// What one layer keeps of one sequence; `memory` only where the layer looks at one.
+template <class T>
+struct DecoderLayerCache {
+  KeyValueCache<T> self;
+  KeyValueCache<T> memory;
+};
+
+// One sequence's part in a step that several take together.
+template <class T>
+struct StepRow {
+  DecoderLayerCache<T>* caches = nullptr;  // one a layer
+  bool padding = false;                    // no later token looks at this one
+  KeyRange range = {};                     // what it sees of its memory
+};
 
 // Self-attention with relative positions; Er: [L, K], shared by the heads.
 template <class T>
@@ -33,14 +57,21 @@ struct RelativeSelfAttention {
                                                              heads, causal, key_masked));
   }
 
-  // One more token of one sequence, x: [1, D], against the cache, which takes it up; as a masked key if it is
-  // padding.
-  Tensor<T> step(Context& context, const Tensor<T>& x, KeyValueCache<T>& cache, bool padding = false) const {
-    const std::int64_t D = x.dim(-1);
+  // One more token of each of B sequences, x: [B, D], against its cache of this layer, which takes it up; as
+  // a masked key if it is padding.
+  Tensor<T> step(Context& context, const Tensor<T>& x, std::span<const StepRow<T>> rows,
+                 std::size_t layer) const {
+    const std::int64_t B = x.dim(0), D = x.dim(1);
     const Tensor<T> qkv = dense(context, x, in_proj_weight, in_proj_bias);
-    cache.append(qkv.data() + D, qkv.data() + 2 * D, 3 * D, 1, padding);
+    for (std::size_t b = 0; b < rows.size(); ++b) {
+      const T* row = qkv.data() + static_cast<std::int64_t>(b) * 3 * D;
+      rows[b].caches[layer].self.append(row + D, row + 2 * D, 3 * D, 1, rows[b].padding);
+    }
     Tensor<T> attended = context.allocate<T>(x.shape());
-    cache.attend(context, qkv.data(), attended.data());
+    KeyValueCache<T>::attend(context, B, [&](std::int64_t b) {
+      return typename KeyValueCache<T>::Query{&rows[static_cast<std::size_t>(b)].caches[layer].self,
+                                              qkv.data() + b * 3 * D, attended.data() + b * D};
+    });
     return out_proj.forward(context, attended);
   }
 
@@ -51,11 +82,6 @@ struct RelativeSelfAttention {
     visitor(prefix + "Er", Er);
     out_proj.visit(visitor, prefix + "out_proj.");
   }
-};
-
-// The memory tokens that one query may see: first..last - 1, last = -1: to the last.
-struct KeyRange {
-  std::int32_t first = 0, last = -1;
 };
 
 // Attention of a decoder to the encoder's memory, without positions.
@@ -89,11 +115,17 @@ struct CrossAttention {
     cache.append(kv.data(), kv.data() + D, 2 * D, memory.dim(1));
   }
 
-  Tensor<T> step(Context& context, const Tensor<T>& x, const KeyValueCache<T>& cache,
-                 const KeyRange& range = {}) const {
+  // One more token of each of B sequences, x: [B, D], over the memory in its cache of this layer.
+  Tensor<T> step(Context& context, const Tensor<T>& x, std::span<const StepRow<T>> rows,
+                 std::size_t layer) const {
+    const std::int64_t B = x.dim(0), D = x.dim(1);
     const Tensor<T> q = queries(context, x);
     Tensor<T> attended = context.allocate<T>(x.shape());
-    cache.attend(context, q.data(), attended.data(), range.first, range.last);
+    KeyValueCache<T>::attend(context, B, [&](std::int64_t b) {
+      const StepRow<T>& row = rows[static_cast<std::size_t>(b)];
+      return typename KeyValueCache<T>::Query{&row.caches[layer].memory, q.data() + b * D,
+                                              attended.data() + b * D, row.range.first, row.range.last};
+    });
     return out_proj.forward(context, attended);
   }
 

@@ -6,6 +6,8 @@
 // Sequences are [B, T, D]. Cross-attention is plain: the memory gets no positions.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,9 +44,10 @@ struct TransformerEncoderLayer {
     return feed_forward(context, norm1.forward(context, attended, x));
   }
 
-  // One more token of a causal sequence, x: [1, D].
-  Tensor<T> step(Context& context, const Tensor<T>& x, KeyValueCache<T>& cache) const {
-    return feed_forward(context, norm1.forward(context, self_attn.step(context, x, cache), x));
+  // One more token of each of B causal sequences, x: [B, D].
+  Tensor<T> step(Context& context, const Tensor<T>& x, std::span<const StepRow<T>> rows,
+                 std::size_t layer) const {
+    return feed_forward(context, norm1.forward(context, self_attn.step(context, x, rows, layer), x));
   }
 
   template <class Visitor>
@@ -64,13 +67,6 @@ struct TransformerEncoderLayer {
     return norm2.forward(context,
                          dropout(context, linear2.forward(context, hidden), DropoutPlace::transformer), x);
   }
-};
-
-// What one layer keeps of one sequence; `memory` only where the layer looks at one.
-template <class T>
-struct DecoderLayerCache {
-  KeyValueCache<T> self;
-  KeyValueCache<T> memory;
 };
 
 // Unmasked it is an encoder; causal, with steps, a decoder without memory.
@@ -97,9 +93,9 @@ struct TransformerEncoder {
     return caches;
   }
 
-  // One more token of a causal sequence, x: [1, D].
-  Tensor<T> step(Context& context, Tensor<T> x, std::vector<DecoderLayerCache<T>>& caches) const {
-    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, caches[i].self);
+  // One more token of each of B causal sequences, x: [B, D].
+  Tensor<T> step(Context& context, Tensor<T> x, std::span<const StepRow<T>> rows) const {
+    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, rows, i);
     return norm.forward(context, x);
   }
 
@@ -142,11 +138,11 @@ struct TransformerDecoderLayer {
     return feed_forward(context, informed);
   }
 
-  Tensor<T> step(Context& context, const Tensor<T>& x, DecoderLayerCache<T>& cache, bool padding,
-                 const KeyRange& range = {}) const {
-    const Tensor<T> attended = norm1.forward(context, self_attn.step(context, x, cache.self, padding), x);
+  Tensor<T> step(Context& context, const Tensor<T>& x, std::span<const StepRow<T>> rows,
+                 std::size_t layer) const {
+    const Tensor<T> attended = norm1.forward(context, self_attn.step(context, x, rows, layer), x);
     const Tensor<T> informed =
-        norm2.forward(context, multihead_attn.step(context, attended, cache.memory, range), attended);
+        norm2.forward(context, multihead_attn.step(context, attended, rows, layer), attended);
     return feed_forward(context, informed);
   }
 
@@ -206,10 +202,9 @@ struct TransformerDecoder {
     }
   }
 
-  // One more token, x: [1, D]; if it is padding, no later one looks at it.
-  Tensor<T> step(Context& context, Tensor<T> x, std::vector<DecoderLayerCache<T>>& caches,
-                 bool padding = false, const KeyRange& range = {}) const {
-    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, caches[i], padding, range);
+  // One more token of each of B sequences, x: [B, D].
+  Tensor<T> step(Context& context, Tensor<T> x, std::span<const StepRow<T>> rows) const {
+    for (std::size_t i = 0; i < layers.size(); ++i) x = layers[i].step(context, x, rows, i);
     return norm.forward(context, x);
   }
 

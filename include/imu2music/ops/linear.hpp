@@ -125,7 +125,7 @@ Tensor<T> linear(Context& context, const Tensor<T>& x, const PackedWeight<T>& we
   arguments.slope = slope;
   const auto& table = context.table<kernels::LinearKernels<T>>();
   // Few rows: share out the outputs, so that every thread streams its own part of the weights.
-  if (M < 8)
+  if (M < 64)
     detail::for_panels(context.threads(), N, M * K, [&](std::int64_t begin, std::int64_t end) {
       table.forward(context.kernel(), arguments, 0, M, begin, end);
     });

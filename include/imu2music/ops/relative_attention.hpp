@@ -305,49 +305,68 @@ class KeyValueCache {
     any_masked_ = any_masked_ || masked;
   }
 
-  // Attention of one query row q: [D] at the newest position over the tokens key_first..key_last - 1 held,
-  // key_last = -1: to the newest; out: [D].
+  // Attention of one query row at the newest position over the tokens key_first..key_last - 1 held,
+  // key_last = -1: to the newest.
+  struct Query {
+    const KeyValueCache* cache = nullptr;
+    const T* q = nullptr;  // [D]
+    T* out = nullptr;      // [D]
+    std::int32_t key_first = 0, key_last = -1;
+  };
+
   void attend(Context& context, const T* q, T* out, std::int32_t key_first = 0,
               std::int32_t key_last = -1) const {
-    if (queue_ != nullptr) {
-      attend_on_device(context, q, out, key_first, key_last);
+    attend(context, 1, [&](std::int64_t) { return Query{this, q, out, key_first, key_last}; });
+  }
+
+  // query(0)..query(count - 1), each of a cache of its own but of one shape.
+  template <class Queries>
+  static void attend(Context& context, std::int64_t count, const Queries& query) {
+    const KeyValueCache& first = *query(0).cache;
+    if (first.queue_ != nullptr) {
+      for (std::int64_t n = 0; n < count; ++n) query(n).cache->attend_on_device(context, query(n));
       return;
     }
-    kernels::RelativeAttentionArguments<T> shared;
-    shared.q_stride = shared.out_stride = width();
-    shared.k_stride = row_;
-    shared.v_stride = K_;
-    shared.S = length_;
-    shared.K = K_;
-    shared.scale = T(1) / std::sqrt(static_cast<T>(K_));
-    if (any_masked_) shared.key_masked = masked_.data();
-    if (er_t_.defined()) {
-      shared.er_t = er_t_.data();
-      shared.er_stride = row_;
-      shared.L = capacity_;
-      shared.causal = true;
-      shared.query_offset = length_ - 1;
-    }
-    if (key_first > 0 || key_last >= 0) {
-      if (key_last < 0) key_last = static_cast<std::int32_t>(length_);
-      shared.key_first = &key_first;
-      shared.key_last = &key_last;
-    }
-    const auto& table = context.table<kernels::RelativeAttentionKernels<T>>();
-    parallel_for(context.threads(), heads_, detail::grain_for(3 * length_ * K_),
+    std::int64_t longest = 0;
+    for (std::int64_t n = 0; n < count; ++n) longest = std::max(longest, query(n).cache->length_);
+    parallel_for(context.threads(), count * first.heads_, detail::grain_for(3 * longest * first.K_),
                  [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t h = begin; h < end; ++h) {
-                     kernels::RelativeAttentionArguments<T> arguments = shared;
-                     arguments.q = q + h * K_;
-                     arguments.k_t = k_t_.data() + h * K_ * row_;
-                     arguments.v = v_.data() + h * capacity_ * K_;
-                     arguments.out = out + h * K_;
-                     table.forward(context.kernel(), arguments, 0, 1);
+                   for (std::int64_t task = begin; task < end; ++task) {
+                     const Query one = query(task / first.heads_);
+                     one.cache->attend_head(context, one, task % first.heads_);
                    }
                  });
   }
 
  private:
+  void attend_head(Context& context, const Query& query, std::int64_t h) const {
+    kernels::RelativeAttentionArguments<T> arguments;
+    arguments.q_stride = arguments.out_stride = width();
+    arguments.k_stride = row_;
+    arguments.v_stride = K_;
+    arguments.S = length_;
+    arguments.K = K_;
+    arguments.scale = T(1) / std::sqrt(static_cast<T>(K_));
+    if (any_masked_) arguments.key_masked = masked_.data();
+    if (er_t_.defined()) {
+      arguments.er_t = er_t_.data();
+      arguments.er_stride = row_;
+      arguments.L = capacity_;
+      arguments.causal = true;
+      arguments.query_offset = length_ - 1;
+    }
+    const std::int32_t last = query.key_last < 0 ? static_cast<std::int32_t>(length_) : query.key_last;
+    if (query.key_first > 0 || query.key_last >= 0) {
+      arguments.key_first = &query.key_first;
+      arguments.key_last = &last;
+    }
+    arguments.q = query.q + h * K_;
+    arguments.k_t = k_t_.data() + h * K_ * row_;
+    arguments.v = v_.data() + h * capacity_ * K_;
+    arguments.out = query.out + h * K_;
+    context.table<kernels::RelativeAttentionKernels<T>>().forward(context.kernel(), arguments, 0, 1);
+  }
+
   // Rows [count, H K] with a stride into dense ones, on the device.
   void copy_rows(const T* from, std::int64_t stride, T* to, std::int64_t count) const {
     kernels::StridedCopyArguments<T> arguments;
@@ -358,10 +377,9 @@ class KeyValueCache {
     kernels::cuda_column<kernels::StridedCopyKernels<T>>->copy(queue_->kernel(), arguments);
   }
 
-  void attend_on_device(Context& context, const T* q, T* out, std::int32_t key_first,
-                        std::int32_t key_last) const {
+  void attend_on_device(Context& context, const Query& query) const {
     kernels::RelativeAttentionBatch<T> batch;
-    batch.q = q, batch.k = k_.data(), batch.v = v_.data(), batch.out = out;
+    batch.q = query.q, batch.k = k_.data(), batch.v = v_.data(), batch.out = query.out;
     batch.q_stride = batch.k_stride = batch.v_stride = batch.out_stride = width();
     batch.B = 1, batch.H = heads_, batch.queries = 1, batch.S = length_, batch.K = K_;
     batch.scale = T(1) / std::sqrt(static_cast<T>(K_));
@@ -374,8 +392,9 @@ class KeyValueCache {
     if (any_masked_) masked = on_device_of(context, masked_.slice(0, length_));
     batch.key_masked = masked.data();
     Tensor<std::int32_t> first, last;
-    if (key_first > 0 || key_last >= 0) {
-      if (key_last < 0) key_last = static_cast<std::int32_t>(length_);
+    if (query.key_first > 0 || query.key_last >= 0) {
+      std::int32_t key_first = query.key_first,
+                   key_last = query.key_last < 0 ? static_cast<std::int32_t>(length_) : query.key_last;
       first = on_device_of(context, Tensor<std::int32_t>::view(&key_first, {1}));
       last = on_device_of(context, Tensor<std::int32_t>::view(&key_last, {1}));
       batch.key_first = first.data();
