@@ -15,26 +15,6 @@ namespace imu2music::inline v0::kernels {
 namespace avx512 {
 IMU2MUSIC_TARGET_AVX512_BEGIN
 
-// The operands with, where a kernel of width 1 moves along the height only, the plane laid out as one row:
-// neighbouring weights are then `step` inputs apart.
-struct Conv2dOperands : Conv2dArguments<float> {
-  std::int64_t step;
-};
-
-inline Conv2dOperands conv2d_operands(const Conv2dArguments<float>& arguments) {
-  Conv2dOperands a{arguments, 1};
-  if (a.kernel_w == 1 && a.stride_w == 1 && a.stride_h == 1 && a.pad_w == 0) {
-    a.step = a.W;
-    a.kernel_w = a.kernel_h;
-    a.pad_w = a.pad_h * a.W;
-    a.W *= a.H;
-    a.out_w *= a.out_h;
-    a.kernel_h = a.H = a.out_h = 1;
-    a.pad_h = 0;
-  }
-  return a;
-}
-
 // The lanes whose index lies in 0..count.
 inline __mmask16 conv2d_inside(__m512i index, std::int64_t count) {
   return _mm512_cmplt_epu32_mask(index, _mm512_set1_epi32(static_cast<int>(count)));  // as unsigned numbers
@@ -71,9 +51,9 @@ inline __mmask16 conv2d_inside(__m512i index, std::int64_t count) {
 }
 
 // Outputs j.. of row i of planes o.. of example b.
-[[gnu::always_inline]] inline void conv2d_tile(const Conv2dOperands& a, std::int64_t b, std::int64_t o,
-                                               std::int64_t i, std::int64_t j, const int planes,
-                                               const int vectors) {
+[[gnu::always_inline]] inline void conv2d_tile(const Conv2dArguments<float>& a, std::int64_t b,
+                                               std::int64_t o, std::int64_t i, std::int64_t j,
+                                               const int planes, const int vectors) {
   __m512 sums[4][4];
   IMU2MUSIC_UNROLL
   for (int p = 0; p < planes; ++p) {
@@ -83,7 +63,7 @@ inline __mmask16 conv2d_inside(__m512i index, std::int64_t count) {
   }
   const std::int64_t weights = a.C * a.kernel_h * a.kernel_w;  // of one output plane
   const std::int64_t row = i * a.stride_h - a.pad_h, column = j * a.stride_w - a.pad_w;
-  const bool inside = column >= 0 && column + (a.kernel_w - 1) * a.step + 16 * vectors * a.stride_w <= a.W;
+  const bool inside = column >= 0 && column + a.kernel_w - 1 + 16 * vectors * a.stride_w <= a.W;
   const std::int64_t u_begin = row < 0 ? -row : 0;
   const std::int64_t u_end = a.H - row < a.kernel_h ? a.H - row : a.kernel_h;
   for (std::int64_t c = 0; c < a.C; ++c)
@@ -94,7 +74,7 @@ inline __mmask16 conv2d_inside(__m512i index, std::int64_t count) {
         __m512 inputs[4];
         IMU2MUSIC_UNROLL
         for (int w = 0; w < vectors; ++w)
-          inputs[w] = conv2d_inputs(x, column + v * a.step + 16 * w * a.stride_w, a.W, a.stride_w, inside);
+          inputs[w] = conv2d_inputs(x, column + v + 16 * w * a.stride_w, a.W, a.stride_w, inside);
         IMU2MUSIC_UNROLL
         for (int p = 0; p < planes; ++p) {
           const __m512 factor = _mm512_set1_ps(weight[p * weights + v]);
@@ -119,46 +99,202 @@ inline __mmask16 conv2d_inside(__m512i index, std::int64_t count) {
   }
 }
 
-// Row i of planes o.. of example b.
-[[gnu::always_inline]] inline void conv2d_row(const Conv2dOperands& a, std::int64_t b, std::int64_t o,
-                                              std::int64_t i, const int planes) {
-  for (std::int64_t j = 0; j < a.out_w;) {
-    const std::int64_t left = a.out_w - j;
-    if (left > 48) {
-      conv2d_tile(a, b, o, i, j, planes, 4);
-      j += 64;
-    } else if (left > 16) {
-      conv2d_tile(a, b, o, i, j, planes, 2);
-      j += 32;
-    } else {
-      conv2d_tile(a, b, o, i, j, planes, 1);
-      j += 16;
+// Outputs j.. of row i of planes o_begin..o_end of example b: all planes look at the same inputs, which stay
+// in the cache meanwhile.
+[[gnu::always_inline]] inline void conv2d_column(const Conv2dArguments<float>& a, std::int64_t b,
+                                                 std::int64_t o_begin, std::int64_t o_end, std::int64_t i,
+                                                 std::int64_t j, const int vectors) {
+  std::int64_t o = o_begin;
+  for (; o + 4 <= o_end; o += 4) conv2d_tile(a, b, o, i, j, 4, vectors);
+  const std::int64_t left = o_end - o;
+  if (left == 3) conv2d_tile(a, b, o, i, j, 3, vectors);
+  if (left == 2) conv2d_tile(a, b, o, i, j, 2, vectors);
+  if (left == 1) conv2d_tile(a, b, o, i, j, 1, vectors);
+}
+
+// A kernel that moves along the height alone, or along a single row, sees each plane as one line of `row`
+// numbers a place. The stretches of it that 64 outputs want, of as many channels as fit the first-level
+// cache, are laid out densely once for all planes, with zeros outside; where the stride is s, the places
+// congruent modulo s stand together, so that neighbouring outputs look at neighbouring numbers.
+struct Conv2dLine {
+  static constexpr std::int64_t outputs = 64, most_taps = 32;
+  static constexpr std::int64_t most = 6144;  // numbers of a panel
+
+  std::int64_t row, places, stride, taps, out;
+  std::int64_t first;           // of a stretch's places, before its outputs'
+  std::int64_t segment, width;  // numbers of one residue's stretch, and of all
+  std::int64_t offset[most_taps];
+  bool used[most_taps];  // residues that some tap looks at
+};
+
+// Whether the convolution is along a line that fits.
+inline bool conv2d_line(const Conv2dArguments<float>& a, Conv2dLine& line) {
+  std::int64_t pad = a.pad_h;
+  if (a.kernel_w == 1 && a.stride_w == 1 && a.pad_w == 0) {
+    line.row = a.W, line.places = a.H, line.stride = a.stride_h, line.taps = a.kernel_h;
+  } else if (a.H == 1 && a.kernel_h == 1 && a.pad_h == 0 && a.stride_w == 1) {
+    line.row = 1, line.places = a.W, line.stride = 1, line.taps = a.kernel_w;
+    pad = a.pad_w;
+  } else {
+    return false;
+  }
+  if (line.taps > Conv2dLine::most_taps || line.stride > Conv2dLine::most_taps) return false;
+  line.out = a.out_h * a.out_w;
+  for (std::int64_t f = 0; f < line.stride; ++f) line.used[f] = false;
+  line.first = -((pad + line.stride - 1) / line.stride);
+  // Tap v looks at place i stride + v - pad, which is (i + e) stride + f.
+  const std::int64_t last = (line.taps - 1 - pad - line.first * line.stride) / line.stride;
+  line.segment = Conv2dLine::outputs + last * line.row;
+  line.width = line.stride * line.segment;
+  if (line.width > Conv2dLine::most) return false;
+  for (std::int64_t v = 0; v < line.taps; ++v) {
+    const std::int64_t from_first = v - pad - line.first * line.stride;
+    const std::int64_t f = from_first % line.stride;
+    line.offset[v] = f * line.segment + from_first / line.stride * line.row;
+    line.used[f] = true;
+  }
+  return true;
+}
+
+// Channels c_begin..c_end of outputs j + at.. of planes o.. of example b. Sums stand in y from one stretch of
+// channels to the next.
+[[gnu::always_inline]] inline void conv2d_line_tile(const Conv2dArguments<float>& a, const Conv2dLine& line,
+                                                    const float* panel, std::int64_t b, std::int64_t o,
+                                                    std::int64_t j, std::int64_t at, std::int64_t c_begin,
+                                                    std::int64_t c_end, const int planes, const int vectors) {
+  const std::int64_t left = line.out - j - at;
+  __mmask16 lanes[4];
+  __m512 sums[4][4];
+  IMU2MUSIC_UNROLL
+  for (int w = 0; w < vectors; ++w) lanes[w] = lanes_left(left > 16 * w ? left - 16 * w : 0);
+  const std::int64_t weights = a.C * line.taps;  // of one output plane
+  IMU2MUSIC_UNROLL
+  for (int p = 0; p < planes; ++p) {
+    const float* y = a.y + (b * a.O + o + p) * line.out + j + at;
+    const __m512 bias = _mm512_set1_ps(a.bias != nullptr ? a.bias[o + p] : 0.0f);
+    IMU2MUSIC_UNROLL
+    for (int w = 0; w < vectors; ++w)
+      sums[p][w] = c_begin == 0 ? bias : _mm512_maskz_loadu_ps(lanes[w], y + 16 * w);
+  }
+  const float* weight = a.w + o * weights + c_begin * line.taps;
+  const float* x = panel + at;
+  for (std::int64_t c = c_begin; c < c_end; ++c, x += line.width)
+    for (std::int64_t v = 0; v < line.taps; ++v, ++weight) {
+      __m512 inputs[4];
+      IMU2MUSIC_UNROLL
+      for (int w = 0; w < vectors; ++w) inputs[w] = _mm512_loadu_ps(x + line.offset[v] + 16 * w);
+      IMU2MUSIC_UNROLL
+      for (int p = 0; p < planes; ++p) {
+        const __m512 factor = _mm512_set1_ps(weight[p * weights]);
+        IMU2MUSIC_UNROLL
+        for (int w = 0; w < vectors; ++w) sums[p][w] = _mm512_fmadd_ps(factor, inputs[w], sums[p][w]);
+      }
+    }
+  IMU2MUSIC_UNROLL
+  for (int p = 0; p < planes; ++p) {
+    float* y = a.y + (b * a.O + o + p) * line.out + j + at;
+    const __m512 scale = _mm512_set1_ps(a.scale != nullptr ? a.scale[o + p] : 1.0f);
+    const __m512 shift = _mm512_set1_ps(a.scale != nullptr && a.shift != nullptr ? a.shift[o + p] : 0.0f);
+    IMU2MUSIC_UNROLL
+    for (int w = 0; w < vectors; ++w) {
+      __m512 result = sums[p][w];
+      if (c_end == a.C) {
+        if (a.scale != nullptr) result = _mm512_fmadd_ps(result, scale, shift);
+        result = activate(result, a.activation, a.slope);
+      }
+      _mm512_mask_storeu_ps(y + 16 * w, lanes[w], result);
     }
   }
 }
 
-inline void conv2d_planes(const Conv2dOperands& a, std::int64_t plane_begin, std::int64_t plane_end) {
+// The stretches that outputs j.. want of channels c_begin..c_end of example b.
+inline void conv2d_line_panel(const Conv2dArguments<float>& a, const Conv2dLine& line, std::int64_t b,
+                              std::int64_t j, std::int64_t c_begin, std::int64_t c_end, float* panel) {
+  for (std::int64_t c = c_begin; c < c_end; ++c) {
+    const float* x = a.x + (b * a.C + c) * line.places * line.row;
+    for (std::int64_t f = 0; f < line.stride; ++f, panel += line.segment) {
+      if (!line.used[f]) continue;
+      // Number n of the segment is number (first row + j + n) of the line of places f, stride + f, ...
+      std::int64_t n = 0, at = line.first * line.row + j;
+      for (; n < line.segment && at < 0; ++n, ++at) panel[n] = 0;
+      while (n < line.segment) {
+        const std::int64_t place = at / line.row * line.stride + f, within = at % line.row;
+        if (place >= line.places) break;
+        // Where all places stand together, to the end; else to the end of this one.
+        std::int64_t count = (line.stride == 1 ? (line.places - place) * line.row : line.row) - within;
+        if (count > line.segment - n) count = line.segment - n;
+        __builtin_memcpy(panel + n, x + place * line.row + within,
+                         static_cast<std::size_t>(count) * sizeof(float));
+        n += count, at += count;
+      }
+      for (; n < line.segment; ++n) panel[n] = 0;
+    }
+  }
+}
+
+[[gnu::always_inline]] inline void conv2d_line_vectors(const Conv2dArguments<float>& a,
+                                                       const Conv2dLine& line, const float* panel,
+                                                       std::int64_t b, std::int64_t o_begin,
+                                                       std::int64_t o_end, std::int64_t j, std::int64_t at,
+                                                       std::int64_t c_begin, std::int64_t c_end,
+                                                       const int vectors) {
+  std::int64_t o = o_begin;
+  for (; o + 4 <= o_end; o += 4) conv2d_line_tile(a, line, panel, b, o, j, at, c_begin, c_end, 4, vectors);
+  const std::int64_t left = o_end - o;
+  if (left == 3) conv2d_line_tile(a, line, panel, b, o, j, at, c_begin, c_end, 3, vectors);
+  if (left == 2) conv2d_line_tile(a, line, panel, b, o, j, at, c_begin, c_end, 2, vectors);
+  if (left == 1) conv2d_line_tile(a, line, panel, b, o, j, at, c_begin, c_end, 1, vectors);
+}
+
+// Planes o_begin..o_end of example b, along a line.
+[[gnu::noinline]] inline void conv2d_line_planes(const Conv2dArguments<float>& a, const Conv2dLine& line,
+                                                 std::int64_t b, std::int64_t o_begin, std::int64_t o_end) {
+  alignas(64) float panel[Conv2dLine::most];
+  const std::int64_t channels = Conv2dLine::most / line.width;
+  for (std::int64_t j = 0; j < line.out; j += Conv2dLine::outputs)
+    for (std::int64_t c = 0; c < a.C; c += channels) {
+      const std::int64_t c_end = a.C - c < channels ? a.C : c + channels;
+      conv2d_line_panel(a, line, b, j, c, c_end, panel);
+      const std::int64_t left = line.out - j;
+      if (left > 48)
+        conv2d_line_vectors(a, line, panel, b, o_begin, o_end, j, 0, c, c_end, 4);
+      else if (left > 32)
+        conv2d_line_vectors(a, line, panel, b, o_begin, o_end, j, 0, c, c_end, 3);
+      else if (left > 16)
+        conv2d_line_vectors(a, line, panel, b, o_begin, o_end, j, 0, c, c_end, 2);
+      else
+        conv2d_line_vectors(a, line, panel, b, o_begin, o_end, j, 0, c, c_end, 1);
+    }
+}
+
+inline void conv2d_planes(const Conv2dArguments<float>& a, std::int64_t plane_begin, std::int64_t plane_end) {
+  Conv2dLine line;
+  const bool along = conv2d_line(a, line);
   for (std::int64_t plane = plane_begin; plane < plane_end;) {
     const std::int64_t b = plane / a.O, o = plane % a.O;
-    std::int64_t planes = plane_end - plane < a.O - o ? plane_end - plane : a.O - o;
-    if (planes > 4) planes = 4;
-    for (std::int64_t i = 0; i < a.out_h; ++i) {
-      if (planes == 4)
-        conv2d_row(a, b, o, i, 4);
-      else if (planes == 3)
-        conv2d_row(a, b, o, i, 3);
-      else if (planes == 2)
-        conv2d_row(a, b, o, i, 2);
-      else
-        conv2d_row(a, b, o, i, 1);
-    }
+    const std::int64_t planes = plane_end - plane < a.O - o ? plane_end - plane : a.O - o;
+    if (along) conv2d_line_planes(a, line, b, o, o + planes);
+    for (std::int64_t i = along ? a.out_h : 0; i < a.out_h; ++i)
+      for (std::int64_t j = 0; j < a.out_w;) {
+        const std::int64_t left = a.out_w - j;
+        if (left > 48) {
+          conv2d_column(a, b, o, o + planes, i, j, 4);
+          j += 64;
+        } else if (left > 16) {
+          conv2d_column(a, b, o, o + planes, i, j, 2);
+          j += 32;
+        } else {
+          conv2d_column(a, b, o, o + planes, i, j, 1);
+          j += 16;
+        }
+      }
     plane += planes;
   }
 }
 
 inline void conv2d_forward(const Context&, const Conv2dArguments<float>& arguments, std::int64_t plane_begin,
                            std::int64_t plane_end) {
-  conv2d_planes(conv2d_operands(arguments), plane_begin, plane_end);
+  conv2d_planes(arguments, plane_begin, plane_end);
 }
 
 IMU2MUSIC_TARGET_END

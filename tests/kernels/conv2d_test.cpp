@@ -126,6 +126,17 @@ void at_many_shapes(Isa isa, double tolerance) {
   for (std::int64_t W : {63, 64, 65, 70, 127, 128, 129, 150, 300})
     for (std::int64_t stride : {1, 2, 4})
       against_the_definition(isa, Problem<T>(1, 2, 2, W, 9, 2, 3, 1, stride, 0, 1), tolerance);
+  // More channels than are laid out at once, over skeletons and plain rows, and a row too long for that.
+  for (std::int64_t H : {1, 3, 11})
+    for (std::int64_t O : {1, 6})
+      against_the_definition(isa, Problem<T>(2, 60, H, 25, O, 9, 1, 1, 1, 4, 0), tolerance);
+  for (std::int64_t stride : {2, 3, 5})
+    for (std::int64_t kernel : {1, 2, 9})
+      for (std::int64_t pad : {0, 1, 4})
+        against_the_definition(isa, Problem<T>(1, 30, 11, 25, 6, kernel, 1, stride, 1, pad, 0), tolerance);
+  against_the_definition(isa, Problem<T>(1, 200, 7, 25, 5, 1, 1, 1, 1, 0, 0), tolerance);
+  against_the_definition(isa, Problem<T>(1, 30, 1, 150, 7, 1, 5, 1, 1, 0, 2), tolerance);
+  against_the_definition(isa, Problem<T>(1, 2, 3, 1600, 2, 5, 1, 1, 1, 2, 0), tolerance);
   // A kernel of width 1 along the height, as the graph convolution over time has, and 1 x 1.
   against_the_definition(isa, Problem<T>(2, 3, 20, 18, 6, 9, 1, 1, 1, 4, 0), tolerance);
   against_the_definition(isa, Problem<T>(2, 3, 20, 18, 6, 9, 1, 2, 1, 4, 0), tolerance);
