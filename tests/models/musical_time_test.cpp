@@ -30,8 +30,8 @@ TEST_CASE(
   for (const std::int64_t D : {1, 2, 7, 24}) {
     const std::vector<double> times = {0, 0.08, 1.0, 5.92, 0.1, 59.3};
     const auto view = Tensor<double>::from(std::span(times), {2, 3});
-    const Tensor<float> rows = time_position_rows<float>(one, view, D);
-    const Tensor<float> shared = time_position_rows<float>(three, view, D);
+    const Tensor<float> rows = time_position_rows<float>(one, view, position_rates(D), D);
+    const Tensor<float> shared = time_position_rows<float>(three, view, position_rates(D), D);
     REQUIRE(rows.shape() == Shape{6, D});
     std::vector<float> expected(static_cast<std::size_t>(D));
     for (const std::int64_t n : {0, 1, 3}) {
@@ -61,9 +61,10 @@ TEST_CASE("with time positions a token's place is its time, not its index") {
   const int shift = EventVocabulary2::first_time_shift + 20, note = EventVocabulary2::note_on(60);
   const auto state_after = [&](std::vector<std::int64_t> ids) {
     auto state = model.make_state(context, memory.dim(1));
+    DecodingState<float>* const stepping = &state;
     model.remember(context, memory, state);
     for (std::size_t n = 0; n < ids.size(); ++n)
-      model.step(context, ids[n], static_cast<std::int64_t>(n), state);
+      model.step(context, std::span(&ids[n], 1), std::span(&stepping, 1));
     return state.time_s;
   };
   CHECK(state_after({EventVocabulary2::sos, note}) == 0);

@@ -73,6 +73,7 @@ class Model {
     if (config.control) control_input.emplace(config.d_model, config.max_sequence);
     positions = Parameter<T>::buffer({config.max_sequence, 1, config.d_model}, 0);
     positions.formula = &sinusoidal_table<T>;
+    if (config.time_positions) position_rates_ = position_rates(config.d_model);
   }
 
   // The id of padding: the last one, except that vocabulary 2 appends its own ids to vocabulary 1.
@@ -337,9 +338,11 @@ class Model {
     });
   }
   Tensor<T> rows_at(Context& context, const Tensor<double>& times) const {
-    return time_position_rows<T>(context, times, config.d_model);
+    return time_position_rows<T>(context, times, position_rates_, config.d_model);
   }
   Tensor<T> position_rows() const { return positions.value.reshape({config.max_sequence, config.d_model}); }
+
+  Tensor<double> position_rates_;  // of musical time
 };
 
 }  // namespace imu2music::inline v0

@@ -31,12 +31,18 @@
 
 namespace imu2music::inline v0 {
 
-// times: any shape, N elements, s; result: [N, D].
-template <class T>
-Tensor<T> time_position_rows(Context& context, const Tensor<double>& times, std::int64_t D) {
-  Tensor<double> rates = context.allocate_on_host<double>({(D + 1) / 2});
+// 10000^(-2 i / D), i = 0..ceil(D / 2) - 1.
+inline Tensor<double> position_rates(std::int64_t D) {
+  Tensor<double> rates({(D + 1) / 2});
   for (std::int64_t i = 0; i < rates.size(); ++i)
     rates[i] = std::pow(10000.0, -static_cast<double>(2 * i) / static_cast<double>(D));
+  return rates;
+}
+
+// times: any shape, N elements, s; rates: position_rates(D); result: [N, D].
+template <class T>
+Tensor<T> time_position_rows(Context& context, const Tensor<double>& times, const Tensor<double>& rates,
+                             std::int64_t D) {
   Tensor<double> u = context.allocate_on_host<double>(times.shape());
   for (std::int64_t n = 0; n < u.size(); ++n) u[n] = TemporalEncoder<T>::token_rate_hz * times[n];
   return sinusoids<T>(context, u, rates, D);
