@@ -46,7 +46,7 @@ struct GenerateOptions {
   std::int64_t n_best = 1;
   std::string prime, control;
   double hop_s = 0;        // 0: a window
-  std::int64_t batch = 0;  // 0: as many as threads
+  std::int64_t batch = 0;  // 0: usual_batch or more
   std::int64_t max_tokens = 0;
   int instrument = 40;
   double start_s = 0, duration_s = 0;
@@ -202,7 +202,9 @@ void run_generate(const GenerateOptions& options) {
   if (options.beam > 0) compose_options.beam = beam;
   compose_options.hop_s = options.hop_s;
   compose_options.prime = std::move(prime);
-  compose_options.batch = options.batch > 0 ? options.batch : std::min(thread_count(options.common), 1024);
+  constexpr int usual_batch = 8;
+  compose_options.batch =
+      options.batch > 0 ? options.batch : std::clamp(thread_count(options.common), usual_batch, 1024);
   compose_options.max_tokens = options.max_tokens;
   compose_options.fill_windows = untrained;
   compose_options.start_s = options.start_s;
@@ -355,7 +357,8 @@ void add_generate_command(CLI::App& program) {
   command->add_option("--prime", options->prime, "MIDI file whose notes open the first window");
   command
       ->add_option("--batch", options->batch,
-                   "Windows decoded side by side, 1 to 1024 (default: one a thread); the music is the same")
+                   "Windows decoded side by side, 1 to 1024 (default: 8, or one a thread where that is "
+                   "more); the music is the same")
       ->check(whole_number(1, 1024));
   command->add_option("--max-tokens", options->max_tokens, "At most so many events a window")
       ->check(whole_number(1));

@@ -27,9 +27,14 @@
 #define IMU2MUSIC_TARGET_BEGIN \
   _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"") \
   _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") _Pragma("GCC push_options")
-#define IMU2MUSIC_TARGET_AVX2_BEGIN IMU2MUSIC_TARGET_BEGIN _Pragma("GCC target(\"avx2,fma\")")
+#ifdef __OPTIMIZE__  // whichever level a program is built with, kernels get the highest
+#define IMU2MUSIC_OPTIMIZE _Pragma("GCC optimize(\"O3\")")
+#else
+#define IMU2MUSIC_OPTIMIZE
+#endif
+#define IMU2MUSIC_TARGET_AVX2_BEGIN IMU2MUSIC_TARGET_BEGIN IMU2MUSIC_OPTIMIZE _Pragma("GCC target(\"avx2,fma\")")
 #define IMU2MUSIC_TARGET_AVX512_BEGIN \
-  IMU2MUSIC_TARGET_BEGIN _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma\")")
+  IMU2MUSIC_TARGET_BEGIN IMU2MUSIC_OPTIMIZE _Pragma("GCC target(\"avx512f,avx512bw,avx512dq,avx512vl,avx2,fma\")")
 #define IMU2MUSIC_TARGET_END _Pragma("GCC pop_options") _Pragma("GCC diagnostic pop")
 #define IMU2MUSIC_UNROLL _Pragma("GCC unroll 16")
 #endif
