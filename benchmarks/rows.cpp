@@ -113,13 +113,12 @@ Row decode(const ModelConfig& config, std::int64_t B, const std::string& engine,
   };
   const auto state = std::make_shared<State>(config, format, B, threads);
   Row row;
-  const auto count = static_cast<double>(B);
-  row.unit = B == 1 ? "token" : "token of each", row.units = config.max_sequence;
+  row.unit = "token", row.units = static_cast<double>(B * config.max_sequence);
   // In the middle of a sequence each of two attentions' products runs over so many keys; three with Er.
   const double D = config.d_model, layers = config.decoder_layers;
   const double memory = static_cast<double>(state->sessions[0]->memory_length());
-  row.flops = 2 * count *
-              (weights_of_a_token(state->model) + layers * (1.5 * D * config.max_sequence + 2 * D * memory));
+  row.flops =
+      2 * (weights_of_a_token(state->model) + layers * (1.5 * D * config.max_sequence + 2 * D * memory));
   if (B == 1)
     row.bytes = static_cast<double>(kernels::bytes_of(format, 4)) * weights_of_a_token(state->model);
   row.work = [state] {

@@ -24,7 +24,7 @@ GROUPS = [
     ("Decoding, one token of one sequence",
      ["decode/d128", "decode/d512", "decode/only512"],
      ["ours", "ours-bf16", "ours-int8", "eager", "compile", "onnxruntime", "recompute"]),
-    ("Decoding, one token of each of 16 sequences",
+    ("Decoding 16 sequences side by side, one token of one",
      ["decode16/d128", "decode16/d512"], ["ours", "ours-bf16", "ours-int8", "eager", "compile", "onnxruntime"]),
     ("Encoders of motion, a window of six seconds",
      ["encode/conv", "encode/fc", "encode/temporal", "encode/lstm", "encode/stgcn", "encode/frequency",

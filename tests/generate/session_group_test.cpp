@@ -18,12 +18,12 @@ Tensor<float> some_memory(const Model<float>& model, std::uint64_t stream) {
   return test::random_tensor<float>({1, model.memory_length(), model.config.d_model}, stream);
 }
 
-// Six sessions that begin at different steps and take different tokens, together and each by itself.
+// Thirteen sessions that begin at different steps and take different tokens, together and each by itself.
 void check_alike(const std::string& config, int threads) {
   CAPTURE(config);
   CAPTURE(threads);
   const auto model = init_model<float>(parse_model_config(config, "config"), 5);
-  constexpr std::size_t count = 6;
+  constexpr std::size_t count = 13;
   std::vector<std::unique_ptr<Session<float>>> together, alone;
   for (std::size_t n = 0; n < count; ++n)
     for (auto* sessions : {&together, &alone}) {

@@ -11,12 +11,16 @@
 // sessions step than ever before. Throws as Session::step() does, before any session has taken its token.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "imu2music/core/context.hpp"
+#include "imu2music/core/parallel.hpp"
 #include "imu2music/generate/session.hpp"
 
 namespace imu2music::inline v0 {
@@ -25,7 +29,9 @@ template <class T = float>
 class SessionGroup {
  public:
   // The model must outlive the group.
-  explicit SessionGroup(const Model<T>& model, int threads = 1) : model_(model), context_(threads) {}
+  explicit SessionGroup(const Model<T>& model, int threads = 1) : model_(model), context_(threads) {
+    for (int part = 0; part < threads; ++part) parts_.push_back(std::make_unique<Part>());
+  }
   SessionGroup(const SessionGroup&) = delete;
   SessionGroup& operator=(const SessionGroup&) = delete;
 
@@ -47,18 +53,45 @@ class SessionGroup {
       for (std::size_t n = 0; n < sessions.size(); ++n) sessions[n]->step(tokens[n]);
       return;
     }
-    ArenaScope scope(context_, arena_);
-    const Tensor<T> logits = model_.step(context_, tokens, std::span<DecodingState<T>* const>(states_));
+    // With enough of them each thread takes some through the whole step, and waits for the others once.
+    constexpr std::int64_t worth_a_thread = 4;
+    const auto count = static_cast<std::int64_t>(sessions.size());
+    const std::int64_t parts = std::min(static_cast<std::int64_t>(parts_.size()), count / worth_a_thread);
+    if (parts < 2) {
+      step_part(context_, parts_.front()->arena, 0, sessions, tokens);
+      return;
+    }
+    parallel_for(static_cast<int>(parts), parts, 1, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t part = first; part < last; ++part) {
+        const auto begin = static_cast<std::size_t>(count * part / parts),
+                   size = static_cast<std::size_t>(count * (part + 1) / parts) - begin;
+        Part& own = *parts_[static_cast<std::size_t>(part)];
+        step_part(own.context, own.arena, begin, sessions.subspan(begin, size), tokens.subspan(begin, size));
+      }
+    });
+  }
+
+ private:
+  struct Part {
+    Context context;  // of one thread
+    Arena arena;
+  };
+
+  // `begin`: the number of the first of these among all that step.
+  void step_part(Context& context, Arena& arena, std::size_t begin, std::span<Session<T>* const> sessions,
+                 std::span<const std::int64_t> tokens) {
+    ArenaScope scope(context, arena);
+    const std::span<DecodingState<T>* const> states(states_);
+    const Tensor<T> logits = model_.step(context, tokens, states.subspan(begin, sessions.size()));
     for (std::size_t n = 0; n < sessions.size(); ++n) {
       Tensor<T>& own = sessions[n]->logits_;
       std::copy_n(logits.data() + static_cast<std::int64_t>(n) * own.size(), own.size(), own.data());
     }
   }
 
- private:
   const Model<T>& model_;
-  Context context_;
-  Arena arena_;
+  Context context_;                           // of all threads
+  std::vector<std::unique_ptr<Part>> parts_;  // one a thread
   std::vector<DecodingState<T>*> states_;
 };
 
