@@ -8,6 +8,7 @@
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
 #include "imu2music/generate/session_beam.hpp"
+#include "imu2music/generate/session_group.hpp"
 #include "imu2music/imu/diagnose.hpp"
 #include "imu2music/imu/motion_channels.hpp"
 #include "imu2music/imu/read_recording.hpp"
