@@ -16,22 +16,16 @@ void run_convert(const ConvertOptions& options) {
   check_outputs({options.output}, {options.checkpoint});
   Model<float> model = load_model<float>(options.checkpoint);
   save_model(model, options.output);
-  std::int64_t parameters = 0, tensors = 0;
-  const auto count = [&]<class Entry>(const std::string&, Entry& entry) {
-    ++tensors;
-    if constexpr (std::is_same_v<Entry, Parameter<float>>)
-      if (entry.trainable) parameters += entry.value.size();
-  };
-  model.visit(count);
+  const WeightCount count = count_weights(model);
   if (options.common.json)
     print_json({{"checkpoint", options.checkpoint},
                 {"output", options.output},
-                {"parameters", parameters},
-                {"tensors", tensors},
+                {"parameters", count.parameters},
+                {"tensors", count.tensors},
                 {"config", nlohmann::ordered_json::parse(to_json(model.config))}});
   else
     print_text(options.output + ": " + model.config.model + " with the encoder " + model.config.encoder +
-               ", " + std::to_string(parameters) + " parameters in " + std::to_string(tensors) +
+               ", " + std::to_string(count.parameters) + " parameters in " + std::to_string(count.tensors) +
                " tensors\n");
 }
 

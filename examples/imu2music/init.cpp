@@ -31,22 +31,17 @@ void run_init(const InitOptions& options) {
                      "2 GB are supported: lower d_model, feed_forward or the number of layers");
   Model<float> model = init_model<float>(config, options.seed);
   save_model(model, options.output);
-  std::int64_t parameters = 0, tensors = 0;
-  const auto count = [&]<class Entry>(const std::string&, Entry& entry) {
-    ++tensors;
-    if constexpr (std::is_same_v<Entry, Parameter<float>>)
-      if (entry.trainable) parameters += entry.value.size();
-  };
-  model.visit(count);
+  const WeightCount count = count_weights(model);
   if (options.common.json)
     print_json({{"output", options.output},
                 {"seed", options.seed},
-                {"parameters", parameters},
-                {"tensors", tensors},
+                {"parameters", count.parameters},
+                {"tensors", count.tensors},
                 {"config", nlohmann::ordered_json::parse(to_json(model.config))}});
   else
-    print_text(options.output + ": untrained weights, " + std::to_string(parameters) + " parameters in " +
-               std::to_string(tensors) + " tensors, seed " + std::to_string(options.seed) + "\n");
+    print_text(options.output + ": untrained weights, " + std::to_string(count.parameters) +
+               " parameters in " + std::to_string(count.tensors) + " tensors, seed " +
+               std::to_string(options.seed) + "\n");
 }
 
 }  // namespace

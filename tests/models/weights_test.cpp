@@ -87,6 +87,24 @@ TEST_CASE("untrained weights depend on config and seed alone, and survive a file
   CHECK(in_double.embedding.weight.value[3] == double(a.embedding.weight.value[3]));
 }
 
+TEST_CASE("numbers that are learnt and tensors of a file are counted") {
+  test::ScratchFolder scratch;
+  const std::string path = scratch / "w.safetensors";
+  auto model = init_model<float>(small_config(), 5);
+  save_model(model, path);
+  std::int64_t learnt = 0, others = 0;
+  const Weights file(path);
+  for (const TensorEntry& entry : file.entries) {
+    const bool statistic = holds(entry.name, "running_") || holds(entry.name, "num_batches_tracked") ||
+                           entry.name.ends_with(".pe");
+    (statistic ? others : learnt) += entry.shape.element_count();
+  }
+  REQUIRE(others > 0);
+  const WeightCount count = count_weights(model);
+  CHECK(count.parameters == learnt);
+  CHECK(count.tensors == static_cast<std::int64_t>(file.entries.size()));
+}
+
 TEST_CASE("without a stored config, names and shapes tell the architecture") {
   test::ScratchFolder scratch;
   const std::string path = scratch / "w.safetensors";

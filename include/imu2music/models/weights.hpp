@@ -6,6 +6,7 @@
 //                              weights are packed, in the format asked for, the others are read in place
 //   pack_weights(model)        the same for an untrained model
 //   save_model(model, path)    to safetensors, the config in the metadata under "imu2music.config"
+//   count_weights(model)       how many numbers and tensors those are
 //
 // The config of a file that carries none is inferred from the names and shapes of its tensors. Loading
 // compares all of them before anything is used, and throws one InputError that lists every tensor missing,
@@ -389,6 +390,23 @@ void save_model(Model<T>& model, const std::string& path) {
   };
   model.visit(collect);
   write_safetensors(path, entries, {{"format", "pt"}, {config_metadata_key, to_json(model.config)}});
+}
+
+struct WeightCount {
+  std::int64_t parameters = 0;  // numbers that are learnt: no statistics, no sinusoids
+  std::int64_t tensors = 0;     // of a file, counters included
+};
+
+template <class T>
+WeightCount count_weights(Model<T>& model) {
+  WeightCount count;
+  const auto add = [&]<class Entry>(const std::string&, Entry& entry) {
+    ++count.tensors;
+    if constexpr (std::is_same_v<Entry, Parameter<T>>)
+      if (entry.trainable) count.parameters += entry.shape.element_count();
+  };
+  model.visit(add);
+  return count;
 }
 
 }  // namespace imu2music::inline v0
