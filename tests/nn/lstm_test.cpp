@@ -134,3 +134,22 @@ TEST_CASE("all steps layer by layer are the steps one by one") {
   for (std::size_t i = 0; i < 3; ++i)
     for (std::int64_t n = 0; n < B * H; ++n) CHECK((h[i][n] == all_h[i][n] && c[i][n] == all_c[i][n]));
 }
+
+TEST_CASE("all steps in one call have the bits of one step after the other") {
+  const std::int64_t S = 7, B = 3, D = 21, H = 35;
+  for (const int layers : {1, 2, 3}) {
+    const Lstm<float> lstm = some_lstm<float>(D, H, layers);
+    Context context(2);
+    LstmState<float> state = lstm.make_state(context, B), stepped = lstm.make_state(context, B);
+    for (std::int64_t round = 0; round < 2; ++round) {  // the second begins in the middle
+      const auto x = test::random_tensor<float>({S, B, D}, 300 + static_cast<std::uint64_t>(round));
+      lstm.run(context, x, state);
+      for (std::int64_t s = 0; s < S; ++s) lstm.step(context, x.slice(s, 1).reshape({B, D}), stepped);
+    }
+    for (std::size_t i = 0; i < state.h.size(); ++i) {
+      const auto bytes = static_cast<std::size_t>(B * H) * sizeof(float);
+      CHECK(std::memcmp(state.h[i].data(), stepped.h[i].data(), bytes) == 0);
+      CHECK(std::memcmp(state.c[i].data(), stepped.c[i].data(), bytes) == 0);
+    }
+  }
+}

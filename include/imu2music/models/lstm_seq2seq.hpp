@@ -57,22 +57,9 @@ struct LstmSeq2Seq {
              std::to_string(state.y.dim(1)) + "), not " + tokens.shape().to_string();
     });
     state.lstm.clear(context);
-    if (context.on_device()) {
-      const Tensor<T> by_time = B == 1 ? tokens.reshape({S, B, D}) : permute(context, tokens, {1, 0, 2});
-      std::vector<Tensor<T>> h = state.lstm.h, c = state.lstm.c;
-      encoder.forward_all(context, by_time, h, c);
-      for (std::size_t i = 0; i < h.size(); ++i) {
-        copy(context, h[i], state.lstm.h[i]);
-        copy(context, c[i], state.lstm.c[i]);
-      }
-      copy(context, by_time.slice(S - 1, 1), state.y);
-      return;
-    }
-    for (std::int64_t s = 0; s < S; ++s) {
-      for (std::int64_t b = 0; b < B; ++b)
-        std::copy_n(tokens.data() + (b * S + s) * D, D, state.y.data() + b * D);
-      encoder.step(context, state.y, state.lstm);
-    }
+    const Tensor<T> by_time = B == 1 ? tokens.reshape({S, B, D}) : permute(context, tokens, {1, 0, 2});
+    encoder.run(context, by_time, state.lstm);
+    copy(context, by_time.slice(S - 1, 1), state.y);
   }
 
   // The next output, [B, D].
@@ -95,11 +82,7 @@ struct LstmSeq2Seq {
     zero(context, none);
     std::vector<V> h(decoder.layers.size(), constant<V>(none)), c = h, outputs;
     V y = by_time.slice(S - 1, 1).reshape({B, D});
-    if (context.on_device())
-      encoder.forward_all(context, by_time, h, c);
-    else
-      for (std::int64_t s = 0; s < S; ++s)
-        encoder.forward(context, by_time.slice(s, 1).reshape({B, D}), h, c);
+    encoder.forward_all(context, by_time, h, c);
     for (std::int64_t t = 0; t < length; ++t) {
       y = linear.forward(context, decoder.forward(context, y, h, c));
       outputs.push_back(y);

@@ -65,7 +65,27 @@ struct Lstm {
     return x;
   }
 
-  // The same with outputs and cells of the layers, [B, H] each, as values that are replaced.
+  // S steps, x: [S, B, D], layer by layer: the inputs' affine maps are one product a layer, and one layer's
+  // weights alone want the cache. The bits of S calls of step().
+  void run(Context& context, Tensor<T> x, LstmState<T>& state) const {
+    const std::int64_t S = x.dim(0), B = x.dim(1);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const Layer& layer = layers[i];
+      const Tensor<T> gates_x = dense(context, x.reshape({S * B, x.dim(2)}), layer.weight_ih, layer.bias_ih);
+      const bool last = i + 1 == layers.size();
+      if (!last) x = context.allocate<T>({S, B, hidden});
+      for (std::int64_t s = 0; s < S; ++s) {
+        lstm_step(context, gates_x.slice(s * B, B),
+                  dense(context, state.h[i], layer.weight_hh, layer.bias_hh), state.h[i], state.c[i]);
+        if (!last) {
+          Tensor<T> output = x.slice(s, 1);
+          copy(context, state.h[i], output);
+        }
+      }
+    }
+  }
+
+  // One step with outputs and cells of the layers, [B, H] each, as values that are replaced.
   template <class V>
   V forward(Context& context, V x, std::vector<V>& h, std::vector<V>& c) const {
     for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -80,8 +100,8 @@ struct Lstm {
     return x;
   }
 
-  // The same over S steps, x: [S, B, D], layer by layer: the inputs' affine maps are one product a layer, as
-  // a device likes it. Its sums over steps are other ones than those of S calls of forward().
+  // The same over S steps, x: [S, B, D], layer by layer as run(). Gradients are other sums than those of S
+  // calls of forward().
   template <class V>
   void forward_all(Context& context, const V& x, std::vector<V>& h, std::vector<V>& c) const {
     const std::int64_t S = x.dim(0), B = x.dim(1);
