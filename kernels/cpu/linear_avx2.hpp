@@ -124,19 +124,30 @@ inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t 
     IMU2MUSIC_UNROLL
     for (int r = 0; r < rows; ++r) x[r] += a.segment_step;
   }
+  // Stored as they are, and what is left to do row by row there: registers that are numbered would want that
+  // code once for each.
+  const bool more = a.b != nullptr || a.activation != Activation::none || format == WeightFormat::int8;
   IMU2MUSIC_UNROLL
   for (int v = 0; v < 4 * groups; ++v) {
     const std::int64_t column = n + linear_group * first + 8 * v;
     if (column >= a.N) break;
     const bool all = a.N - column >= 8;
     const __m256i lanes = tail_mask(all ? 8 : a.N - column);
-    const __m256 bias = a.b == nullptr ? _mm256_setzero_ps() : load_lanes(a.b + column, lanes, all);
     IMU2MUSIC_UNROLL
-    for (int r = 0; r < rows; ++r) {
-      __m256 sum = sums[r][v];
+    for (int r = 0; r < rows; ++r) store_lanes(a.y + (m + r) * a.y_stride + column, lanes, sums[r][v], all);
+  }
+  if (!more) return;
+  const std::int64_t begin = n + linear_group * first;
+  const std::int64_t end = begin + linear_group * groups < a.N ? begin + linear_group * groups : a.N;
+  for (std::int64_t column = begin; column < end; column += 8) {
+    const bool all = end - column >= 8;
+    const __m256i lanes = tail_mask(all ? 8 : end - column);
+    for (std::int64_t r = m; r < m + rows; ++r) {
+      float* y = a.y + r * a.y_stride + column;
+      __m256 sum = load_lanes(y, lanes, all);
       if (format == WeightFormat::int8) sum = _mm256_mul_ps(sum, load_lanes(a.scale + column, lanes, all));
-      if (a.b != nullptr) sum = _mm256_add_ps(sum, bias);
-      store_lanes(a.y + (m + r) * a.y_stride + column, lanes, activate(sum, a.activation, a.slope), all);
+      if (a.b != nullptr) sum = _mm256_add_ps(sum, load_lanes(a.b + column, lanes, all));
+      store_lanes(y, lanes, activate(sum, a.activation, a.slope), all);
     }
   }
 }

@@ -91,12 +91,11 @@ inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t 
   }
 }
 
-// Rows m..m + rows and the first 16 vectors columns of the panel that begins at n; rows in 1..6, vectors in
-// 1..4. Of a panel with one or three vectors in use the last is all zeros and left out.
+// Rows m..m + rows of the panel that begins at n and is 16 vectors wide; rows in 1..6, vectors 2 or 4.
 [[gnu::always_inline]] inline void linear_block(const LinearArguments<float>& a, std::int64_t m,
                                                 std::int64_t n, const int rows, const int vectors,
                                                 const WeightFormat format) {
-  const int groups = (vectors + 1) / 2;
+  const int groups = vectors / 2;
   const std::int64_t step = linear_group * groups * bytes_of(format, 4);
   const char* row = static_cast<const char*>(a.W) + n * a.K * bytes_of(format, 4);
   const float* x[linear_rows];
@@ -125,18 +124,31 @@ inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t 
     IMU2MUSIC_UNROLL
     for (int r = 0; r < rows; ++r) x[r] += a.segment_step;
   }
+  __mmask16 lanes[4];
   IMU2MUSIC_UNROLL
   for (int v = 0; v < vectors; ++v) {
-    const __mmask16 lanes = lanes_left(a.N - n - 16 * v);
-    const __m512 bias = a.b == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, a.b + n + 16 * v);
+    lanes[v] = a.N - n > 16 * v ? lanes_left(a.N - n - 16 * v) : __mmask16{0};
+    if (format == WeightFormat::int8) {
+      const __m512 scale = _mm512_maskz_loadu_ps(lanes[v], a.scale + n + 16 * v);
+      IMU2MUSIC_UNROLL
+      for (int r = 0; r < rows; ++r) sums[r][v] = _mm512_mul_ps(sums[r][v], scale);
+    }
+    if (a.b != nullptr) {
+      const __m512 bias = _mm512_maskz_loadu_ps(lanes[v], a.b + n + 16 * v);
+      IMU2MUSIC_UNROLL
+      for (int r = 0; r < rows; ++r) sums[r][v] = _mm512_add_ps(sums[r][v], bias);
+    }
     IMU2MUSIC_UNROLL
-    for (int r = 0; r < rows; ++r) {
-      __m512 sum = sums[r][v];
-      if (format == WeightFormat::int8)
-        sum = _mm512_mul_ps(sum, _mm512_maskz_loadu_ps(lanes, a.scale + n + 16 * v));
-      if (a.b != nullptr) sum = _mm512_add_ps(sum, bias);
-      _mm512_mask_storeu_ps(a.y + (m + r) * a.y_stride + n + 16 * v, lanes,
-                            activate(sum, a.activation, a.slope));
+    for (int r = 0; r < rows; ++r)
+      _mm512_mask_storeu_ps(a.y + (m + r) * a.y_stride + n + 16 * v, lanes[v], sums[r][v]);
+  }
+  if (a.activation == Activation::none) return;
+  // Row by row where they were stored: registers that are numbered would want this code once for each.
+  for (std::int64_t r = m; r < m + rows; ++r) {
+    IMU2MUSIC_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+      float* y = a.y + r * a.y_stride + n + 16 * v;
+      _mm512_mask_storeu_ps(y, lanes[v], activate(_mm512_maskz_loadu_ps(lanes[v], y), a.activation, a.slope));
     }
   }
 }
@@ -146,12 +158,17 @@ inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t 
                                                      const WeightFormat format) {
   std::int64_t m = m_begin;
   for (; m + 6 <= m_end; m += 6) linear_block(a, m, n, 6, vectors, format);
-  const std::int64_t left = m_end - m;
-  if (left == 5) linear_block(a, m, n, 5, vectors, format);
-  if (left == 4) linear_block(a, m, n, 4, vectors, format);
-  if (left == 3) linear_block(a, m, n, 3, vectors, format);
-  if (left == 2) linear_block(a, m, n, 2, vectors, format);
-  if (left == 1) linear_block(a, m, n, 1, vectors, format);
+  if (vectors == 4) {
+    const std::int64_t left = m_end - m;
+    if (left == 5) linear_block(a, m, n, 5, vectors, format);
+    if (left == 4) linear_block(a, m, n, 4, vectors, format);
+    if (left == 3) linear_block(a, m, n, 3, vectors, format);
+    if (left == 2) linear_block(a, m, n, 2, vectors, format);
+    if (left == 1) linear_block(a, m, n, 1, vectors, format);
+  } else {  // the last panel at most: less code
+    if (m + 3 <= m_end) linear_block(a, m, n, 3, vectors, format), m += 3;
+    for (; m < m_end; ++m) linear_block(a, m, n, 1, vectors, format);
+  }
 }
 
 // One copy of the code above for each format.
@@ -164,15 +181,10 @@ inline void linear_pack_plain(const LinearPackArguments<float>& a, std::int64_t 
   for (std::int64_t m = m_begin; m < m_end; m += chunk) {
     const std::int64_t end = m + chunk < m_end ? m + chunk : m_end;
     for (std::int64_t n = n_begin; n < n_end; n += linear_panel) {
-      const std::int64_t columns = a.N - n;
-      if (columns > 48)
+      if (linear_panel_width(a.N, n) == linear_panel)
         linear_panel_rows(a, m, end, n, 4, format);
-      else if (columns > 32)
-        linear_panel_rows(a, m, end, n, 3, format);
-      else if (columns > 16)
-        linear_panel_rows(a, m, end, n, 2, format);
       else
-        linear_panel_rows(a, m, end, n, 1, format);
+        linear_panel_rows(a, m, end, n, 2, format);
     }
   }
 }
