@@ -101,7 +101,7 @@ svg text{font-size:11px;fill:var(--soft);font-variant-numeric:tabular-nums}
 .curve{stroke:var(--motion);fill:none;stroke-width:1.2;stroke-linejoin:round}
 .peak{stroke:var(--motion);stroke-opacity:.45;stroke-dasharray:2 3}
 .own{stroke:var(--made);stroke-width:2.5}
-.key{display:inline-block;width:.8em;height:.8em;border-radius:.15em;vertical-align:-.05em;margin:0 .3em 0 .8em}
+.key{display:inline-block;width:.8em;height:.8em;border-radius:.15em;vertical-align:-.05em;margin:0 .3em}
 )"
     R"(.q0{fill:var(--q0)}.q1{fill:var(--q1)}.q2{fill:var(--q2)}.q3{fill:var(--q3)}
 .q4{fill:var(--q4)}.q5{fill:var(--q5)}.q6{fill:var(--q6)}.q7{fill:var(--q7)}
@@ -145,7 +145,7 @@ class Page {
  private:
   // ---- the table
   void group(const std::string& name) {
-    html_ += "<tr class=\"group\"><th>" + name + "</th><th></th><th></th><th></th><th></th></tr>\n";
+    html_ += "<tr class=\"group\"><th colspan=\"5\">" + name + "</th></tr>\n";
   }
   void row(const std::string& name, const Figure& figure, int decimals, const std::string& beside,
            const std::string& note) {
