@@ -37,6 +37,8 @@ struct CrossEntropyBackwardKernels {
   // Rows row_begin..row_end.
   void (*backward)(const Context& context, const CrossEntropyBackwardArguments<T>& arguments,
                    std::int64_t row_begin, std::int64_t row_end) = nullptr;
+  // totals[0] += the rows' nll, totals[1] += their losses; null on the CPU, where the host adds them.
+  void (*add_up)(const Context& context, const double* sums, std::int64_t rows, double* totals) = nullptr;
 };
 
 }  // namespace imu2music::inline v0::kernels

@@ -5,10 +5,12 @@
 //
 // A queue is an ordered stream of work with its own pool of memory. All calls but download() and
 // synchronise() return at once; what is freed in a queue is given out again in the same queue only, so the
-// order of its work keeps every user of a block apart from the next.
+// order of its work keeps every user of a block apart from the next. An upload() waits only where more is on
+// its way than the pinned memory that it passes through has room for.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 
 #include "kernel_context.hpp"
@@ -37,6 +39,8 @@ struct DeviceRuntime {
   void (*copy)(const Context& context, void* to, const void* from, std::size_t bytes) = nullptr;
   void (*zero)(const Context& context, void* memory, std::size_t bytes) = nullptr;
   void (*synchronise)(const Context& context) = nullptr;
+  // How often the host has waited for the queue's work so far.
+  std::int64_t (*waits)(const Context& context) = nullptr;
   // One line: the device's name, its compute capability and memory.
   const char* (*describe)() = nullptr;
 };

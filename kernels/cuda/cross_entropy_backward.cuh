@@ -1,4 +1,5 @@
-// The loss and its gradient on the device: a warp a row, the row read three times. dlogits may be logits.
+// The loss and its gradient on the device: a warp a row, the row read three times. dlogits may be logits. The rows'
+// losses are added up by one block, in an order that depends on their number alone.
 #pragma once
 
 #include "../cross_entropy_backward_table.hpp"
@@ -56,6 +57,27 @@ inline void cross_entropy_backward(const Context& context, const CrossEntropyBac
          row_begin, row_end);
 }
 
-inline void install(CrossEntropyBackwardKernels<float>& table) { table.backward = &cross_entropy_backward; }
+__global__ void cross_entropy_add_up_kernel(const double* __restrict__ sums, std::int64_t rows, double* totals) {
+  __shared__ double partial[16];
+  double nll = 0, loss = 0;
+  for (std::int64_t n = threadIdx.x; n < rows; n += 512) {
+    nll += sums[2 * n];
+    loss += sums[2 * n + 1];
+  }
+  nll = block_sum<512>(nll, partial);
+  loss = block_sum<512>(loss, partial);
+  if (threadIdx.x != 0) return;
+  totals[0] += nll;
+  totals[1] += loss;
+}
+
+inline void cross_entropy_add_up(const Context& context, const double* sums, std::int64_t rows, double* totals) {
+  launch(context, "cross_entropy_add_up", cross_entropy_add_up_kernel, 1, 512, sums, rows, totals);
+}
+
+inline void install(CrossEntropyBackwardKernels<float>& table) {
+  table.backward = &cross_entropy_backward;
+  table.add_up = &cross_entropy_add_up;
+}
 
 }  // namespace imu2music::inline v0::kernels::cuda

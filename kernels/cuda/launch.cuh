@@ -34,12 +34,12 @@ inline void check(cudaError_t error, const char* call, const char* file, int lin
 
 inline cudaStream_t stream_of(const Context& context) { return static_cast<cudaStream_t>(context.stream); }
 
-// Shared memory of the size given at launch, aligned to 16 bytes.
+// Shared memory of the size given at launch, aligned to 128 bytes.
 #ifdef IMU2MUSIC_CUDA_HOST_HARNESS
 inline unsigned char* dynamic_shared() { return cuda_host::current->block->shared; }
 #else
 __device__ __forceinline__ unsigned char* dynamic_shared() {
-  extern __shared__ __align__(16) unsigned char imu2music_dynamic_shared[];
+  extern __shared__ __align__(128) unsigned char imu2music_dynamic_shared[];
   return imu2music_dynamic_shared;
 }
 #endif

@@ -1,7 +1,8 @@
 // The device's memory, streams and copies: what device_runtime.hpp asks for.
 //
 // A queue is a non-blocking stream with its cuBLAS handle, a pool of device blocks and a ring of pinned memory that
-// uploads pass through. Blocks are rounded up to eighths of a power of two and kept when they are released; the
+// uploads pass through. The handle has a workspace of its own and one stream, so its results are the same every time.
+// Blocks are rounded up to eighths of a power of two and kept when they are released; the
 // stream's order keeps their users apart. When the device is full, every queue's unused blocks go back to it first.
 #pragma once
 
@@ -40,6 +41,7 @@ class Queue {
   ~Queue() {
     cudaStreamSynchronize(stream_);
     for (const auto& [memory, size] : sizes_) cudaFree(memory);
+    if (workspace_ != nullptr) cudaFree(workspace_);
     for (const Stage& stage : stages_) {
       cudaEventDestroy(stage.copied);
       cudaFreeHost(stage.memory);
@@ -51,7 +53,13 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
 
   cudaStream_t stream() const { return stream_; }
-  cublasHandle_t cublas() const { return cublas_; }
+  cublasHandle_t cublas() {
+    if (workspace_ == nullptr) {
+      IMU2MUSIC_CUDA_CHECK(cudaMalloc(&workspace_, workspace_bytes));
+      IMU2MUSIC_CUDA_CHECK(cublasSetWorkspace(cublas_, workspace_, workspace_bytes));
+    }
+    return cublas_;
+  }
 
   // Blocks may be released by any thread that holds the last handle to a tensor.
   void* allocate(std::size_t bytes) {
@@ -66,7 +74,7 @@ class Queue {
     void* memory = nullptr;
     if (cudaMalloc(&memory, size) != cudaSuccess) {
       cudaGetLastError();  // it is dealt with
-      IMU2MUSIC_CUDA_CHECK(cudaStreamSynchronize(stream_));
+      synchronise();
       trim();
       IMU2MUSIC_CUDA_CHECK(cudaMalloc(&memory, size));
     }
@@ -83,18 +91,37 @@ class Queue {
     return capacity_;
   }
 
-  // Pinned memory of `bytes`, at most stage_bytes, whose last copy is done; call copied() after the next one.
-  void* stage() {
-    next_ = (next_ + 1) % stage_count;
-    IMU2MUSIC_CUDA_CHECK(cudaEventSynchronize(stages_[next_].copied));
-    return stages_[next_].memory;
+  void synchronise() {
+    ++waits_;
+    IMU2MUSIC_CUDA_CHECK(cudaStreamSynchronize(stream_));
   }
-  void copied() { IMU2MUSIC_CUDA_CHECK(cudaEventRecord(stages_[next_].copied, stream_)); }
+  std::int64_t waits() const { return waits_; }
+
+  // Pinned memory of `bytes`, at most stage_bytes, for a copy that is asked for before the next call. A stage is
+  // taken again when all copies from it are done.
+  void* stage(std::size_t bytes) {
+    if (staged_ + bytes > stage_bytes) {
+      IMU2MUSIC_CUDA_CHECK(cudaEventRecord(stages_[stage_].copied, stream_));
+      stage_ = (stage_ + 1) % stage_count;
+      const cudaError_t state = cudaEventQuery(stages_[stage_].copied);
+      if (state == cudaErrorNotReady) {
+        ++waits_;
+        IMU2MUSIC_CUDA_CHECK(cudaEventSynchronize(stages_[stage_].copied));
+      } else {
+        check(state, "cudaEventQuery", __FILE__, __LINE__);
+      }
+      staged_ = 0;
+    }
+    void* memory = static_cast<char*>(stages_[stage_].memory) + staged_;
+    staged_ += (bytes + 255) / 256 * 256;
+    return memory;
+  }
 
   static constexpr std::size_t stage_bytes = std::size_t{1} << 20;
 
  private:
-  static constexpr int stage_count = 4;
+  static constexpr int stage_count = 8;
+  static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;  // as cuBLAS's manual has it for sm_90
   struct Stage {
     void* memory = nullptr;
     cudaEvent_t copied{};
@@ -118,12 +145,15 @@ class Queue {
 
   cudaStream_t stream_{};
   cublasHandle_t cublas_{};
+  void* workspace_ = nullptr;
   std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> free_;  // by size
   std::unordered_map<void*, std::size_t> sizes_;    // of every block
   std::size_t capacity_ = 0;
   Stage stages_[stage_count];
-  int next_ = 0;
+  int stage_ = 0;
+  std::size_t staged_ = 0;  // bytes taken of it
+  std::int64_t waits_ = 0;
 };
 
 inline Queue& queue_of(const Context& context) { return *static_cast<Queue*>(context.handles); }
@@ -169,15 +199,15 @@ inline void upload(const Context& context, void* device, const void* host, std::
   Queue& queue = queue_of(context);
   for (std::size_t done = 0; done < bytes;) {
     const std::size_t part = bytes - done < Queue::stage_bytes ? bytes - done : Queue::stage_bytes;
-    void* stage = queue.stage();
+    void* stage = queue.stage(part);
     std::memcpy(stage, static_cast<const char*>(host) + done, part);
     IMU2MUSIC_CUDA_CHECK(
         cudaMemcpyAsync(static_cast<char*>(device) + done, stage, part, cudaMemcpyHostToDevice, queue.stream()));
-    queue.copied();
     done += part;
   }
 }
-inline void synchronise(const Context& context) { IMU2MUSIC_CUDA_CHECK(cudaStreamSynchronize(stream_of(context))); }
+inline void synchronise(const Context& context) { queue_of(context).synchronise(); }
+inline std::int64_t queue_waits(const Context& context) { return queue_of(context).waits(); }
 inline void download(const Context& context, void* host, const void* device, std::size_t bytes) {
   if (bytes > 0)
     IMU2MUSIC_CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_of(context)));
@@ -205,7 +235,7 @@ inline const char* describe_device() {
 
 inline void install(DeviceRuntime& runtime) {
   runtime = {&open_queue, &close_queue, &queue_allocate, &queue_release, &queue_capacity, &upload,
-             &download,   &copy_on_device, &zero,        &synchronise,   &describe_device};
+             &download,   &copy_on_device, &zero,        &synchronise,   &queue_waits, &describe_device};
 }
 
 }  // namespace imu2music::inline v0::kernels::cuda

@@ -30,11 +30,19 @@ struct AdamOptions {
   bool decoupled = false;  // AdamW
 };
 
+// What a step on a device can do beside (kernels/adam_table.hpp); nothing of it is for the CPU.
+template <class T>
+struct AdamOnDevice {
+  const T* scale = nullptr;  // a factor of the gradients that lies there
+  bool clear = false;        // the gradients become zero
+  void* rounded = nullptr;   // the parameters in bfloat16
+};
+
 // step: 1 for the first one, where both moments are zero. Throws ShapeError.
 template <class T>
 void adam_step(Context& context, Tensor<T>& parameter, const Tensor<T>& gradient, Tensor<T>& first_moment,
                Tensor<T>& second_moment, std::int64_t step, double gradient_scale,
-               const AdamOptions& options) {
+               const AdamOptions& options, const AdamOnDevice<T>& on_device = {}) {
   detail::require(gradient.shape() == parameter.shape() && first_moment.shape() == parameter.shape() &&
                       second_moment.shape() == parameter.shape(),
                   "adam_step", [&] {
@@ -60,15 +68,18 @@ void adam_step(Context& context, Tensor<T>& parameter, const Tensor<T>& gradient
   arguments.step_size = static_cast<T>(options.learning_rate / correction1);
   arguments.inverse_root = static_cast<T>(1 / std::sqrt(correction2));
   arguments.eps = static_cast<T>(options.eps);
+  arguments.device_scale = on_device.scale;
+  arguments.cleared = on_device.clear ? const_cast<T*>(gradient.data()) : nullptr;
+  arguments.rounded = on_device.rounded;
   const auto& table = context.table<kernels::AdamKernels<T>>();
   parallel_for(
       context.threads(), parameter.size(), detail::grain_for(4),
       [&](std::int64_t begin, std::int64_t end) { table.step(context.kernel(), arguments, begin, end); });
 }
 
-// sum_i x[i]^2, in double, in an order that depends on the number of elements alone.
+// x[i]^2 summed over each stretch of x, in double, where the context computes.
 template <class T>
-double sum_of_squares(Context& context, const Tensor<T>& x) {
+Tensor<double> sums_of_squares(Context& context, const Tensor<T>& x) {
   const std::int64_t stretches = (x.size() + kernels::square_stretch - 1) / kernels::square_stretch;
   Tensor<double> sums = context.allocate<double>({stretches});
   const auto& table = context.table<kernels::AdamKernels<T>>();
@@ -76,7 +87,13 @@ double sum_of_squares(Context& context, const Tensor<T>& x) {
                [&](std::int64_t begin, std::int64_t end) {
                  table.sums_of_squares(context.kernel(), x.data(), sums.data(), x.size(), begin, end);
                });
-  sums = on_host(context, sums);
+  return sums;
+}
+
+// sum_i x[i]^2, in double, in an order that depends on the number of elements alone.
+template <class T>
+double sum_of_squares(Context& context, const Tensor<T>& x) {
+  const Tensor<double> sums = on_host(context, sums_of_squares(context, x));
   double sum = 0;
   for (const double part : sums.values()) sum += part;
   return sum;

@@ -24,11 +24,14 @@ struct CrossEntropySums {
   std::int64_t count = 0;
 };
 
-// Overwrites dlogits, which may be logits; undefined: the sums alone. `scale` is commonly 1 / count.
+namespace detail {
+
+// Every row's nll and loss, [rows, 2], where the context computes; count: of the targets not ignored.
 template <class T>
-CrossEntropySums cross_entropy_backward(Context& context, const Tensor<T>& logits,
-                                        const Tensor<std::int64_t>& targets, std::int64_t ignore,
-                                        double label_smoothing, double scale, Tensor<T>& dlogits) {
+Tensor<double> cross_entropy_backward_rows(Context& context, const Tensor<T>& logits,
+                                           const Tensor<std::int64_t>& targets, std::int64_t ignore,
+                                           double label_smoothing, double scale, Tensor<T>& dlogits,
+                                           std::int64_t& count) {
   const std::int64_t V = logits.rank() == 0 ? 0 : logits.dim(-1), rows = V == 0 ? 0 : logits.size() / V;
   detail::require(targets.size() == rows, "cross_entropy_backward", [&] {
     return "targets " + targets.shape().to_string() + " do not fit logits " + logits.shape().to_string();
@@ -38,12 +41,12 @@ CrossEntropySums cross_entropy_backward(Context& context, const Tensor<T>& logit
   });
   detail::require(label_smoothing >= 0 && label_smoothing <= 1, "cross_entropy_backward",
                   [&] { return "label smoothing " + std::to_string(label_smoothing) + " is outside 0..1"; });
-  CrossEntropySums result;
+  count = 0;
   for (const std::int64_t target : targets.values()) {
     detail::require(target == ignore || (target >= 0 && target < V), "cross_entropy_backward", [&] {
       return "target " + std::to_string(target) + " is outside the vocabulary of " + std::to_string(V);
     });
-    result.count += target != ignore;
+    count += target != ignore;
   }
   const Tensor<std::int64_t> there = on_device_of(context, targets);
   Tensor<double> sums = context.allocate<double>({rows, 2});
@@ -60,12 +63,44 @@ CrossEntropySums cross_entropy_backward(Context& context, const Tensor<T>& logit
   parallel_for(context.threads(), rows, detail::grain_for(16 * V), [&](std::int64_t begin, std::int64_t end) {
     table.backward(context.kernel(), arguments, begin, end);
   });
-  sums = on_host(context, sums);  // of a device: the loss is read out here
-  for (std::int64_t n = 0; n < rows; ++n) {
+  return sums;
+}
+
+}  // namespace detail
+
+// Overwrites dlogits, which may be logits; undefined: the sums alone. `scale` is commonly 1 / count.
+template <class T>
+CrossEntropySums cross_entropy_backward(Context& context, const Tensor<T>& logits,
+                                        const Tensor<std::int64_t>& targets, std::int64_t ignore,
+                                        double label_smoothing, double scale, Tensor<T>& dlogits) {
+  CrossEntropySums result;
+  const Tensor<double> sums =
+      on_host(context, detail::cross_entropy_backward_rows(context, logits, targets, ignore, label_smoothing,
+                                                           scale, dlogits, result.count));
+  for (std::int64_t n = 0; n < sums.size() / 2; ++n) {
     result.nll += sums[2 * n];
     result.loss += sums[2 * n + 1];
   }
   return result;
+}
+
+// The same without waiting for a device: totals[0] += nll, totals[1] += loss, where the context computes.
+template <class T>
+void cross_entropy_backward(Context& context, const Tensor<T>& logits, const Tensor<std::int64_t>& targets,
+                            std::int64_t ignore, double label_smoothing, double scale, Tensor<T>& dlogits,
+                            Tensor<double>& totals) {
+  if (!context.on_device()) {
+    const CrossEntropySums sums =
+        cross_entropy_backward(context, logits, targets, ignore, label_smoothing, scale, dlogits);
+    totals[0] += sums.nll;
+    totals[1] += sums.loss;
+    return;
+  }
+  std::int64_t count = 0;
+  const Tensor<double> sums = detail::cross_entropy_backward_rows(context, logits, targets, ignore,
+                                                                  label_smoothing, scale, dlogits, count);
+  context.table<kernels::CrossEntropyBackwardKernels<T>>().add_up(context.kernel(), sums.data(),
+                                                                  sums.size() / 2, totals.data());
 }
 
 }  // namespace imu2music::inline v0

@@ -5,10 +5,19 @@
 //   const double norm = learner.gradient_norm();
 //   learner.step({.learning_rate = 3e-4}, norm > 1 ? 1 / norm : 1);   // and the gradients are zero again
 //
+// or, without a device being waited for before all is asked of it, which is the same on the CPU:
+//
+//   learner.gather_gradients(batch, 1.0 / batch.counted(model.pad()));
+//   learner.step_clipped({.learning_rate = 3e-4}, 1);
+//   const TrainingReadings readings = learner.read();
+//
 // The loss is the mean over all targets that are not padding; a step may gather the gradients of several
 // batches, each scaled by 1 / (targets of all of them). Running statistics of batch norms follow every batch.
 // The model's parameters become the learner's own copies, so a mapped file is never written. Every result is
 // the same for any number of threads. Memory: four times the parameters, and the activations of one batch.
+//
+// On a device all parameters that are learnt lie in one block, as do their gradients and moments, each from a
+// boundary of 64 elements on: the norm is one launch, and a step one for all neighbours that were used.
 #pragma once
 
 #include <cmath>
@@ -49,6 +58,11 @@ struct LearntParameter {
   Tensor<T> value, gradient, first_moment, second_moment;
 };
 
+// What the batches of a step met: sums over their targets, and the norm of all gradients before clipping.
+struct TrainingReadings {
+  double nll = 0, loss = 0, gradient_norm = 0;
+};
+
 template <class T>
 class Learner {
  public:
@@ -57,14 +71,22 @@ class Learner {
   explicit Learner(Model<T>& model, int threads = 1, Device device = Device::cpu())
       : model_(model), context_(threads, device), pool_(std::make_shared<BufferPool>()), tape_(context_) {
     context_.set_pool(pool_);
+    if (context_.on_device()) make_blocks();
     const auto adopt = [&]<class Entry>(const std::string& name, Entry& entry) {
       if constexpr (std::is_same_v<Entry, Parameter<T>>) {
-        entry.value = entry.on_host || !context_.on_device() ? entry.value.clone()
-                                                             : on_device_of(context_, entry.value);
         entry.packed.clear();  // the value will change
-        if (!entry.trainable) return;
-        parameters_.push_back(
-            {name, entry.value, zeros(entry.shape), zeros(entry.shape), zeros(entry.shape)});
+        if (!entry.trainable) {
+          entry.value = entry.on_host || !context_.on_device() ? entry.value.clone()
+                                                               : on_device_of(context_, entry.value);
+          return;
+        }
+        if (context_.on_device()) {
+          take_place(name, entry.value);
+        } else {
+          entry.value = entry.value.clone();
+          parameters_.push_back(
+              {name, entry.value, Tensor<T>(entry.shape), Tensor<T>(entry.shape), Tensor<T>(entry.shape)});
+        }
         tape_.watch(entry.value, parameters_.back().gradient);
       } else {
         counters_[&entry] = &entry;
@@ -87,26 +109,25 @@ class Learner {
   // `logits` where it is given.
   CrossEntropySums add_gradients(const TrainingBatch<T>& batch, double scale, double label_smoothing = 0,
                                  Tensor<T>* logits = nullptr) {
-    using V = Variable<T>;
-    V memory;
-    if (batch.input.defined())
-      memory = model_.encode_memory(context_,
-                                    model_.encode_motion(context_, V(on_device_of(context_, batch.input))));
-    const V out = model_.logits(context_, memory, batch.tokens, batch.control);
-    memory = V();
-    if (logits != nullptr) *logits = on_host(context_, out.value());
-    Tensor<T> dlogits;
-    dlogits = context_.allocate<T>(out.shape());
-    const CrossEntropySums sums = cross_entropy_backward(context_, out.value(), batch.targets, model_.pad(),
-                                                         label_smoothing, scale, dlogits);
-    tape_.backward(out, dlogits);
-    tape_.update_statistics([&](const void* counter) { ++counters_.at(counter)->value; });
-    ++tape_.dropout_rates().step;
+    CrossEntropySums sums;
+    learn(batch, logits, [&](const Tensor<T>& out, Tensor<T>& dlogits) {
+      sums =
+          cross_entropy_backward(context_, out, batch.targets, model_.pad(), label_smoothing, scale, dlogits);
+    });
     return sums;
+  }
+
+  // The same, for read() to tell of.
+  void gather_gradients(const TrainingBatch<T>& batch, double scale, double label_smoothing = 0) {
+    learn(batch, nullptr, [&](const Tensor<T>& out, Tensor<T>& dlogits) {
+      cross_entropy_backward(context_, out, batch.targets, model_.pad(), label_smoothing, scale, dlogits,
+                             readings_);
+    });
   }
 
   // The Euclidean norm of all gradients together.
   double gradient_norm() {
+    if (context_.on_device()) return std::sqrt(sum_of_squares(context_, gradients_));
     double sum = 0;
     for (const LearntParameter<T>& p : parameters_) sum += sum_of_squares(context_, p.gradient);
     return std::sqrt(sum);
@@ -116,6 +137,7 @@ class Learner {
   // that no batch was computed with stays as it is, weight decay included.
   void step(const AdamOptions& options, double gradient_scale = 1) {
     ++steps_;
+    if (context_.on_device()) return step_blocks(options, gradient_scale, nullptr);
     for (std::size_t n = 0; n < parameters_.size(); ++n) {
       if (!tape_.used(n)) continue;
       LearntParameter<T>& p = parameters_[n];
@@ -126,12 +148,109 @@ class Learner {
     tape_.forget_use();
   }
 
+  // The same with the gradients brought down to a norm of `limit`, 0: as they are. Where that norm or a loss
+  // gathered for read() is not finite, neither parameters nor gradients nor moments change (a device, which
+  // is not waited for, counts the step all the same).
+  void step_clipped(const AdamOptions& options, double limit) {
+    if (!context_.on_device()) {
+      const double norm = readings_[2] = gradient_norm();
+      if (std::isfinite(norm) && std::isfinite(readings_[0]) && std::isfinite(readings_[1]))
+        step(options, limit > 0 && norm > limit ? limit / norm : 1.0);
+      return;
+    }
+    const Tensor<double> sums = sums_of_squares(context_, gradients_);
+    kernels::ClipArguments<T> clip;
+    clip.sums = sums.data(), clip.count = sums.size();
+    clip.losses = readings_.data(), clip.losses_count = 2;
+    clip.limit = limit;
+    clip.norm = readings_.data() + 2;
+    clip.scale = clip_scale_.data();
+    context_.template table<kernels::AdamKernels<T>>().clip(context_.kernel(), clip);
+    ++steps_;
+    step_blocks(options, 1, clip_scale_.data());
+  }
+
+  // What has been gathered since the last call; waits for a device.
+  TrainingReadings read() {
+    const Tensor<double> here = on_host(context_, readings_);
+    const TrainingReadings readings{here[0], here[1], here[2]};
+    zero(context_, readings_);
+    return readings;
+  }
+
  private:
+  static constexpr std::int64_t boundary = 64;  // elements: 256 bytes of float
+
+  static std::int64_t room_for(std::int64_t size) { return (size + boundary - 1) / boundary * boundary; }
+
   Tensor<T> zeros(const Shape& shape) {
-    if (!context_.on_device()) return Tensor<T>(shape);
     Tensor<T> x = context_.allocate<T>(shape);
     zero(context_, x);
     return x;
+  }
+
+  // Room for all that is learnt.
+  void make_blocks() {
+    std::int64_t size = 0;
+    const auto measure = [&]<class Entry>(const std::string&, const Entry& entry) {
+      if constexpr (std::is_same_v<Entry, Parameter<T>>)
+        if (entry.trainable) size += room_for(entry.value.size());
+    };
+    model_.visit(measure);
+    values_ = zeros({size}), gradients_ = zeros({size});
+    first_moments_ = zeros({size}), second_moments_ = zeros({size});
+    readings_ = context_.allocate<double>({3});
+    zero(context_, readings_);
+    clip_scale_ = zeros({1});
+  }
+
+  // Moves a parameter to the blocks, after the one before it.
+  void take_place(const std::string& name, Tensor<T>& value) {
+    const std::int64_t first = places_.empty() ? 0 : places_.back();
+    const auto part = [&](const Tensor<T>& block) {
+      return block.slice(first, value.size()).reshape(value.shape());
+    };
+    Tensor<T> place = part(values_);
+    copy(context_, on_device_of(context_, value), place);
+    value = place;
+    parameters_.push_back({name, value, part(gradients_), part(first_moments_), part(second_moments_)});
+    places_.push_back(first + room_for(value.size()));
+  }
+
+  void step_blocks(const AdamOptions& options, double gradient_scale, const T* device_scale) {
+    for (std::size_t n = 0; n < parameters_.size();) {
+      if (!tape_.used(n)) {
+        ++n;
+        continue;
+      }
+      const std::int64_t first = n == 0 ? 0 : places_[n - 1];
+      while (n < parameters_.size() && tape_.used(n)) ++n;
+      const std::int64_t count = places_[n - 1] - first;
+      Tensor<T> values = values_.slice(first, count), first_moments = first_moments_.slice(first, count),
+                second_moments = second_moments_.slice(first, count);
+      adam_step(context_, values, gradients_.slice(first, count), first_moments, second_moments, steps_,
+                gradient_scale, options, AdamOnDevice<T>{.scale = device_scale, .clear = true});
+    }
+    tape_.forget_use();
+  }
+
+  // `loss(logits, dlogits)` gives the gradient in dlogits.
+  template <class Loss>
+  void learn(const TrainingBatch<T>& batch, Tensor<T>* logits, const Loss& loss) {
+    using V = Variable<T>;
+    V memory;
+    if (batch.input.defined())
+      memory = model_.encode_memory(context_,
+                                    model_.encode_motion(context_, V(on_device_of(context_, batch.input))));
+    const V out = model_.logits(context_, memory, batch.tokens, batch.control);
+    memory = V();
+    if (logits != nullptr) *logits = on_host(context_, out.value());
+    Tensor<T> dlogits;
+    dlogits = context_.allocate<T>(out.shape());
+    loss(out.value(), dlogits);
+    tape_.backward(out, dlogits);
+    tape_.update_statistics([&](const void* counter) { ++counters_.at(counter)->value; });
+    ++tape_.dropout_rates().step;
   }
 
   Model<T>& model_;
@@ -139,6 +258,10 @@ class Learner {
   std::shared_ptr<BufferPool> pool_;
   Tape<T> tape_;
   std::vector<LearntParameter<T>> parameters_;
+  Tensor<double> readings_{Shape{3}};  // nll, loss, norm, where the context computes
+  // On a device: of all parameters one after the other; where each one's room ends; the clip's factor.
+  Tensor<T> values_, gradients_, first_moments_, second_moments_, clip_scale_;
+  std::vector<std::int64_t> places_;
   std::unordered_map<const void*, Counter*> counters_;
   std::int64_t steps_ = 0;
 };

@@ -166,37 +166,40 @@ class Trainer {
     write_text(file("log.jsonl"), kept);
   }
 
+  std::vector<TrainingBatch<float>> batches_of(std::int64_t step) const {
+    std::vector<TrainingBatch<float>> batches;
+    for (std::int64_t i = 0; i < config_.accumulate; ++i)
+      batches.push_back(data_.training_batch(step * config_.accumulate + i));
+    return batches;
+  }
+
   void step() {
     const std::int64_t next = progress_.step + 1;
-    std::vector<TrainingBatch<float>> batches;
+    const std::vector<TrainingBatch<float>> batches =
+        prepared_.empty() ? batches_of(progress_.step) : std::move(prepared_);
+    prepared_.clear();
     std::int64_t counted = 0;
-    for (std::int64_t i = 0; i < config_.accumulate; ++i) {
-      batches.push_back(data_.training_batch(progress_.step * config_.accumulate + i));
-      counted += batches.back().counted(learner_.model().pad());
-    }
+    for (const TrainingBatch<float>& batch : batches) counted += batch.counted(learner_.model().pad());
     if (counted == 0) throw Error("[train] step " + std::to_string(next) + ": the batch holds no tokens");
-    CrossEntropySums sums;
-    for (const TrainingBatch<float>& batch : batches) {
-      const CrossEntropySums part =
-          learner_.add_gradients(batch, 1.0 / static_cast<double>(counted), config_.label_smoothing);
-      sums.nll += part.nll;
-      sums.loss += part.loss;
-    }
-    const double norm = learner_.gradient_norm();
-    if (!std::isfinite(sums.loss) || !std::isfinite(norm)) refuse(next, sums.loss);
+    for (const TrainingBatch<float>& batch : batches)
+      learner_.gather_gradients(batch, 1.0 / static_cast<double>(counted), config_.label_smoothing);
     const Schedule schedule{config_.schedule == "cosine"                ? Schedule::Kind::cosine
                             : config_.schedule == "inverse_square_root" ? Schedule::Kind::inverse_square_root
                                                                         : Schedule::Kind::constant,
                             config_.learning_rate, config_.warmup_steps, config_.steps,
                             config_.last_learning_rate};
     const double rate = learning_rate(schedule, next);
-    learner_.step({.learning_rate = rate,
-                   .beta1 = config_.beta1,
-                   .beta2 = config_.beta2,
-                   .eps = config_.eps,
-                   .weight_decay = config_.weight_decay,
-                   .decoupled = config_.optimizer == "adamw"},
-                  config_.clip_norm > 0 && norm > config_.clip_norm ? config_.clip_norm / norm : 1.0);
+    learner_.step_clipped({.learning_rate = rate,
+                           .beta1 = config_.beta1,
+                           .beta2 = config_.beta2,
+                           .eps = config_.eps,
+                           .weight_decay = config_.weight_decay,
+                           .decoupled = config_.optimizer == "adamw"},
+                          config_.clip_norm);
+    // While a device computes: the next step's batches.
+    if (learner_.context().on_device() && next < config_.steps) prepared_ = batches_of(next);
+    const TrainingReadings sums = learner_.read();  // the one wait of a step
+    if (!std::isfinite(sums.loss) || !std::isfinite(sums.gradient_norm)) refuse(next, sums.loss);
     progress_.step = next;
     progress_.seconds = seconds();
     tokens_since_report_ += counted;
@@ -206,11 +209,11 @@ class Trainer {
     report.loss = sums.loss / static_cast<double>(counted);
     report.nll = sums.nll / static_cast<double>(counted);
     report.learning_rate = rate;
-    report.gradient_norm = norm;
+    report.gradient_norm = sums.gradient_norm;
     report.tokens = counted;
     append_log("{\"step\":" + std::to_string(next) + ",\"loss\":" + number(report.loss) +
                ",\"nll\":" + number(report.nll) + ",\"learning_rate\":" + number(rate) +
-               ",\"gradient_norm\":" + number(norm) + ",\"tokens\":" + std::to_string(counted));
+               ",\"gradient_norm\":" + number(sums.gradient_norm) + ",\"tokens\":" + std::to_string(counted));
     tell(report);
   }
 
@@ -321,6 +324,7 @@ class Trainer {
   TrainerOptions options_;
   Learner<float> learner_;
   TrainingProgress progress_;
+  std::vector<TrainingBatch<float>> prepared_;  // of the next step, or none
   std::chrono::steady_clock::time_point begin_;
   double begin_seconds_ = 0, reported_seconds_ = 0;
   std::int64_t tokens_since_report_ = 0;

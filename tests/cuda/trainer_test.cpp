@@ -1,0 +1,101 @@
+// Whole training runs on the device beside the CPU: the losses that they log, how often a step waits, and
+// runs that are resumed.
+#include "imu2music/train/trainer.hpp"
+
+#include <string>
+#include <vector>
+
+#include "cuda/on_device.hpp"
+#include "imu2music/models/weights.hpp"
+#include "support.hpp"
+
+using namespace imu2music;
+
+namespace {
+
+class Scales : public BatchSource {
+ public:
+  TrainingBatch<float> training_batch(std::int64_t index) const override {
+    TrainingBatch<float> batch;
+    batch.tokens = Tensor<std::int64_t>({2, 14});
+    batch.targets = Tensor<std::int64_t>({2, 14});
+    for (std::int64_t n = 0; n < 28; ++n) {
+      batch.tokens[n] = (index + n) % 20;
+      batch.targets[n] = (index + n + 1) % 20;
+    }
+    return batch;
+  }
+  std::int64_t validation_batches() const override { return 0; }
+  TrainingBatch<float> validation_batch(std::int64_t index) const override { return training_batch(index); }
+  std::string data_hash() const override { return "scales"; }
+};
+
+struct Run {
+  std::vector<double> losses, norms;
+  std::vector<std::int64_t> waits;  // of every step
+  std::vector<float> weights;       // of the first parameter at the end
+};
+
+Run train(const std::string& folder, Device device, std::int64_t stop_after = 1000, bool resume = false) {
+  const TrainingConfig config = parse_training_config(
+      R"({"model": {"model": "music_transformer", "encoder": "none", "d_model": 32, "heads": 2,
+                    "feed_forward": 48, "encoder_layers": 0, "decoder_layers": 1, "max_sequence": 16,
+                    "vocabulary": 40},
+          "training": {"steps": 6, "accumulate": 2, "clip_norm": 0.5, "learning_rate": 1e-2, "log_every": 1,
+                       "dropout": 0.1}})",
+      "run.json");
+  Model<float> model = init_model<float>(config.model, 1);
+  const Scales data;
+  Run run;
+  TrainerOptions options;
+  options.folder = folder;
+  options.device = device;
+  options.resume = resume;
+  Trainer* trainer = nullptr;
+  std::int64_t before = 0;
+  const auto waits = [&] {
+    return device == Device::cpu() ? 0 : kernels::cuda_runtime->waits(trainer->learner().context().kernel());
+  };
+  options.on_report = [&](const TrainingReport& report) {
+    run.losses.push_back(report.loss);
+    run.norms.push_back(report.gradient_norm);
+  };
+  options.stop = [&] {
+    run.waits.push_back(waits() - before);
+    before = waits();
+    return trainer->progress().step >= stop_after;
+  };
+  Trainer made(model, config, data, options);
+  trainer = &made;
+  before = waits();
+  made.run();
+  const Tensor<float> first = on_host(made.learner().context(), made.learner().parameters()[0].value);
+  run.weights.assign(first.values().begin(), first.values().end());
+  return run;
+}
+
+}  // namespace
+
+TEST_CASE("a run on the device logs the CPU's losses, and a step waits once") {
+  if (test::device() == nullptr) return;
+  const test::ScratchFolder scratch;
+  const Run wanted = train(scratch / "cpu", Device::cpu()), got = train(scratch / "cuda", Device::cuda());
+  REQUIRE(wanted.losses.size() == 6);
+  REQUIRE(got.losses.size() == 6);
+  for (std::size_t n = 0; n < 6; ++n) {
+    CHECK(got.losses[n] == doctest::Approx(wanted.losses[n]).epsilon(1e-4));
+    CHECK(got.norms[n] == doctest::Approx(wanted.norms[n]).epsilon(5e-4));
+  }
+  CHECK(got.waits == std::vector<std::int64_t>(6, 1));
+}
+
+TEST_CASE("a run on the device that was stopped goes on as if it had not been") {
+  if (test::device() == nullptr) return;
+  const test::ScratchFolder scratch;
+  const Run whole = train(scratch / "whole", Device::cuda());
+  train(scratch / "parts", Device::cuda(), 3);
+  const Run rest = train(scratch / "parts", Device::cuda(), 1000, true);
+  REQUIRE(rest.losses.size() == 3);
+  for (std::size_t n = 0; n < 3; ++n) CHECK(rest.losses[n] == whole.losses[n + 3]);
+  CHECK(rest.weights == whole.weights);
+}
