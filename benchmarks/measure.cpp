@@ -157,7 +157,7 @@ std::vector<double> repetitions(const std::function<void()>& work, double second
       continue;
     }
     times.push_back(elapsed / static_cast<double>(calls));
-    if (since(begin) >= seconds && static_cast<int>(times.size()) >= least) return times;
+    if (since(begin) >= seconds && (static_cast<int>(times.size()) >= least || elapsed > 0.5)) return times;
   }
 }
 

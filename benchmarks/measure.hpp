@@ -8,8 +8,9 @@
 
 namespace bench {
 
-// Seconds of one call of `work`, one figure a repetition: at least `least` repetitions, and more until
-// `seconds` have gone by. A repetition makes so many calls that it lasts half a millisecond or longer.
+// Seconds of one call of `work`, one figure a repetition: at least `least` repetitions, or one of half a
+// second or longer, and more until `seconds` have gone by. A repetition makes so many calls that it lasts
+// half a millisecond or longer.
 std::vector<double> repetitions(const std::function<void()>& work, double seconds, int least = 3);
 
 struct Spread {

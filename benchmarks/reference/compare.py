@@ -11,6 +11,7 @@ import fnmatch
 import json
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 
 ATTENTION = ["ours", "skew", "sdpa", "compile", "flex"]
 GROUPS = [
@@ -46,6 +48,10 @@ GROUPS = [
     ("Sampling, one id of 243, top-k 40, top-p 0.9", ["sample/243"], ["ours", "eager"]),
     ("From the process's start: ours to a finished MIDI file, the peers to an import", ["start"],
      ["ours", "eager", "onnxruntime"]),
+    ("On disk: the program stripped, the peers' packages without what they depend on", ["size"],
+     ["ours", "eager", "onnxruntime"]),
+    ("Compiling a file, g++ -O2, processor time: generates with engine.hpp; with imu2music.hpp; json.hpp included alone",
+     ["compile"], ["ours", "imu2music.hpp", "nlohmann/json.hpp"]),
 ]
 PEERS = {"ours", "ours-bf16", "ours-int8", "eigen", "onednn"}
 
@@ -54,12 +60,13 @@ class Engine:
     """A process that answers requests."""
 
     def __init__(self, command):
-        # Threads that spin while they wait would slow whoever has its turn.
-        environment = dict(os.environ, OMP_WAIT_POLICY="passive", KMP_BLOCKTIME="0")
+        # LLVM's OpenMP spins for 200 ms after its last work, GCC's for a few: into the next one's turn, or not.
+        environment = dict(os.environ, KMP_BLOCKTIME="5")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=environment, stderr=subprocess.DEVNULL)
 
     def ask(self, **request):
+        time.sleep(0.05)  # whose turn it was has come to rest
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -101,6 +108,49 @@ class Start:
         return {"times": times}
 
 
+class Size:
+    """Bytes of a file without its symbols, or of a folder."""
+
+    def __init__(self, path, stripped=False):
+        self.path, self.stripped = pathlib.Path(path), stripped
+
+    def ask(self, **request):
+        if not self.stripped:
+            return {"times": [sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())]}
+        with tempfile.NamedTemporaryFile() as copy:
+            subprocess.run(["strip", "-o", copy.name, self.path], check=True)
+            return {"times": [os.path.getsize(copy.name)]}
+
+
+class Compilation:
+    """Processor seconds of the compiler."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def ask(self, **request):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "file.cpp")
+            file.write_text(self.source)
+            done = subprocess.run(["g++", "-std=c++20", "-O2", "-I", ROOT / "include", "-I", ROOT / "kernels", "-c", file,
+                                   "-o", file.with_suffix(".o")], capture_output=True, text=True)
+        if done.returncode != 0:
+            return {"not_run": (done.stderr.strip().splitlines() or ["failed"])[0]}
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {"times": [after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime]}
+
+
+def package(python, name):
+    """The folder of an installed package."""
+    code = f"import importlib.util; print(importlib.util.find_spec('{name}').submodule_search_locations[0])"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def megabytes(size):
+    return f"{size / 1e6:.3g} MB" if size < 1e9 else f"{size / 1e6:.0f} MB"
+
+
 def number(seconds):
     for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
@@ -140,10 +190,22 @@ class Comparison:
     def wanted(self, row):
         return any(fnmatch.fnmatch(row, pattern) for pattern in self.options.rows)
 
+    def threads_of(self, row):
+        return self.options.threads[:1] if row in ("size", "compile") else self.options.threads
+
     def engine(self, name, row):
         options = self.options
         if row == "start" and name == "ours":
             return Start(options.program, options.weights, options.recording, options.sensors) if options.program else None
+        if row == "size" and name == "ours":
+            return Size(options.program, stripped=True) if options.program else None
+        if row == "size":
+            packages = {"eager": "torch", "onnxruntime": "onnxruntime"}
+            return Size(package(options.python, packages[name])) if options.python else None
+        if row == "compile":
+            examples = {"ours": "compiled_engine.cpp", "imu2music.hpp": "load_and_generate.cpp"}
+            return Compilation((ROOT / "examples/embed" / examples[name]).read_text() if name in examples else
+                               "#include <nlohmann/json.hpp>\nint main() {}\n")
         if name in PEERS:
             return Engine([options.ours, "--serve"])
         return Engine([options.python, str(HERE / "server.py")]) if options.python else None
@@ -186,7 +248,7 @@ class Comparison:
         for title, rows, names in GROUPS:
             for row in filter(self.wanted, rows):
                 work[row] = describing.ask(row=row, describe_row=True)
-                for threads in self.options.threads:
+                for threads in self.threads_of(row):
                     began = time.time()
                     self.measure(row, names, threads)
                     print(f"{row}, {threads} threads: {time.time() - began:.0f} s", file=sys.stderr, flush=True)
@@ -204,7 +266,8 @@ class Comparison:
                          f"{ceilings['fma_gflop_s'][str(threads)]:.0f} GF/s; reading "
                          + ", ".join(f"{size} {rate:.1f} GB/s" for size, rate in sets.items()) + ".")
         lines += ["", f"Medians of {self.options.rounds} visits of {self.options.seconds} s or longer, all engines of "
-                  "a row in turn; ± half the distance of the quartiles. In brackets how many times as long as ours. "
+                  "a row in turn, whose threads wait as they do by default; ± half the distance of the quartiles. In "
+                  "brackets how many times as long (or as large) as ours. "
                   "The ceiling is the multiply-adds' or, where one row of weights is read once, reading's."]
         for title, rows, names in GROUPS:
             rows = [row for row in rows if self.wanted(row)]
@@ -214,7 +277,7 @@ class Comparison:
                       "|---|---|" + "---|" * (len(names) + 1)]
             reasons = {}
             for row in rows:
-                for threads in self.options.threads:
+                for threads in self.threads_of(row):
                     lines.append(self.line(row, names, threads, ceilings, work.get(row, {}), reasons))
             for (name, reason), where in reasons.items():
                 lines += ["", f"{name}, not run ({', '.join(where)}): {reason}."]
@@ -238,7 +301,7 @@ class Comparison:
                     where.append(row)
                 continue
             low, middle, high = quartiles(cell["times"])
-            text = f"{number(middle)} ±{50 * (high - low) / middle:.0f} %"
+            text = megabytes(middle) if row == "size" else f"{number(middle)} ±{50 * (high - low) / middle:.0f} %"
             cells.append(text if name == "ours" or base is None else f"{text} ({middle / base:.2f})")
         share = ""
         if base and work.get("bytes"):
