@@ -6,10 +6,13 @@
 // the sum run along, so no [T, S] matrix is formed. Tiles that a causal block cannot see are not read.
 //
 // Reads: keys and values once a block of 16 queries, Er's band likewise; writes out and log_sum_exp once.
+//
+// Where the context asks for bfloat16 and the width is one of 16, 32, 64 and 128, relative_attention_bf16.cuh takes over.
 #pragma once
 
 #include "../relative_attention_table.hpp"
 #include "launch.cuh"
+#include "relative_attention_bf16.cuh"
 
 namespace imu2music::inline v0::kernels::cuda {
 
@@ -119,6 +122,7 @@ __global__ void relative_attention_forward_kernel(RelativeAttentionBatch<float> 
 }
 
 inline void relative_attention_forward(const Context& context, const RelativeAttentionBatch<float>& a) {
+  if (fits_tensor_attention(context, a)) return relative_attention_bf16(context, a);
   const std::int64_t blocks = a.B * a.H * ((a.queries + attention_queries - 1) / attention_queries);
   const auto kernel = a.K <= 32   ? relative_attention_forward_kernel<1>
                       : a.K <= 64 ? relative_attention_forward_kernel<2>

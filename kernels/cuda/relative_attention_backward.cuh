@@ -5,14 +5,15 @@
 //   dq      16 queries a block, tiles of 32 keys: a warp has two queries, a lane scores one key, then owns every 32nd
 //           number of dq
 //   dk, dv  16 keys a block, tiles of 32 queries, the same the other way round
-//   dEr     a block a distance: its warps take the heads of all sequences by turns, a lane one query, and their sums
-//           are added in order
+//   dEr     16 distances a block, of a part of the heads, tiles of 32 queries and of the keys that they meet at these
+//           distances: a warp has two distances, a lane scores one query. The parts are added in order
 //
 // Probabilities are computed anew from the softmax's normaliser, three times in all.
 #pragma once
 
 #include "../relative_attention_backward_table.hpp"
 #include "relative_attention.cuh"
+#include "relative_attention_backward_bf16.cuh"
 
 namespace imu2music::inline v0::kernels::cuda {
 
@@ -193,45 +194,72 @@ __global__ void attention_key_gradient_kernel(RelativeAttentionBackwardBatch<flo
   }
 }
 
+// partial[part][distance][K]. Block d + part distance_blocks: 16 distances d onwards of heads part, part + parts, ...
 template <int Parts>
-__global__ void attention_position_gradient_kernel(RelativeAttentionBackwardBatch<float> a) {
+__global__ void attention_position_gradient_kernel(RelativeAttentionBackwardBatch<float> a, int distance_blocks,
+                                                   int parts, float* __restrict__ partial) {
   const RelativeAttentionBatch<float>& f = a.forward;
-  const int K = static_cast<int>(f.K);
-  auto* part = reinterpret_cast<float*>(dynamic_shared());  // [warps][K]
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const std::int64_t distance = blockIdx.x;
-  const float* er = f.er + (f.L - 1 - distance) * K;
-  float sum[Parts] = {};
-  for (std::int64_t n = warp; n < f.B * f.H; n += attention_warps) {
+  const int K = static_cast<int>(f.K), row = K + 1;
+  constexpr int own = attention_queries, tile = attention_keys, span = attention_band;
+  auto* er_tile = reinterpret_cast<float*>(dynamic_shared());  // [16 distances][K]
+  float* q_tile = er_tile + own * K;                           // [32 queries][K + 1]
+  float* dout_tile = q_tile + tile * row;                      // [32 queries][K + 1]
+  float* k_tile = dout_tile + tile * row;                      // [span][K + 1]: key t is query t - 15, d0 before it
+  float* v_tile = k_tile + span * row;                         // [span][K + 1]
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+  constexpr int threads = 32 * attention_warps, per_warp = own / attention_warps;
+  const int part = static_cast<int>(blockIdx.x) / distance_blocks;
+  const std::int64_t d0 = std::int64_t{static_cast<int>(blockIdx.x) % distance_blocks} * own;
+  for (int e = thread; e < own * K; e += threads) {
+    const std::int64_t distance = d0 + e / K;
+    er_tile[e] = distance < f.L ? f.er[(f.L - 1 - distance) * K + e % K] : 0.0f;
+  }
+  float sum[per_warp][Parts] = {};
+  for (std::int64_t n = part; n < f.B * f.H; n += parts) {
     const std::int64_t b = n / f.H, head = n % f.H * K;
-    for (std::int64_t i0 = distance; i0 < f.queries; i0 += 32) {
-      const std::int64_t i = i0 + lane, j = i - distance;
-      float ds = 0;
-      if (i < f.queries && sees(f, b, i, i, j)) {
-        float score, dp;
-        gradient_dots(f.q + (b * f.queries + i) * f.q_stride + head, f.k + (b * f.S + j) * f.k_stride + head, er,
-                      a.dout + (b * f.queries + i) * a.dout_stride + head,
-                      f.v + (b * f.S + j) * f.v_stride + head, K, score, dp);
-        const std::int64_t at = n * f.queries + i;
-        ds = f.scale * expf(score * f.scale - f.log_sum_exp[at]) * (dp - a.delta[at]);
+    for (std::int64_t i0 = d0 / tile * tile; i0 < f.queries; i0 += tile) {
+      const std::int64_t j0 = i0 - d0 - (own - 1);
+      __syncthreads();
+      for (int e = thread; e < tile * K; e += threads) {
+        const std::int64_t i = i0 + e / K;
+        const bool there = i < f.queries;
+        q_tile[e / K * row + e % K] = there ? f.q[(b * f.queries + i) * f.q_stride + head + e % K] : 0.0f;
+        dout_tile[e / K * row + e % K] = there ? a.dout[(b * f.queries + i) * a.dout_stride + head + e % K] : 0.0f;
       }
-      for (int t = 0; t < 32 && i0 + t < f.queries; ++t) {
-        const float g = __shfl_sync(whole_warp, ds, t);
-        const float* q = f.q + (b * f.queries + i0 + t) * f.q_stride + head;
+      for (int e = thread; e < span * K; e += threads) {
+        const std::int64_t j = j0 + e / K;
+        const bool there = j >= 0 && j < f.S;
+        k_tile[e / K * row + e % K] = there ? f.k[(b * f.S + j) * f.k_stride + head + e % K] : 0.0f;
+        v_tile[e / K * row + e % K] = there ? f.v[(b * f.S + j) * f.v_stride + head + e % K] : 0.0f;
+      }
+      __syncthreads();
 #pragma unroll
-        for (int c = 0; c < Parts; ++c)
-          if (c * 32 + lane < K) sum[c] += g * q[c * 32 + lane];
+      for (int m = 0; m < per_warp; ++m) {
+        const int local = warp * per_warp + m, key = lane - local + own - 1;
+        const std::int64_t i = i0 + lane, j = j0 + key;
+        float ds = 0;
+        if (i < f.queries && j >= 0 && sees(f, b, i, i, j)) {
+          float score, dp;
+          gradient_dots(q_tile + lane * row, k_tile + key * row, er_tile + local * K, dout_tile + lane * row,
+                        v_tile + key * row, K, score, dp);
+          const std::int64_t at = n * f.queries + i;
+          ds = f.scale * expf(score * f.scale - f.log_sum_exp[at]) * (dp - a.delta[at]);
+        }
+        for (int t = 0; t < tile; ++t) {
+          const float g = __shfl_sync(whole_warp, ds, t);
+#pragma unroll
+          for (int c = 0; c < Parts; ++c)
+            if (c * 32 + lane < K) sum[m][c] += g * q_tile[t * row + c * 32 + lane];
+        }
       }
     }
   }
 #pragma unroll
-  for (int c = 0; c < Parts; ++c)
-    if (c * 32 + lane < K) part[warp * K + c * 32 + lane] = sum[c];
-  __syncthreads();
-  for (int d = static_cast<int>(threadIdx.x); d < K; d += 32 * attention_warps) {
-    float total = 0;
-    for (int w = 0; w < attention_warps; ++w) total += part[w * K + d];
-    a.dEr[(f.L - 1 - distance) * K + d] += total;
+  for (int m = 0; m < per_warp; ++m) {
+    const std::int64_t at = (std::int64_t{part} * distance_blocks * own + d0 + warp * per_warp + m) * K;
+#pragma unroll
+    for (int c = 0; c < Parts; ++c)
+      if (c * 32 + lane < K) partial[at + c * 32 + lane] = sum[m][c];
   }
 }
 
@@ -243,6 +271,7 @@ inline void relative_attention_backward(const Context& context, const RelativeAt
   constexpr int threads = 32 * attention_warps;
   launch(context, "attention_delta", attention_delta_kernel, blocks_for(f.B * f.queries * f.H, attention_warps),
          threads, a);
+  if (fits_tensor_attention(context, f)) return relative_attention_backward_bf16(context, a);
   const std::size_t tiles = 2 * attention_queries * f.K + (2 * attention_keys + attention_band) * (f.K + 1);
   const LaunchOptions options{.shared = tiles * sizeof(float)};
   launch(context, "attention_query_gradient",
@@ -255,11 +284,21 @@ inline void relative_attention_backward(const Context& context, const RelativeAt
               attention_key_gradient_kernel<8>),
          static_cast<unsigned>(f.B * f.H * ((f.S + attention_queries - 1) / attention_queries)), threads, options, a);
   if (a.dEr == nullptr || f.er == nullptr) return;
+  const std::int64_t met = f.queries < f.L ? f.queries : f.L;
+  const std::int64_t blocks = (met + attention_queries - 1) / attention_queries;
+  const std::int64_t parts = attention_position_parts(blocks, f.B * f.H);
+  if (parts == 0) return;
+  const std::int64_t part = blocks * attention_queries * f.K;
+  const Scratch partial(context, parts * part * std::int64_t{sizeof(float)});
+  const std::size_t position_tiles =
+      attention_queries * f.K + (2 * attention_keys + 2 * attention_band) * (f.K + 1);
   launch(context, "attention_position_gradient",
          pick(attention_position_gradient_kernel<1>, attention_position_gradient_kernel<2>,
               attention_position_gradient_kernel<4>, attention_position_gradient_kernel<8>),
-         static_cast<unsigned>(f.queries < f.L ? f.queries : f.L), threads,
-         LaunchOptions{.shared = attention_warps * f.K * sizeof(float)}, a);
+         static_cast<unsigned>(blocks * parts), threads, LaunchOptions{.shared = position_tiles * sizeof(float)}, a,
+         static_cast<int>(blocks), static_cast<int>(parts), partial.as<float>());
+  launch(context, "attention_add_positions", attention_add_positions_kernel, blocks_for(met * f.K, 256), 256,
+         partial.as<float>(), a.dEr, f.L, f.K, met, part, static_cast<int>(parts));
 }
 
 inline void install(RelativeAttentionBackwardKernels<float>& table) {
