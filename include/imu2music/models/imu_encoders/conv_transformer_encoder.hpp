@@ -6,9 +6,9 @@
 //             pos_table[s]: for even s the sine, for odd s the cosine of s / 10000^(2 floor(c/2) / D)
 //   layers    each: LayerNorm over (D, h, 25), convolutional attention, residual; LayerNorm, Linear 6→24,
 //             LeakyReLU .01, Linear 24→6 along the segments, residual
-//   attention, one head of H: a 1x1 convolution D→3 D gives Q, K, V, each times its own D x D/H matrix; for
-//             segment i: softmax over l of conv5x5(Q_i + K_l), times V_l, summed over l; heads side by side,
-//             times W0
+//   attention, one head of H: a 1x1 convolution D→3 D gives Q, K, V, each times its own D x D/H matrix (the
+//             two maps are computed as one); for segment i: softmax over l of conv5x5(Q_i + K_l), times V_l,
+//             summed over l; heads side by side, times W0
 //   output    tokens in the order (h, time, segment): [B, 150 h, D]
 //
 // conv5x5(Q_i + K_l) = conv5x5(Q_i) + conv5x5(K_l) up to the bias, and the first term is alike for all l, so
@@ -54,11 +54,14 @@ struct ConvTransformerHead {
   template <class V>
   V forward(Context& context, const V& x, std::int64_t S) const {
     const std::int64_t D = Wik.shape[0], K = Wik.shape[1], B = x.dim(0) / S;
+    // Both maps of every pixel as one: K x D multiply-adds each in place of D x D more.
     const auto project = [&](std::int64_t part, const Parameter<T>& matrix) {
-      const V projected = conv2d(context, x, parameter<V>(context, conv1.weight.value.slice(part * D, D)),
-                                 parameter<V>(context, conv1.bias.value.slice(part * D, D)));
-      const V kernel = permute(context, parameter<V>(context, matrix.value), {1, 0}).reshape({K, D, 1, 1});
-      return conv2d(context, projected, kernel, V());
+      const V turned = permute(context, parameter<V>(context, matrix.value), {1, 0});
+      const V weight = parameter<V>(context, conv1.weight.value.slice(part * D, D).reshape({D, D}));
+      const V bias = parameter<V>(context, conv1.bias.value.slice(part * D, D).reshape({1, D}));
+      const V kernel = linear(context, turned, permute(context, weight, {1, 0}), V());
+      return conv2d(context, x, kernel.reshape({K, D, 1, 1}),
+                    linear(context, bias, turned, V()).reshape({K}));
     };
     // Its gradient is zero, but a weight decay acts on it like on the others.
     if constexpr (records<V>) parameter<V>(context, Wiq.value);
