@@ -1,4 +1,5 @@
-// generate: a recording goes in; MIDI, sound and a picture come out.
+// generate: a recording goes in, or, for weights that write music without motion, notes to begin with; MIDI,
+// sound and a picture come out.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -6,6 +7,7 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -18,9 +20,12 @@
 
 #include "command.hpp"
 #include "imu2music/generate/compose.hpp"
+#include "imu2music/generate/compose_alone.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
+#include "imu2music/train/motion_windows.hpp"
 #include "motion_score_svg.hpp"
 #include "recording_options.hpp"
 #include "sound.hpp"
@@ -28,6 +33,9 @@
 namespace {
 
 using namespace imu2music;
+
+constexpr std::string_view wrists[] = {"RWrist",     "LWrist",      "WristRight", "WristLeft",
+                                       "left_hand0", "right_hand0"};
 
 struct GenerateOptions {
   CommonOptions common;
@@ -118,18 +126,29 @@ std::vector<Note> read_prime(const std::string& path) {
   return notes;
 }
 
+// Whether a picture shows a channel: motion sensors, or of a body's keypoints the wrists.
+bool is_shown(const Recording& recording, const SensorTrack& sensor, const Channel& channel) {
+  if (!sensor.clock.is_uniform()) return false;
+  if (channel.quantity != Quantity::position && channel.quantity != Quantity::image_position)
+    return axis_count(channel.quantity) == 3;
+  if (recording.sensors.size() <= 4) return true;
+  return std::any_of(std::begin(wrists), std::end(wrists),
+                     [&](std::string_view name) { return name == sensor.name; });
+}
+
 // The motion above the music, both on the recording's time axis.
 std::string picture(const Recording& recording, const Composition& music, const GenerateOptions& options,
                     bool untrained) {
   MotionScore score;
-  score.title = "Music from motion: " + std::filesystem::path(recording.source).filename().string();
+  score.title = (recording.sensors.empty() ? "Music: " : "Music from motion: ") +
+                std::filesystem::path(recording.source).filename().string();
   score.subtitle =
       std::to_string(music.notes.size()) + " notes, " + choice(options) +
       (options.greedy || options.beam > 0 ? "" : ", temperature " + number_text(options.temperature)) +
       (untrained ? "; untrained weights: the music does not follow the motion" : "");
   for (const SensorTrack& sensor : recording.sensors)
     for (const Channel& channel : sensor.channels) {
-      if (axis_count(channel.quantity) != 3 || !sensor.clock.is_uniform()) continue;
+      if (!is_shown(recording, sensor, channel)) continue;
       MotionTrace trace;
       trace.label = sensor.name + ", " + std::string(to_string(channel.quantity));
       trace.unit = std::string(unit_of(channel.quantity));
@@ -141,7 +160,9 @@ std::string picture(const Recording& recording, const Composition& music, const 
       trace.start_s = sensor.clock.time_s(first);
       for (std::int64_t i = first; i < last; ++i) {
         const auto at = static_cast<std::size_t>(i);
-        trace.values.push_back({channel.axis(0)[at], channel.axis(1)[at], channel.axis(2)[at]});
+        const float third =
+            axis_count(channel.quantity) == 3 ? channel.axis(2)[at] : std::numeric_limits<float>::quiet_NaN();
+        trace.values.push_back({channel.axis(0)[at], channel.axis(1)[at], third});
       }
       score.traces.push_back(std::move(trace));
     }
@@ -154,6 +175,30 @@ std::string picture(const Recording& recording, const Composition& music, const 
   score.start_s = music.start_s;
   score.end_s = music.start_s + music.duration_s;
   return motion_score_svg(score);
+}
+
+// What has no meaning without motion is refused.
+void check_alone(const GenerateOptions& options, const ModelConfig& config) {
+  if (!options.recording.empty())
+    throw InputError(options.weights, "writes music without motion", "leave the recording out");
+  if (options.start_s != 0 || options.hop_s != 0 || options.batch != 0 ||
+      !options.recording_options.sensors.empty())
+    throw InputError(options.weights, "writes music without motion",
+                     "leave --start, --hop, --batch and --sensors out");
+  if (config.vocabulary == PerformanceVocabulary::size && options.prime.empty())
+    throw InputError(options.weights, "goes on from music that it is given", "name a MIDI file with --prime");
+}
+
+Recording open_motion(const GenerateOptions& options, const ModelConfig& config) {
+  if (config.encoder == "none") {
+    Recording none;
+    none.source = options.prime.empty() ? "nothing" : options.prime;
+    return none;
+  }
+  if (config.encoder == "pose") return open_keypoints(options.recording, options.recording_options, config);
+  if (config.encoder == "temporal")
+    return open_sensors(options.recording, options.recording_options, config);
+  return open_armbands(options.recording, options.recording_options);
 }
 
 void run_generate(const GenerateOptions& options) {
@@ -171,30 +216,32 @@ void run_generate(const GenerateOptions& options) {
   std::vector<Note> prime = read_prime(options.prime);
   Model<float> model = load_model<float>(options.weights, options.precision);
   to_device(model, options.device, options.precision);
-  if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
+  const bool alone = model.config.model == "music_transformer";
+  if (const std::string obstacle =
+          alone ? composing_alone_obstacle(model.config) : composing_obstacle(model.config);
+      !obstacle.empty())
     throw InputError(options.weights, obstacle,
-                     "generate needs weights that take the motion of sensors and write vocabulary 1 or 2");
+                     "generate needs weights that write vocabulary 1 or 2, or 390 ids without motion");
+  if (alone) check_alone(options, model.config);
+  if (!alone && options.recording.empty())
+    throw InputError(options.weights, "writes music for motion", "name a RECORDING");
   if (control.defined() && !model.config.control)
     throw InputError(options.weights, "takes no control",
                      "leave --control out, or use weights whose config has \"control\": true");
   if (options.hop_s != 0 && model.config.vocabulary != EventVocabulary2::size)
     throw InputError(options.weights, "writes vocabulary 1, whose windows do not overlap",
                      "leave --hop out, or use weights of vocabulary 2");
-  const double window_s = model.config.encoder == "temporal"
-                              ? 1e-3 * model.config.window_ms
-                              : static_cast<double>(reference_window_frames) / reference_rate_hz;
-  if (options.hop_s > window_s)
-    throw InputError(options.weights, "has windows of " + number_text(window_s) + " s",
+  if (!alone && options.hop_s > window_seconds(model.config))
+    throw InputError(options.weights, "has windows of " + number_text(window_seconds(model.config)) + " s",
                      "--hop may be up to that, not " + number_text(options.hop_s) + " s");
-  const Recording recording = model.config.encoder == "temporal"
-                                  ? open_sensors(options.recording, options.recording_options, model.config)
-                                  : open_armbands(options.recording, options.recording_options);
+  const Recording recording = open_motion(options, model.config);
   const bool untrained = model.config.untrained;
   if (untrained)
     std::fprintf(
         stderr,
-        "imu2music: %s holds untrained weights: the music will not follow the motion; each window is filled "
-        "to its end\n",
+        alone ? "imu2music: %s holds untrained weights: the music will mean nothing\n"
+              : "imu2music: %s holds untrained weights: the music will not follow the motion; each window is "
+                "filled to its end\n",
         options.weights.c_str());
 
   ComposeOptions compose_options;
@@ -216,7 +263,7 @@ void run_generate(const GenerateOptions& options) {
   const auto composed = [&](std::int64_t rank) {
     compose_options.beam_rank = rank;
     try {
-      return compose(session, recording, compose_options);
+      return alone ? compose_alone(session, compose_options) : compose(session, recording, compose_options);
     } catch (const Error& error) {
       if (typeid(error) != typeid(Error)) throw;  // the others say whose fault it is
       throw InputError(options.weights, std::string("its results are no numbers (") + error.what() + ")",
@@ -295,11 +342,14 @@ void run_generate(const GenerateOptions& options) {
   }
   std::string text;
   for (const std::string& path : outputs) text += (text.empty() ? "" : ", ") + path;
-  text += ": " + std::to_string(music.notes.size()) + " notes from " + figure(music.duration_s) +
-          " s of motion in " + std::to_string(music.windows.size()) +
-          (music.windows.size() == 1 ? " window" : " windows") + ", " + std::to_string(tokens) + " tokens" +
-          ", " + choice(options) + "\n";
-  if (out_of_tokens > 0)
+  text += ": " + std::to_string(music.notes.size()) + " notes ";
+  text += alone ? "in " + figure(music.duration_s) + " s of music"
+                : "from " + figure(music.duration_s) + " s of motion in " +
+                      std::to_string(music.windows.size()) +
+                      (music.windows.size() == 1 ? " window" : " windows");
+  text += ", " + std::to_string(tokens) + " tokens, " + choice(options) + "\n";
+  if (alone && out_of_tokens > 0) text += "the model used all its tokens before the music was over\n";
+  if (!alone && out_of_tokens > 0)
     text +=
         std::to_string(out_of_tokens) + " of the windows used all their tokens before their time was over\n";
   if (music.held_frames > 0)
@@ -313,7 +363,8 @@ void run_generate(const GenerateOptions& options) {
 void add_generate_command(CLI::App& program) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = program.add_subcommand("generate", "Make music from a recording of motion");
-  command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")->required();
+  command->add_option("RECORDING", options->recording,
+                      "A recording of motion: a file or folder; none for weights of music alone");
   command->add_option("-o,--output", options->output, "MIDI file to write")->required();
   command->add_option("--weights", options->weights, "Weights (safetensors) or a PyTorch checkpoint")
       ->required();
@@ -354,7 +405,7 @@ void add_generate_command(CLI::App& program) {
       ->needs(beam);
   command->add_option("--control", options->control,
                       "How much of each pitch class, from C to B: 12 numbers with commas between them");
-  command->add_option("--prime", options->prime, "MIDI file whose notes open the first window");
+  command->add_option("--prime", options->prime, "MIDI file whose notes open the first window, or that music without motion goes on from");
   command
       ->add_option("--batch", options->batch,
                    "Windows decoded side by side, 1 to 1024 (default: 8, or one a thread where that is "
@@ -369,7 +420,7 @@ void add_generate_command(CLI::App& program) {
       ->check(non_negative_number());
   command
       ->add_option("--duration", options->duration_s,
-                   "How much of the recording to use, s (default: to its end)")
+                   "How much of the recording to use, s (default: to its end); without one, how much to write")
       ->check(positive_number());
   command
       ->add_option("--hop", options->hop_s,

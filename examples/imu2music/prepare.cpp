@@ -20,7 +20,7 @@ struct PrepareCommand {
   RecordingOptions recording;
   std::vector<std::string> sources;
   std::string output, like;
-  bool align_performers = false;
+  bool align_performers = false, keypoints = false;
 };
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -49,6 +49,7 @@ Prepared prepare(const PrepareCommand& command) {
   options.read = read_options(command.recording);
   if (!command.like.empty()) options.like = read_recording(command.like, options.read);
   options.align_performers = command.align_performers;
+  options.keypoints = command.keypoints;
   Progress progress("pair");
   try {
     const OrderlyInterruption orderly;
@@ -168,6 +169,11 @@ void add_prepare_command(CLI::App& program) {
       ->required();
   command->add_option("--like", options->like,
                       "A recording whose distributions virtual sensors of tracked bodies get");
+  command
+      ->add_flag("--keypoints", options->keypoints,
+                 "Keep the keypoints of tracked bodies and hands, for weights of a pose encoder; without it "
+                 "they become virtual sensors")
+      ->excludes("--like");
   command->add_flag(
       "--align-performers", options->align_performers,
       "Lay one score under all performers' takes of it alike: each performer's notes are moved by "

@@ -14,6 +14,7 @@
 #include "imu2music/imu/reference_features.hpp"
 #include "imu2music/imu/resample.hpp"
 #include "imu2music/imu/sensor_map.hpp"
+#include "imu2music/imu/skeleton_keypoints.hpp"
 
 using namespace imu2music;
 
@@ -155,4 +156,15 @@ Recording open_sensors(const std::string& path, const RecordingOptions& options,
   for (std::size_t i = 0; i < mapped.sensors.size(); ++i)
     used.push_back(map.empty() ? mapped.sensors[i].name : map[i].sensor);
   return made_even(path, recording, std::move(mapped), used, config.rate_hz);
+}
+
+Recording open_keypoints(const std::string& path, const RecordingOptions& options,
+                         const ModelConfig& config) {
+  if (!options.sensors.empty())
+    throw InputError("--sensors maps motion sensors; these weights take keypoints, which are found by name");
+  Recording recording = read_recording(path, read_options(options));
+  skeleton_keypoints(recording, config.layout);
+  for (const std::string& note : recording.notes)
+    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), note.c_str());
+  return recording;
 }

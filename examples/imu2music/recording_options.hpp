@@ -34,3 +34,8 @@ imu2music::Recording open_armbands(const std::string& path, const RecordingOptio
 // same way; uneven clocks and beginnings come back at the config's rate.
 imu2music::Recording open_sensors(const std::string& path, const RecordingOptions& options,
                                   const imu2music::ModelConfig& config);
+
+// The recording for weights whose encoder is of keypoints, as it was read. Throws InputError where it lacks
+// those of the config's layout; what its reader noted goes to standard error.
+imu2music::Recording open_keypoints(const std::string& path, const RecordingOptions& options,
+                                    const imu2music::ModelConfig& config);

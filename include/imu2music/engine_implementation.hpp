@@ -14,6 +14,7 @@
 
 #include "imu2music/engine.hpp"
 #include "imu2music/generate/compose.hpp"
+#include "imu2music/generate/compose_alone.hpp"
 #include "imu2music/generate/motion_inputs.hpp"
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
@@ -24,11 +25,13 @@
 #include "imu2music/imu/reference_features.hpp"
 #include "imu2music/imu/resample.hpp"
 #include "imu2music/imu/sensor_map.hpp"
+#include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/models/model.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/music/midi_file.hpp"
+#include "imu2music/music/performance_vocabulary.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -57,7 +60,14 @@ struct Engine::Parts {
     description.max_tokens = config.max_sequence;
     description.input = model.input_wanted();
     if (!composing_obstacle(config).empty()) return;
-    if (is_temporal()) {
+    if (is_pose()) {
+      for (const std::vector<std::string>& names : skeleton_node_names(config.layout)) {
+        frame.push_back({names.front(), Quantity::image_position});
+        if (config.layout != "hands") frame.push_back({names.front(), Quantity::confidence});
+      }
+      description.rate_hz = skeleton_rate_hz;
+      description.window_frames = skeleton_window_frames;
+    } else if (is_temporal()) {
       for (int s = 1; s <= config.sensors; ++s)
         for (const Quantity quantity : motion_quantities(config))
           frame.push_back({std::to_string(s), quantity});
@@ -79,12 +89,12 @@ struct Engine::Parts {
   }
 
   bool is_temporal() const { return model.config.encoder == "temporal"; }
+  bool is_pose() const { return model.config.encoder == "pose"; }
 
   void require_composing() const {
     if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
       throw InputError(weights, obstacle,
-                       "music for a recording needs weights that take the motion of sensors and write "
-                       "vocabulary 1 or 2");
+                       "music for a recording needs weights that take motion and write vocabulary 1 or 2");
   }
 
   // Frames [n, frame_size] as the recording that they are.
@@ -114,6 +124,25 @@ struct Engine::Parts {
 
   Music generate(const Recording& recording, const MusicOptions& options) const {
     Music music;
+    Session<float> session(model, options.threads);
+    set_control(session, options);
+    const Recording heard = is_pose() ? recording : made_even(recording, options, music.remarks);
+    take(compose(session, heard, compose_options(options)), music);
+    return music;
+  }
+
+  Music continue_music(const MusicOptions& options) const {
+    if (const std::string obstacle = composing_alone_obstacle(model.config); !obstacle.empty())
+      throw InputError(weights, obstacle, "music without motion needs weights of a music_transformer");
+    Music music;
+    Session<float> session(model, options.threads);
+    set_control(session, options);
+    take(compose_alone(session, compose_options(options)), music);
+    return music;
+  }
+
+ private:
+  static ComposeOptions compose_options(const MusicOptions& options) {
     ComposeOptions how;
     how.sampler = options.sampler;
     how.max_tokens = options.max_tokens;
@@ -124,24 +153,26 @@ struct Engine::Parts {
     how.hop_s = options.hop_s;
     how.prime = options.prime;
     how.batch = std::clamp(options.threads, 1, 1024);
-    Session<float> session(model, options.threads);
-    if (!options.control.empty()) {
-      if (!model.config.control)
-        throw InputError(weights, "takes no control", "weights whose config has \"control\": true do");
-      session.set_control(
-          Tensor<float>::from(options.control, Shape{static_cast<std::int64_t>(options.control.size())}));
-    }
-    const Composition composed = compose(session, made_even(recording, options, music.remarks), how);
+    return how;
+  }
+
+  void set_control(Session<float>& session, const MusicOptions& options) const {
+    if (options.control.empty()) return;
+    if (!model.config.control)
+      throw InputError(weights, "takes no control", "weights whose config has \"control\": true do");
+    session.set_control(
+        Tensor<float>::from(options.control, Shape{static_cast<std::int64_t>(options.control.size())}));
+  }
+
+  static void take(const Composition& composed, Music& music) {
     music.notes = composed.notes;
     music.start_s = composed.start_s;
     music.duration_s = composed.duration_s;
     music.windows = static_cast<std::int64_t>(composed.windows.size());
     for (const ComposedWindow& window : composed.windows)
       music.tokens += static_cast<std::int64_t>(window.ids.size());
-    return music;
   }
 
- private:
   // The sensors that the model hears, under the names that it knows them by, with one clock.
   Recording made_even(const Recording& recording, const MusicOptions& options,
                       std::vector<std::string>& remarks) const {
@@ -188,16 +219,20 @@ Music Engine::generate(std::span<const float> frames, double rate_hz, const Musi
   return parts_->generate(parts_->recording_of(frames, rate), options);
 }
 
+Music Engine::continue_music(const MusicOptions& options) const { return parts_->continue_music(options); }
+
 std::vector<Note> Engine::notes(std::span<const int> ids) const {
   switch (parts_->model.config.vocabulary) {
     case EventVocabulary1::size:
       return EventVocabulary1::decode(ids);
     case EventVocabulary2::size:
       return EventVocabulary2::decode(ids);
+    case PerformanceVocabulary::size:
+      return PerformanceVocabulary::decode(ids);
   }
   throw InputError(parts_->weights,
                    "writes a vocabulary of " + std::to_string(parts_->model.config.vocabulary) + " ids",
-                   "the ids of vocabularies 1 and 2 can be read");
+                   "vocabularies 1 and 2 and the 390 ids of performances can be read");
 }
 
 struct EngineSession::State {

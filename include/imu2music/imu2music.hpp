@@ -4,6 +4,7 @@
 #include "imu2music/core/version.hpp"
 #include "imu2music/generate/beam.hpp"
 #include "imu2music/generate/compose.hpp"
+#include "imu2music/generate/compose_alone.hpp"
 #include "imu2music/generate/event_grammar.hpp"
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
@@ -26,3 +27,4 @@
 #include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "imu2music/music/note.hpp"
+#include "imu2music/music/performance_vocabulary.hpp"

@@ -17,6 +17,7 @@
 #include "imu2music/imu/virtual_violinist.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
+#include "imu2music/music/performance_vocabulary.hpp"
 #include "random.hpp"
 #include "support.hpp"
 
@@ -299,11 +300,30 @@ TEST_CASE("weights without motion write, keypoints go in by the encoder's own sh
   CHECK(alone.step(60).size() == 390);
   CHECK(alone.choose() >= 0);
   CHECK_THROWS_AS(alone.start(std::array<float, 3>{}), ShapeError);
+  const Engine writer(weights(scratch, no_motion));
+  MusicOptions options;
+  options.prime = {{60, 80, 0, 0.5}, {64, 80, 0.5, 1}};
+  options.max_tokens = 30;
+  options.fill_windows = true;
+  const Music music = writer.continue_music(options);
+  CHECK(music.tokens == 30);
+  REQUIRE(music.notes.size() >= 2);
+  CHECK(music.notes[1].pitch == 64);
+  CHECK_THROWS_AS(writer.continue_music({}), InputError);
+  CHECK_THROWS_AS(writer.generate(std::array<float, 3>{}, 0), InputError);
 
   const std::string path = weights(
       scratch,
       R"({"encoder":"pose","layout":"hands","pose_layers":2,"d_model":16,"heads":2,"encoder_layers":0,"decoder_layers":1})");
   const Engine engine(path);
+  CHECK_THROWS_AS(engine.continue_music(options), InputError);
+  // As frames: x and y of 42 keypoints by name.
+  REQUIRE(engine.description().frame_size == 84);
+  CHECK(engine.description().frame[21].sensor == "right_hand0");
+  CHECK(engine.description().frame[21].quantity == "image position");
+  std::vector<float> frames(84 * 50);
+  for (std::size_t i = 0; i < frames.size(); ++i) frames[i] = static_cast<float>(i % 84 + (i / 84) % 7);
+  CHECK(engine.generate(frames, 0, {.max_tokens = 8}).tokens >= 1);
   const auto input = test::random_tensor<float>({1, 2, 8, 42, 1}, 4);
   EngineSession session(engine);
   session.start_from_input(std::as_const(input).values(), std::array<std::int64_t, 5>{1, 2, 8, 42, 1});
@@ -322,7 +342,8 @@ TEST_CASE("ids become notes, and music a MIDI file") {
   CHECK(engine.notes(ids) == EventVocabulary1::decode(ids));
   const std::vector<int> ids2 = EventVocabulary2::encode(notes);
   CHECK(Engine(weights(scratch, two_sensors)).notes(ids2) == EventVocabulary2::decode(ids2));
-  CHECK_THROWS_AS(Engine(weights(scratch, no_motion)).notes(ids), InputError);
+  const std::vector<int> ids3 = PerformanceVocabulary::encode(notes);
+  CHECK(Engine(weights(scratch, no_motion)).notes(ids3) == PerformanceVocabulary::decode(ids3));
 
   Music music;
   music.notes = notes;

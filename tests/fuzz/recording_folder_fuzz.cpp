@@ -1,9 +1,10 @@
-// One file of a folder of Sensor Logger, phyphox or Xsens, the others being right. The first byte tells
-// which.
+// One file of a folder of Sensor Logger, phyphox, Xsens or OpenPose, the others being right. The first byte
+// tells which.
 #include <array>
 #include <string>
 #include <string_view>
 
+#include "../imu/openpose_texts.hpp"
 #include "folder_input.hpp"
 #include "imu2music/imu/read_recording.hpp"
 
@@ -22,15 +23,17 @@ constexpr std::string_view xsens =
 struct Form {
   const char* fuzzed;  // the file that the input becomes
   const char* other;
-  std::string_view text;  // of the other
+  std::string text;  // of the other
 };
-constexpr std::array<Form, 6> forms = {{
-    {"Gyroscope.csv", "TotalAcceleration.csv", logger},
-    {"TotalAcceleration.csv", "Gyroscope.csv", logger},
-    {"Orientation.csv", "Gyroscope.csv", logger},
-    {"Metadata.csv", "TotalAcceleration.csv", logger},
-    {"Accelerometer.csv", "Gyroscope.csv", phyphox},
-    {"MT_1.txt", "MT_2.txt", xsens},
+const std::array<Form, 8> forms = {{
+    {"Gyroscope.csv", "TotalAcceleration.csv", std::string(logger)},
+    {"TotalAcceleration.csv", "Gyroscope.csv", std::string(logger)},
+    {"Orientation.csv", "Gyroscope.csv", std::string(logger)},
+    {"Metadata.csv", "TotalAcceleration.csv", std::string(logger)},
+    {"Accelerometer.csv", "Gyroscope.csv", std::string(phyphox)},
+    {"MT_1.txt", "MT_2.txt", std::string(xsens)},
+    {"v_0_keypoints.json", "v_1_keypoints.json", test::openpose_frame(test::openpose_person(0))},
+    {"v_1_keypoints.json", "v_0_keypoints.json", test::openpose_frame(test::openpose_person(0))},
 }};
 
 void read(std::string_view bytes) {

@@ -69,7 +69,7 @@ TEST_CASE(
   std::filesystem::remove(scratch / "out.mid");
   const std::string pose =
       weights_of(R"({"encoder": "pose", "pose_layers": 1, "d_model": 32, "max_sequence": 32})");
-  test::check_refused(generate(pose), {pose, "keypoints"});
+  test::check_refused(generate(pose), {recording, "lacks the keypoints of a body", "RWrist"});
   const std::string alone =
       weights_of(R"({"model": "music_transformer", "d_model": 32, "max_sequence": 32})");
   test::check_refused(generate(alone), {alone, "without motion"});

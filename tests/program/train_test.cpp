@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "../imu/openpose_folder.hpp"
+#include "imu2music/music/midi_file.hpp"
 #include "program.hpp"
 
 namespace fs = std::filesystem;
@@ -287,4 +289,95 @@ TEST_CASE("verify --train: gradients, losses and weights after three steps, and 
       CHECK(result.error.find("double " + tensor) != std::string::npos);
     }
   }
+}
+
+TEST_CASE("a pose encoder: OpenPose's frames and MIDI, prepared, trained, evaluated, and heard") {
+  test::ScratchFolder scratch;
+  std::vector<imu2music::Note> notes;
+  for (int i = 0; i < 24; ++i) notes.push_back({60 + i % 5, 64, 0.5 * i, 0.5 * i + 0.4});
+  for (const std::string take : {"a", "b"}) {
+    fs::create_directories(scratch / ("set/" + take));
+    test::write_openpose(scratch / ("set/" + take), 330);  // 11 s
+    imu2music::write_midi_file(scratch / ("set/" + take + ".mid"), notes);
+    notes.erase(notes.begin());  // two pairs of the same content would be one
+  }
+  const std::string data = scratch / "data", run = scratch / "run";
+  const std::string prepare = "prepare " + quoted(scratch / "set") + " -o " + quoted(data);
+  test::check_refused(program(prepare), {"nothing in it makes a pair", "acceleration"});
+  const test::CommandResult prepared = program(prepare + " --keypoints --json");
+  INFO(prepared.error);
+  REQUIRE(prepared.status == 0);
+  const auto pairs = nlohmann::json::parse(prepared.output)["pairs"];
+  REQUIRE(pairs.size() == 2);
+  CHECK(pairs[0]["layout"] == "keypoints");
+  CHECK(pairs[0]["quality"]["sensors"] == 67);
+  test::write_file(scratch / "pose.json",
+                   R"({"model": {"encoder": "pose", "layout": "body65", "pose_layers": 2, "d_model": 16, "heads": 2,
+    "encoder_layers": 0, "decoder_layers": 1, "max_sequence": 64}, "training": {"steps": 8, "batch": 2,
+    "learning_rate": 1e-2, "validate_every": 4, "checkpoint_every": 4, "log_every": 4}})");
+  const test::CommandResult trained =
+      program("train " + quoted(scratch / "pose.json") + " --data " + quoted(data) + " -o " + quoted(run));
+  INFO(trained.error);
+  REQUIRE(trained.status == 0);
+  const std::string weights = run + "/best.safetensors";
+  const test::CommandResult evaluated =
+      program("evaluate --weights " + quoted(weights) + " --data " + quoted(data) +
+              " --split all --json --permutations 9 --draws 2");
+  INFO(evaluated.error);
+  REQUIRE(evaluated.status == 0);
+  CHECK(nlohmann::json::parse(evaluated.output)["windows"].get<int>() >= 2);
+  const std::string generate = "generate " + quoted(scratch / "set/a") + " --weights " + quoted(weights) +
+                               " -o " + quoted(scratch / "pose.mid") + " --svg " + quoted(scratch / "pose.svg");
+  const test::CommandResult music = program(generate);
+  INFO(music.error);
+  REQUIRE(music.status == 0);
+  CHECK(music.output.find("11 s of motion in 2 windows") != std::string::npos);
+  const std::string svg = test::read_file(scratch / "pose.svg");
+  CHECK(svg.find("RWrist") != std::string::npos);
+  CHECK(svg.find("RHeel") == std::string::npos);
+  CHECK(svg.find("nan") == std::string::npos);
+  test::check_refused(program(generate + " --sensors 1=Nose"), {"--sensors", "keypoints"});
+}
+
+TEST_CASE("a music_transformer of 390 ids: trained on MIDI, it goes on from notes") {
+  test::ScratchFolder scratch;
+  std::vector<imu2music::Note> notes;
+  for (int i = 0; i < 80; ++i) notes.push_back({60 + i % 5, 64, 0.5 * i, 0.5 * i + 0.4});
+  fs::create_directories(scratch / "music");
+  imu2music::write_midi_file(scratch / "music/a.mid", notes);
+  notes.resize(60);
+  imu2music::write_midi_file(scratch / "music/b.mid", notes);
+  notes.resize(4);
+  imu2music::write_midi_file(scratch / "prime.mid", notes);
+  const std::string data = scratch / "data", run = scratch / "run", weights = run + "/best.safetensors";
+  REQUIRE(program("prepare " + quoted(scratch / "music") + " -o " + quoted(data)).status == 0);
+  test::write_file(scratch / "alone.json",
+                   R"({"model": {"model": "music_transformer", "d_model": 32, "heads": 2, "decoder_layers": 1,
+    "max_sequence": 96}, "training": {"steps": 60, "batch": 4, "learning_rate": 1e-2, "validate_every": 20,
+    "checkpoint_every": 20, "log_every": 20}})");
+  const test::CommandResult trained =
+      program("train " + quoted(scratch / "alone.json") + " --data " + quoted(data) + " -o " + quoted(run));
+  INFO(trained.error);
+  REQUIRE(trained.status == 0);
+  CHECK(trained.output.find("music alone") != std::string::npos);
+  const std::string generate =
+      "generate --weights " + quoted(weights) + " -o " + quoted(scratch / "out.mid") + " --greedy";
+  test::check_refused(program(generate), {weights, "--prime"});
+  const test::CommandResult music =
+      program(generate + " --prime " + quoted(scratch / "prime.mid") + " --svg " + quoted(scratch / "out.svg"));
+  INFO(music.error);
+  REQUIRE(music.status == 0);
+  CHECK(music.output.find("s of music") != std::string::npos);
+  // It has learnt the scale by heart.
+  const std::vector<imu2music::Note> heard = imu2music::read_midi_file(scratch / "out.mid").all_notes();
+  REQUIRE(heard.size() > 8);
+  for (std::size_t i = 0; i < heard.size(); ++i) {
+    INFO(i);
+    CHECK(heard[i].pitch == 60 + static_cast<int>(i % 5));
+  }
+  test::check_refused(program(generate + " --prime " + quoted(scratch / "prime.mid") + " --hop 2"),
+                      {weights, "without motion", "--hop"});
+  test::check_refused(program("generate " + quoted(scratch / "music") + " --weights " + quoted(weights) +
+                              " -o " + quoted(scratch / "out.mid")),
+                      {weights, "leave the recording out"});
 }

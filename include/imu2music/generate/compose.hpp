@@ -91,10 +91,18 @@ struct Composition {
   std::int64_t held_frames = 0;  // of the last window, beyond the end of the part asked for
 };
 
+// Throws InputError for a beam, or a rank of its sequences, that is out of range.
+inline void check_beam(const ComposeOptions& options) {
+  if (!options.beam) return;
+  check_beam_options(*options.beam);
+  if (options.beam_rank < 1 || options.beam_rank > options.beam->width)
+    throw InputError("rank " + std::to_string(options.beam_rank) + " of a beam " +
+                     std::to_string(options.beam->width) + " wide cannot be given; use 1 to its width");
+}
+
 // Why weights of this config cannot compose for a recording; empty where they can.
 inline std::string composing_obstacle(const ModelConfig& config) {
   if (config.encoder == "none") return "writes music without motion";
-  if (config.encoder == "pose") return "takes keypoints of a body or of hands, which a recording lacks";
   if (config.encoder == "conv_transformer" && config.rows != 9)
     return "takes " + std::to_string(config.rows) + " rows a sensor, where a recording gives 9 axes";
   if (config.vocabulary != EventVocabulary1::size && config.vocabulary != EventVocabulary2::size)
@@ -517,12 +525,7 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
   if (options.batch < 1 || options.batch > 1024)
     throw InputError("a batch of " + std::to_string(options.batch) +
                      " windows cannot be decoded; use 1 to 1024");
-  if (options.beam) {
-    check_beam_options(*options.beam);
-    if (options.beam_rank < 1 || options.beam_rank > options.beam->width)
-      throw InputError("rank " + std::to_string(options.beam_rank) + " of a beam " +
-                       std::to_string(options.beam->width) + " wide cannot be given; use 1 to its width");
-  }
+  check_beam(options);
   if (EventVocabulary1::encode(options.prime).empty() && !options.prime.empty())
     throw InputError(
         "the notes to begin with cannot be used: none lies between A0 and C8, pitches 21 to 108");

@@ -42,6 +42,7 @@
 #include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/music/note.hpp"
+#include "imu2music/music/performance_vocabulary.hpp"
 #include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
@@ -100,35 +101,11 @@ IdTable id_table_of() {
   return table;
 }
 
-// The 390 ids of the decoder-only model: note_ons and note_offs of 128 pitches, time shifts of 10 ms to 1 s,
-// 32 velocities, END, PAD.
-inline IdTable performance_id_table() {
-  constexpr int notes = 128, shifts = 100, velocities = 32;
-  IdTable table(2 * notes + shifts + velocities + 2);
-  table.has_grammar = true;
-  std::size_t id = 0;
-  for (const auto kind : {kernels::decode_note_on, kernels::decode_note_off})
-    for (int pitch = 0; pitch < notes; ++pitch, ++id) {
-      table.kind[id] = kind;
-      table.pitch[id] = static_cast<std::uint8_t>(pitch);
-    }
-  for (int k = 1; k <= shifts; ++k, ++id) {
-    table.kind[id] = kernels::decode_time_shift;
-    table.shift_s[id] = 0.01 * k;
-  }
-  for (int k = 0; k < velocities; ++k, ++id) table.kind[id] = kernels::decode_velocity;
-  table.kind[id] = kernels::decode_end;
-  return table;
-}
-
 // By the vocabulary's size. Of another size nothing is known but that the last id is PAD.
 inline IdTable id_table(const ModelConfig& config) {
   if (config.vocabulary == EventVocabulary1::size) return id_table_of<EventVocabulary1>();
   if (config.vocabulary == EventVocabulary2::size) return id_table_of<EventVocabulary2>();
-  IdTable performance = performance_id_table();
-  if (config.model == "music_transformer" &&
-      config.vocabulary == static_cast<std::int64_t>(performance.kind.size()))
-    return performance;
+  if (config.vocabulary == PerformanceVocabulary::size) return id_table_of<PerformanceVocabulary>();
   IdTable table(config.vocabulary);
   std::fill(table.kind.begin(), table.kind.end() - 1, kernels::decode_velocity);  // no event, but no padding
   return table;

@@ -33,7 +33,8 @@ class EventGrammar {
  public:
   explicit EventGrammar(const GrammarOptions& options = {}) : options_(options) {
     allowed_.fill(1);
-    allowed_[Vocabulary::sos] = allowed_[Vocabulary::pad] = 0;
+    if constexpr (Vocabulary::sos >= 0) allowed_[Vocabulary::sos] = 0;
+    allowed_[Vocabulary::pad] = 0;
     allowed_[Vocabulary::eos] = options.may_end;
     if constexpr (continues) allowed_[Vocabulary::cut] = options.may_end;
   }

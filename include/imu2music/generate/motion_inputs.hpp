@@ -4,6 +4,8 @@
 //              [1, 2, rows, 150]; a window that reaches beyond the last frame is completed by holding it
 //   temporal   the config's channels at its rate (imu/motion_channels.hpp), [1, C, n], windows of window_ms;
 //              the last one is as long as there are frames
+//   pose       the layout's keypoints at 25 Hz (imu/skeleton_keypoints.hpp), [1, C, n, V, 1], windows of 150
+//              frames; the last one is as long as there are frames
 //
 // Frame i stands at start_s + i / rate_hz on the recording's time axis. Errors: InputError for a recording
 // that lacks what the model takes.
@@ -19,6 +21,7 @@
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/reference_features.hpp"
 #include "imu2music/imu/resample.hpp"
+#include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/model_config.hpp"
 
 namespace imu2music::inline v0 {
@@ -37,6 +40,12 @@ class MotionInputs {
       start_s = channels_.start_s;
       frames = channels_.frames();
       window_frames = imu2music::window_frames(config);
+    } else if (config.encoder == "pose") {
+      keypoints_ = skeleton_keypoints(recording, config.layout);
+      rate_hz = keypoints_.rate_hz;
+      start_s = keypoints_.start_s;
+      frames = keypoints_.frames();
+      window_frames = skeleton_window_frames;
     } else {
       armbands_ = at_rate(recording, reference_rate_hz);
       rows_ = motion_rows(config);
@@ -60,6 +69,12 @@ class MotionInputs {
   // What encode_motion() takes, batch 1, of `count` frames from `first` on, which the recording has.
   template <class T>
   Tensor<T> input(std::int64_t first, std::int64_t count) const {
+    if (keypoints_.values.defined()) {
+      Tensor<T> result =
+          Tensor<T>::uninitialised({1, keypoints_.values.dim(0), count, keypoints_.values.dim(1), 1});
+      skeleton_input(keypoints_, first, count, result.data());
+      return result;
+    }
     if (!holds_last_frame()) {
       const std::int64_t C = channels_.values.dim(0);
       Tensor<T> result = Tensor<T>::uninitialised({1, C, count});
@@ -78,9 +93,10 @@ class MotionInputs {
   }
 
  private:
-  MotionChannels channels_;  // of a temporal encoder
-  Recording armbands_;       // of the others, at 25 Hz
-  std::int64_t rows_ = 0;    // of the others
+  MotionChannels channels_;      // of a temporal encoder
+  SkeletonKeypoints keypoints_;  // of a pose encoder
+  Recording armbands_;           // of the others, at 25 Hz
+  std::int64_t rows_ = 0;        // of the others
 };
 
 }  // namespace imu2music::inline v0

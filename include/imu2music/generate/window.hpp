@@ -85,8 +85,8 @@ bool extend_window(Session<T>& session, Sampler<T>& sampler, std::int64_t max_to
   return !window.out_of_tokens;
 }
 
-// The ids of one window, drawn, over the memory that `session` has been started with; `prime` comes first.
-// `report` as above.
+// The ids of one window, drawn, over the memory that `session` has been started with; `prime` comes first, and
+// must not be empty where the vocabulary has no SOS. `report` as above.
 template <class T, class Vocabulary, class Report>
 ComposedWindow decode_window(Session<T>& session, Sampler<T>& sampler, std::int64_t max_tokens,
                              std::span<const int> prime, WindowState<Vocabulary>& state,
@@ -94,6 +94,8 @@ ComposedWindow decode_window(Session<T>& session, Sampler<T>& sampler, std::int6
   ComposedWindow window;
   window.ids.reserve(static_cast<std::size_t>(max_tokens));
   state.reserve(static_cast<std::size_t>(max_tokens));
+  if constexpr (Vocabulary::sos < 0)
+    if (!extend_window(session, sampler, max_tokens, prime, state, window, report)) return window;
   do session.step(window.ids.empty() ? Vocabulary::sos : window.ids.back());
   while (extend_window(session, sampler, max_tokens, prime, state, window, report));
   return window;
@@ -106,7 +108,8 @@ ComposedWindow search_window(SessionBeam<T>& beam, const BeamOptions& options, s
                              std::int64_t max_tokens, std::span<const int> prime,
                              WindowState<Vocabulary>& state) {
   ComposedWindow window;
-  std::vector<std::int64_t> prefix = {Vocabulary::sos};
+  std::vector<std::int64_t> prefix;
+  if constexpr (Vocabulary::sos >= 0) prefix.push_back(Vocabulary::sos);
   for (int id : prime) {
     if (state.ended() || window.primed_events >= max_tokens) break;
     window.ids.push_back(id);

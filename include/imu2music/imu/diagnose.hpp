@@ -260,6 +260,9 @@ inline std::string unit_doubt(Quantity quantity, const Magnitudes& magnitudes, c
                            : std::string();
     case Quantity::image_position:
       return "has no known unit";
+    case Quantity::confidence:
+      return median < 0 || largest > 1 ? "reaches " + rounded(largest) + ", where 0 to 1 is right"
+                                       : std::string();
   }
   return {};
 }
@@ -346,6 +349,9 @@ inline Diagnosis diagnose(const Recording& recording) {
       const detail::Magnitudes magnitudes = detail::magnitudes_of(channel);
       if (channel.quantity == Quantity::acceleration && magnitudes.any)
         facts.median_acceleration_m_s2 = magnitudes.median;
+      // A detector, which tells how sure it is, counts pixels.
+      if (channel.quantity == Quantity::image_position && sensor.find(Quantity::confidence) != nullptr)
+        continue;
       if (std::string reason = detail::unit_doubt(channel.quantity, magnitudes, facts); !reason.empty())
         diagnosis.unit_doubts.push_back({sensor.name, channel.quantity, std::move(reason)});
     }

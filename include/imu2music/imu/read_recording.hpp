@@ -1,7 +1,7 @@
 // Reads a recording of any form that is known, told by its content; names of files decide nothing but which
 // sensor a file of Sensor Logger or Xsens belongs to.
 //
-//   folder   Sensor Logger, phyphox, Xsens trackers; otherwise RepoVizz
+//   folder   Sensor Logger, phyphox, Xsens trackers, OpenPose's frames; otherwise RepoVizz
 //   file     Myo JSON; Xsens; Myo, wand and Android tables; Kinect skeletons; phyphox; any table whose
 //   columns
 //            say what they are (generic_csv_reader.hpp)
@@ -29,6 +29,7 @@
 #include "imu2music/imu/kinect_csv_reader.hpp"
 #include "imu2music/imu/myo_csv_reader.hpp"
 #include "imu2music/imu/myo_json_reader.hpp"
+#include "imu2music/imu/openpose_reader.hpp"
 #include "imu2music/imu/phyphox_reader.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/repovizz_reader.hpp"
@@ -100,7 +101,7 @@ inline Recording parse_recording(std::string_view text, const std::string& path,
 }
 
 // What the files of a folder itself, not of folders below it, make.
-enum class FolderKind { other, repovizz, sensor_logger, phyphox, xsens };
+enum class FolderKind { other, repovizz, sensor_logger, phyphox, xsens, openpose };
 
 inline FolderKind folder_kind(const std::string& path) {
   const FolderEntries entries = list_entries(path);
@@ -111,6 +112,7 @@ inline FolderKind folder_kind(const std::string& path) {
     if (signal && signal->quantity() != nullptr) return FolderKind::repovizz;
   }
   if (!phyphox_files(path, entries).empty()) return FolderKind::phyphox;
+  if (is_openpose_folder(entries)) return FolderKind::openpose;
   if (!xsens_files(path, entries).empty()) return FolderKind::xsens;
   return FolderKind::other;
 }
@@ -127,6 +129,8 @@ inline Recording read_recording(const std::string& path, const ReadOptions& opti
       case FolderKind::xsens:
         return as("Xsens MT Manager",
                   read_xsens_folder(path, xsens_files(path, entries), options.units.rate_hz));
+      case FolderKind::openpose:
+        return as("OpenPose keypoints", read_openpose(path, entries, options.units.rate_hz));
       case FolderKind::repovizz:
       case FolderKind::other:  // of which one may lie below, and which it refuses otherwise
         return as("RepoVizz", read_repovizz(path));

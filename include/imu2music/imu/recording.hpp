@@ -38,10 +38,14 @@ enum class Quantity {
   orientation,       // unit quaternion x y z w
   position,          // of a keypoint, m
   image_position,    // of a keypoint in a picture, two axes, in whatever unit the file has
+  confidence,        // of a keypoint, how sure its position is: 0 (not found) to 1
 };
 
 constexpr int axis_count(Quantity quantity) {
-  return quantity == Quantity::orientation ? 4 : quantity == Quantity::image_position ? 2 : 3;
+  return quantity == Quantity::orientation      ? 4
+         : quantity == Quantity::image_position ? 2
+         : quantity == Quantity::confidence     ? 1
+                                                : 3;
 }
 
 constexpr std::string_view to_string(Quantity quantity) {
@@ -58,6 +62,8 @@ constexpr std::string_view to_string(Quantity quantity) {
       return "position";
     case Quantity::image_position:
       return "image position";
+    case Quantity::confidence:
+      return "confidence";
   }
   return "unknown";
 }
@@ -71,6 +77,7 @@ constexpr std::string_view unit_of(Quantity quantity) {
     case Quantity::rotation:
       return "rad";
     case Quantity::orientation:
+    case Quantity::confidence:
       return "1";
     case Quantity::position:
       return "m";

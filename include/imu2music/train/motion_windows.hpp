@@ -4,9 +4,10 @@
 //   temporal                             C channels, rate_hz        [C, F], F frames of window_ms
 //   conv, frequency                      2 x 3 features, 25 Hz      [2, 3, 150]
 //   fully_connected, conv_transformer    2 x 9 axes, 25 Hz          [2, 9, 150]
+//   pose                                 C x V keypoints, 25 Hz     [C, 150, V, 1]
 //
 // All frames are computed once, in the constructor, so a window is a copy (imu/motion_channels.hpp,
-// imu/reference_features.hpp). A window that begins at frame f begins start_s() + f / rate_hz() seconds into
+// imu/reference_features.hpp, imu/skeleton_keypoints.hpp). A window that begins at frame f begins start_s() + f / rate_hz() seconds into
 // the recording. Errors: InputError where the recording lacks what the encoder wants or is shorter than a
 // window.
 #pragma once
@@ -21,6 +22,7 @@
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/reference_features.hpp"
 #include "imu2music/imu/resample.hpp"
+#include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/model_config.hpp"
 #include "imu2music/ops/check.hpp"
 
@@ -29,7 +31,6 @@ namespace imu2music::inline v0 {
 // Why weights of this config cannot be given windows of a recording; empty where they can.
 inline std::string motion_windows_obstacle(const ModelConfig& config) {
   if (config.encoder == "none") return "writes music without motion";
-  if (config.encoder == "pose") return "takes keypoints of a body or of hands, which a recording lacks";
   if (config.encoder == "conv_transformer" && config.rows != 9)
     return "takes " + std::to_string(config.rows) + " rows a sensor, where a recording gives 9 axes";
   return {};
@@ -47,7 +48,7 @@ class MotionWindows {
   MotionWindows(const Recording& recording, const ModelConfig& config) {
     if (const std::string obstacle = motion_windows_obstacle(config); !obstacle.empty())
       throw InputError(recording.source, "cannot be an input: the model " + obstacle,
-                       "use a model whose encoder takes sensors");
+                       "use a model whose encoder takes what was recorded");
     if (config.encoder == "temporal") {
       MotionChannels channels = motion_channels(recording, config);
       frames_ = channels.frames();
@@ -56,6 +57,15 @@ class MotionWindows {
       window_frames_ = imu2music::window_frames(config);
       rows_ = channels.values;
       shape_ = {rows_.dim(0), window_frames_};
+    } else if (config.encoder == "pose") {
+      keypoints_ = skeleton_keypoints(recording, config.layout);
+      frames_ = keypoints_.frames();
+      rate_hz_ = keypoints_.rate_hz;
+      start_s_ = keypoints_.start_s;
+      window_frames_ = skeleton_window_frames;
+      const std::int64_t C = keypoints_.values.dim(0), V = keypoints_.values.dim(1);
+      rows_ = keypoints_.values.reshape({C * V, frames_});
+      shape_ = {C, window_frames_, V, 1};
     } else {
       const Recording motion = at_rate(recording, reference_rate_hz);
       frames_ = reference_frame_count(motion);
@@ -90,6 +100,7 @@ class MotionWindows {
       return "frame " + std::to_string(first_frame) + " begins no window of " +
              std::to_string(window_frames_) + " in " + std::to_string(frames_);
     });
+    if (keypoints_.values.defined()) return skeleton_input(keypoints_, first_frame, window_frames_, out);
     for (std::int64_t row = 0; row < rows_.dim(0); ++row) {
       const float* from = rows_.data() + row * frames_ + first_frame;
       std::copy(from, from + window_frames_, out + row * window_frames_);
@@ -98,6 +109,7 @@ class MotionWindows {
 
  private:
   Tensor<float> rows_;
+  SkeletonKeypoints keypoints_;  // of a pose encoder; rows_ are theirs
   Shape shape_;
   std::int64_t frames_ = 0, window_frames_ = 0;
   double rate_hz_ = 0, start_s_ = 0;

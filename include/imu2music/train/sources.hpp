@@ -9,7 +9,8 @@
 //                   take has 00_audio_pickup.wav, the silence around its sound is cut (train/sound_span.hpp);
 //                   the notes' times are those of that sound, uncut
 //   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem;
-//                   of a tracked body, what sensors on its forearms would have read (imu/body_imu.hpp)
+//                   of a tracked body, what sensors on its forearms would have read (imu/body_imu.hpp), or its
+//                   keypoints as they are, where PrepareOptions::keypoints says so
 //   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion
 //
 // Folders are searched eight deep; what is hidden is passed over. Music of a stem: x.mid, x.midi, x.csv,
@@ -51,6 +52,7 @@
 #include "imu2music/imu/read_recording.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/repovizz_reader.hpp"
+#include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/file_bytes.hpp"
 #include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/text.hpp"
@@ -342,6 +344,7 @@ class SourceFinder {
       case imu2music::FolderKind::sensor_logger:
       case imu2music::FolderKind::phyphox:
       case imu2music::FolderKind::xsens:
+      case imu2music::FolderKind::openpose:
         find_recording_folder(path, shown, depth == 0 ? manifest : outer, entries);
         return;
       case imu2music::FolderKind::other:
@@ -602,6 +605,7 @@ inline void add_diagnosis(const Recording& recording, PairInfo& info) {
 struct PrepareOptions {
   ReadOptions read;               // for files that do not tell units or rate
   std::optional<Recording> like;  // virtual sensors get this recording's distributions
+  bool keypoints = false;  // recordings of tracked bodies keep their keypoints, for pose encoders
   // The performers of pairs with motion get one score's clock each (train/performer_phase.hpp).
   bool align_performers = false;
   // Seconds by performer that notes are moved by; prepare_dataset() fills it where performers are aligned.
@@ -624,7 +628,12 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
     info.seconds = end_of(pair.notes);
   } else {
     Recording motion = read_recording(source.motion_path, options.read);
-    if (has_forearms(motion)) {
+    if (options.keypoints) {
+      if (!has_keypoints(motion))
+        throw InputError(source.motion_path, "holds no keypoints of a body or of hands",
+                         "leave it out, or prepare it for other encoders");
+      info.layout = "keypoints";
+    } else if (has_forearms(motion)) {
       motion = virtual_forearms(motion);
       if (options.like) map_distribution(motion, *options.like);
       info.layout = "keypoints";
@@ -632,7 +641,7 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
     const bool senses = std::any_of(motion.sensors.begin(), motion.sensors.end(), [](const SensorTrack& one) {
       return one.find(Quantity::acceleration) != nullptr || one.find(Quantity::angular_velocity) != nullptr;
     });
-    if (!senses)
+    if (!senses && !options.keypoints)
       throw InputError(source.motion_path,
                        "holds no acceleration and no angular velocity, nor an arm's joints",
                        "motion sensors, or shoulder, elbow and wrist in metres, are needed");

@@ -8,7 +8,8 @@
 //
 // A split with motion trains on its pairs with motion only; one of music alone trains the decoder alone
 // (models/model.hpp), for which the model must be an encoder_decoder with a transformer or a
-// music_transformer.
+// music_transformer. A music_transformer of 390 ids learns from excerpts: as many ids as its sequence has, or
+// up to the piece's end, from a start on the grid on, wherever in the piece.
 //
 // Memory: every pair's motion at the encoder's rate. Errors: InputError where no pair can be used, or what a
 // pair has does not fit the model.
@@ -19,12 +20,14 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "imu2music/core/random.hpp"
 #include "imu2music/models/model.hpp"
+#include "imu2music/music/performance_vocabulary.hpp"
 #include "imu2music/train/augment.hpp"
 #include "imu2music/train/dataset.hpp"
 #include "imu2music/train/motion_windows.hpp"
@@ -49,7 +52,7 @@ class TrainingData : public BatchSource {
       for (const std::size_t i : which) {
         const PairInfo& info = dataset.pairs()[i];
         if (with_motion_ && !info.has_motion) continue;
-        if (info.seconds < window_seconds(config.model)) {
+        if (!of_excerpts() && info.seconds < window_seconds(config.model)) {
           left_out_.push_back(info.id + " lasts " + number_text(info.seconds) + " s, less than a window");
           continue;
         }
@@ -144,6 +147,11 @@ class TrainingData : public BatchSource {
  private:
   static constexpr double music_rate_hz = 50;  // of window starts where there is no motion
 
+  bool of_excerpts() const {
+    return config_.model.model == "music_transformer" &&
+           config_.model.vocabulary == PerformanceVocabulary::size;
+  }
+
   struct Piece {
     std::string id;
     std::vector<Note> notes;
@@ -171,11 +179,16 @@ class TrainingData : public BatchSource {
       piece.window_frames = piece.motion->window_frames();
     } else {
       frames = static_cast<std::int64_t>(pair.info.seconds * music_rate_hz);
-      piece.window_frames =
-          static_cast<std::int64_t>(std::ceil(window_seconds(config_.model) * music_rate_hz));
+      double seconds = window_seconds(config_.model);
+      if (of_excerpts()) {  // how long one lasts in the mean
+        const auto ids = static_cast<double>(PerformanceVocabulary::encode(piece.notes).size());
+        frames = static_cast<std::int64_t>(end_of(piece.notes) * music_rate_hz);
+        seconds = end_of(piece.notes) * std::min(1.0, static_cast<double>(config_.model.max_sequence) / ids);
+      }
+      piece.window_frames = std::max<std::int64_t>(std::llround(std::ceil(seconds * music_rate_hz)), 1);
       frames = std::max(frames, piece.window_frames);
     }
-    piece.starts = frames - piece.window_frames + 1;
+    piece.starts = of_excerpts() ? frames : frames - piece.window_frames + 1;
     return piece;
   }
 
@@ -188,16 +201,21 @@ class TrainingData : public BatchSource {
       result.input.resize(static_cast<std::size_t>(piece.motion->input_shape().element_count()));
       piece.motion->window(start, result.input.data());
     }
+    const auto tokens_of = [&](std::span<const Note> notes) {
+      return of_excerpts()
+                 ? performance_excerpt(notes, start_s, static_cast<std::size_t>(config_.model.max_sequence),
+                                       piece.goes_on)
+                 : window_tokens(config_.model, notes, start_s, seconds, "pair " + piece.id, piece.goes_on);
+    };
     if (random == nullptr || augmentation_.is_none()) {
-      result.tokens =
-          window_tokens(config_.model, piece.notes, start_s, seconds, "pair " + piece.id, piece.goes_on);
+      result.tokens = tokens_of(piece.notes);
       return result;
     }
     const std::vector<Note> notes = augment_notes(augmentation_, piece.notes, with_motion_, *random);
     if (piece.motion && config_.model.encoder == "temporal")
       augment_motion(augmentation_, result.input, piece.motion->window_frames(), config_.model.sensors,
                      motion_quantities(config_.model), deviations_, *random);
-    result.tokens = window_tokens(config_.model, notes, start_s, seconds, "pair " + piece.id, piece.goes_on);
+    result.tokens = tokens_of(notes);
     return result;
   }
 

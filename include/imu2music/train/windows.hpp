@@ -14,7 +14,8 @@
 //                          (music/event_vocabulary.hpp). Cut to L + 1 with the last set to EOS
 //   332 ids, vocabulary 2  leading silence, continuations, CUT where the music goes on
 //                          (music/event_vocabulary2.hpp). No EOS after CUT; what is cut to L + 1 gets none
-//   others                 refused: nothing in this library writes them
+//   others                 refused. (A music_transformer of 390 ids learns from excerpts as long as its
+//                          sequence, music/performance_vocabulary.hpp)
 //
 // Cost: O(N log N) of a pair's N notes for its tokens. Errors: InputError that names the pair for a window
 // longer than it or outside it, a length or hop that is no positive number, a vocabulary without an encoder.
@@ -150,7 +151,7 @@ inline std::vector<int> window_tokens(const ModelConfig& config, std::span<const
   }
   throw InputError(
       name, "its notes cannot be written in a vocabulary of " + std::to_string(config.vocabulary) + " ids",
-      "243 (vocabulary 1) and 332 (vocabulary 2) can");
+      "243 (vocabulary 1) and 332 (vocabulary 2) can, and 390 by a music_transformer");
 }
 
 inline std::vector<int> window_tokens(const ModelConfig& config, const Pair& pair, double start,

@@ -1,0 +1,116 @@
+// Music without motion, from a music_transformer: a beginning that is given, and how the model goes on.
+//
+// The music is one window: as many ids as the model has positions or max_tokens allow, the beginning's
+// included, or less where the model ends it or duration_s is reached. Ids are drawn or searched as for a
+// recording (generate/compose.hpp), by what the grammar allows.
+//
+//   243 and 332 ids  begin with SOS, so ComposeOptions::prime may be empty
+//   390 ids          have nothing to begin with: prime must hold a note (music/performance_vocabulary.hpp)
+//
+// Of ComposeOptions everything is used but start_s, hop_s, batch and on_window. Errors: InputError for a
+// beginning that is missing or leaves no id to write, or an option out of range; Error where
+// composing_alone_obstacle() finds one.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "imu2music/generate/compose.hpp"
+#include "imu2music/music/performance_vocabulary.hpp"
+
+namespace imu2music::inline v0 {
+
+// Why weights of this config cannot write music without motion; empty where they can.
+inline std::string composing_alone_obstacle(const ModelConfig& config) {
+  if (config.model != "music_transformer") return "writes music for motion only";
+  if (config.vocabulary != EventVocabulary1::size && config.vocabulary != EventVocabulary2::size &&
+      config.vocabulary != PerformanceVocabulary::size)
+    return "writes a vocabulary of " + std::to_string(config.vocabulary) + " ids";
+  return {};
+}
+
+namespace compose_detail {
+
+template <class Vocabulary, class T>
+Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
+  const std::int64_t most = most_tokens(session, options);
+  const std::vector<int> prime = Vocabulary::encode(options.prime);
+  if (prime.empty() && Vocabulary::sos < 0)
+    throw InputError("weights of " + std::to_string(Vocabulary::size) +
+                     " ids go on from music that they are given; give notes to begin with");
+  if (static_cast<std::int64_t>(prime.size()) >= most)
+    throw InputError("the notes to begin with are " + std::to_string(prime.size()) + " ids; fewer than " +
+                     std::to_string(most) + " leave room for the music");
+  const double window_s =
+      options.duration_s > 0 ? options.duration_s : std::numeric_limits<double>::infinity();
+  WindowState<Vocabulary> state(window_s, {!options.fill_windows, options.note_off_needs_note_on});
+  state.reserve(static_cast<std::size_t>(most));
+  session.start();
+
+  Composition composition;
+  std::size_t told = 0;
+  const auto tell = [&](int id, const Note* closed) {
+    const bool primed = told++ < prime.size();
+    if (!options.on_event) return;
+    ComposedEvent event{0, id, state.decoder().time_s(), primed};
+    if (closed != nullptr) event.closed = *closed;
+    options.on_event(event);
+  };
+  ComposedWindow window;
+  if (options.beam) {
+    SessionBeam<T> beam(session, options.beam->width);
+    window = search_window(beam, *options.beam, options.beam_rank, most, std::span<const int>(prime), state);
+    if (options.on_event) {
+      state.start(window_s);
+      for (const int id : window.ids) {
+        const Note* closed = state.push(id);
+        tell(id, closed);
+      }
+    }
+  } else {
+    Sampler<T> sampler(session.model().config.vocabulary, options.sampler);
+    sampler.start(0);
+    window = decode_window(session, sampler, most, std::span<const int>(prime), state, tell);
+  }
+  std::vector<Note> kept;
+  for (Note note : state.decoder().finish()) {
+    if (note.start >= window_s) continue;
+    note.end = std::min(note.end, window_s);
+    kept.push_back(note);
+  }
+  for (const GridNote& note : notes_on_grid(kept, microseconds))
+    composition.notes.push_back({note.pitch, note.velocity, static_cast<double>(note.start) / microseconds,
+                                 static_cast<double>(note.end) / microseconds});
+  composition.duration_s = options.duration_s > 0 ? options.duration_s : end_of(composition.notes);
+  window.notes = static_cast<std::int64_t>(composition.notes.size());
+  composition.windows.push_back(std::move(window));
+  return composition;
+}
+
+}  // namespace compose_detail
+
+template <class T>
+Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
+  const ModelConfig& config = session.model().config;
+  if (const std::string obstacle = composing_alone_obstacle(config); !obstacle.empty())
+    throw Error("[compose_alone] this model " + obstacle);
+  check_beam(options);
+  if (options.start_s != 0 || options.hop_s != 0)
+    throw InputError("music without motion has no place in a recording to begin at and no windows that overlap");
+  if (!(options.duration_s >= 0))
+    throw InputError("music of " + number_text(options.duration_s) + " s cannot be written; use more than 0");
+  if (config.vocabulary == PerformanceVocabulary::size)
+    return compose_detail::compose_alone<PerformanceVocabulary>(session, options);
+  return config.vocabulary == EventVocabulary2::size
+             ? compose_detail::compose_alone<EventVocabulary2>(session, options)
+             : compose_detail::compose_alone<EventVocabulary1>(session, options);
+}
+
+}  // namespace imu2music::inline v0
