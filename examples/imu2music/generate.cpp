@@ -21,8 +21,8 @@
 #include "command.hpp"
 #include "imu2music/generate/compose.hpp"
 #include "imu2music/generate/compose_alone.hpp"
-#include "imu2music/io/atomic_file.hpp"
 #include "imu2music/imu/skeleton_keypoints.hpp"
+#include "imu2music/io/atomic_file.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "imu2music/train/motion_windows.hpp"
@@ -34,8 +34,8 @@ namespace {
 
 using namespace imu2music;
 
-constexpr std::string_view wrists[] = {"RWrist",     "LWrist",      "WristRight", "WristLeft",
-                                       "left_hand0", "right_hand0"};
+constexpr std::string_view wrists[] = {"RWrist",    "LWrist",     "WristRight",
+                                       "WristLeft", "left_hand0", "right_hand0"};
 
 struct GenerateOptions {
   CommonOptions common;
@@ -196,8 +196,7 @@ Recording open_motion(const GenerateOptions& options, const ModelConfig& config)
     return none;
   }
   if (config.encoder == "pose") return open_keypoints(options.recording, options.recording_options, config);
-  if (config.encoder == "temporal")
-    return open_sensors(options.recording, options.recording_options, config);
+  if (config.encoder == "temporal") return open_sensors(options.recording, options.recording_options, config);
   return open_armbands(options.recording, options.recording_options);
 }
 
@@ -405,7 +404,9 @@ void add_generate_command(CLI::App& program) {
       ->needs(beam);
   command->add_option("--control", options->control,
                       "How much of each pitch class, from C to B: 12 numbers with commas between them");
-  command->add_option("--prime", options->prime, "MIDI file whose notes open the first window, or that music without motion goes on from");
+  command->add_option(
+      "--prime", options->prime,
+      "MIDI file whose notes open the first window, or that music without motion goes on from");
   command
       ->add_option("--batch", options->batch,
                    "Windows decoded side by side, 1 to 1024 (default: 8, or one a thread where that is "
@@ -419,8 +420,9 @@ void add_generate_command(CLI::App& program) {
   command->add_option("--start", options->start_s, "Where in the recording to begin, s")
       ->check(non_negative_number());
   command
-      ->add_option("--duration", options->duration_s,
-                   "How much of the recording to use, s (default: to its end); without one, how much to write")
+      ->add_option(
+          "--duration", options->duration_s,
+          "How much of the recording to use, s (default: to its end); without one, how much to write")
       ->check(positive_number());
   command
       ->add_option("--hop", options->hop_s,

@@ -28,7 +28,7 @@
 namespace imu2music::inline v0 {
 
 struct FramePart {
-  std::string sensor;    // "myo1"; "1", "2" … where the weights take sensors of any name; "RWrist", a keypoint
+  std::string sensor;  // "myo1"; "1", "2" … where the weights take sensors of any name; "RWrist", a keypoint
   std::string quantity;  // "acceleration", "angular velocity", "rotation", "orientation"; "image position",
                          // "confidence"
   std::string unit;      // "m/s²", "rad/s", "rad"; "1" for a unit quaternion x y z w
@@ -89,8 +89,8 @@ class Engine {
   // one that is missing.
   Music generate(std::span<const float> frames, double rate_hz, const MusicOptions& options = {}) const;
 
-  // Music without motion, for weights of a music_transformer: options.prime, and how they go on from it; those
-  // of 390 ids need a note to begin with. duration_s is how much to write; 0: until they end it.
+  // Music without motion, for weights of a music_transformer: options.prime, and how they go on from it;
+  // those of 390 ids need a note to begin with. duration_s is how much to write; 0: until they end it.
   Music continue_music(const MusicOptions& options) const;
 
   // The notes that the ids of one window stand for, seconds from its beginning.
@@ -110,9 +110,9 @@ class EngineSession {
   EngineSession& operator=(EngineSession&&) noexcept;
 
   // Starts a sequence over one window of motion: frames at the model's own rate, at most window_frames. A
-  // model of armbands holds the last frame where fewer are given; one of keypoints takes place and size of the
-  // body from the frames given; weights without motion take none. `stream` (the window's number, say) chooses
-  // the random stream of what follows.
+  // model of armbands holds the last frame where fewer are given; one of keypoints takes place and size of
+  // the body from the frames given; weights without motion take none. `stream` (the window's number, say)
+  // chooses the random stream of what follows.
   void start(std::span<const float> frames, std::uint64_t stream = 0);
   // The same from what the encoder itself takes, in the shape that EngineDescription::input tells, batch 1.
   void start_from_input(std::span<const float> input, std::span<const std::int64_t> shape,

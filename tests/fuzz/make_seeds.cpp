@@ -192,9 +192,11 @@ void recording_seeds() {
   seed("recording_folder", "phyphox", std::string("\4") + test::phyphox_csv);
   seed("recording_folder", "xsens", std::string("\5") + test::xsens_txt);
   seed("recording_folder", "openpose", "\6" + test::openpose_frame(test::openpose_person(0)));
-  seed("recording_folder", "openpose_two_people",
-       "\7" + test::openpose_frame(test::openpose_person(1) + "," + test::openpose_person(1, 600, 10, false)));
-  seed("recording_folder", "openpose_refused", "\6" + test::openpose_frame("{\"pose_keypoints_2d\":[1,2,3]}"));
+  seed(
+      "recording_folder", "openpose_two_people",
+      "\7" + test::openpose_frame(test::openpose_person(1) + "," + test::openpose_person(1, 600, 10, false)));
+  seed("recording_folder", "openpose_refused",
+       "\6" + test::openpose_frame("{\"pose_keypoints_2d\":[1,2,3]}"));
 }
 
 void json_seeds() {

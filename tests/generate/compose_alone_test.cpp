@@ -126,7 +126,8 @@ TEST_CASE("vocabularies with a beginning of their own need no notes; the others 
                        InputError);
   options.prime = beginning;
   CHECK_THROWS_WITH_AS(compose_alone(session, options),
-                       "the notes to begin with are 10 ids; fewer than 8 leave room for the music", InputError);
+                       "the notes to begin with are 10 ids; fewer than 8 leave room for the music",
+                       InputError);
   options.start_s = 1;
   CHECK_THROWS_AS(compose_alone(session, options), InputError);
   const Model<float> other = init_model<float>(

@@ -24,7 +24,8 @@ inline std::string openpose_numbers(const std::string& key, int keypoints, doubl
   return text + "]";
 }
 
-// Shifted by (x, y) pixels, at frame `frame` of 30 a second: the right wrist swings 50 pixels, twice a second.
+// Shifted by (x, y) pixels, at frame `frame` of 30 a second: the right wrist swings 50 pixels, twice a
+// second.
 inline std::string openpose_person(int frame, double x = 300, double y = 200, bool hands = true) {
   const double swing = 50 * std::sin(2 * std::numbers::pi * 2 * frame / 30.0);
   std::string text = "{\"person_id\":[-1]," + openpose_numbers("pose_keypoints_2d", 25, x, y, swing) +

@@ -96,7 +96,8 @@ TEST_CASE("the Kinect's joints stand for nodes; what it lacks is 0, with confide
   // The unit: the root mean square distance from the median, (0, -0.25 between 0.1 and 0.4).
   double squares = 0;
   for (const std::int64_t v : {0, 1, 4, 7})
-    for (std::int64_t c = 0; c < 2; ++c) squares += std::pow(static_cast<double>(value(keypoints, c, v, 20)), 2);
+    for (std::int64_t c = 0; c < 2; ++c)
+      squares += std::pow(static_cast<double>(value(keypoints, c, v, 20)), 2);
   CHECK(squares / 4 == doctest::Approx(1));
 }
 
@@ -105,8 +106,7 @@ TEST_CASE("short gaps are bridged, long ones are 0") {
   recording.source = "gaps";
   recording.sensors = {still("RWrist", 0.5F, 0.1F, 75, 25), still("LWrist", -0.5F, 0.3F, 75, 25)};
   const auto lose = [&](std::size_t first, std::size_t end) {
-    for (std::size_t i = first; i < end; ++i)
-      recording.sensors[0].channels[0].axis(0)[i] = std::nanf("");
+    for (std::size_t i = first; i < end; ++i) recording.sensors[0].channels[0].axis(0)[i] = std::nanf("");
   };
   lose(10, 15);  // 0.24 s from sample to sample
   lose(30, 36);  // 0.28 s

@@ -46,7 +46,7 @@ TEST_CASE("the layout of 390 ids") {
 
 TEST_CASE("notes as ids: silence kept, long gaps in seconds, a velocity where it changes") {
   const std::vector<Note> notes = {{60, 80, 0.5, 1}, {64, 83, 1, 3.25}, {67, 20, 1, 3.25}};
-  const std::vector<int> ids = {shift(50), velocity(20), on(60), shift(50),  off(60),   on(64),  velocity(5),
+  const std::vector<int> ids = {shift(50), velocity(20), on(60),     shift(50), off(60), on(64), velocity(5),
                                 on(67),    shift(100),   shift(100), shift(25), off(64), off(67)};
   CHECK(V::encode(notes) == ids);
   const std::vector<Note> back = V::decode(ids);

@@ -311,8 +311,9 @@ TEST_CASE("a pose encoder: OpenPose's frames and MIDI, prepared, trained, evalua
   REQUIRE(pairs.size() == 2);
   CHECK(pairs[0]["layout"] == "keypoints");
   CHECK(pairs[0]["quality"]["sensors"] == 67);
-  test::write_file(scratch / "pose.json",
-                   R"({"model": {"encoder": "pose", "layout": "body65", "pose_layers": 2, "d_model": 16, "heads": 2,
+  test::write_file(
+      scratch / "pose.json",
+      R"({"model": {"encoder": "pose", "layout": "body65", "pose_layers": 2, "d_model": 16, "heads": 2,
     "encoder_layers": 0, "decoder_layers": 1, "max_sequence": 64}, "training": {"steps": 8, "batch": 2,
     "learning_rate": 1e-2, "validate_every": 4, "checkpoint_every": 4, "log_every": 4}})");
   const test::CommandResult trained =
@@ -327,7 +328,8 @@ TEST_CASE("a pose encoder: OpenPose's frames and MIDI, prepared, trained, evalua
   REQUIRE(evaluated.status == 0);
   CHECK(nlohmann::json::parse(evaluated.output)["windows"].get<int>() >= 2);
   const std::string generate = "generate " + quoted(scratch / "set/a") + " --weights " + quoted(weights) +
-                               " -o " + quoted(scratch / "pose.mid") + " --svg " + quoted(scratch / "pose.svg");
+                               " -o " + quoted(scratch / "pose.mid") + " --svg " +
+                               quoted(scratch / "pose.svg");
   const test::CommandResult music = program(generate);
   INFO(music.error);
   REQUIRE(music.status == 0);
@@ -363,8 +365,8 @@ TEST_CASE("a music_transformer of 390 ids: trained on MIDI, it goes on from note
   const std::string generate =
       "generate --weights " + quoted(weights) + " -o " + quoted(scratch / "out.mid") + " --greedy";
   test::check_refused(program(generate), {weights, "--prime"});
-  const test::CommandResult music =
-      program(generate + " --prime " + quoted(scratch / "prime.mid") + " --svg " + quoted(scratch / "out.svg"));
+  const test::CommandResult music = program(generate + " --prime " + quoted(scratch / "prime.mid") +
+                                            " --svg " + quoted(scratch / "out.svg"));
   INFO(music.error);
   REQUIRE(music.status == 0);
   CHECK(music.output.find("s of music") != std::string::npos);

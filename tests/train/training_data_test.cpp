@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "../imu/openpose_folder.hpp"
 #include "imu2music/imu/read_recording.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/train/dataset_writer.hpp"
 #include "imu2music/train/learner.hpp"
-#include "../imu/openpose_folder.hpp"
 #include "pairs.hpp"
 
 using namespace imu2music;

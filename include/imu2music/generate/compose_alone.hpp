@@ -103,7 +103,8 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
     throw Error("[compose_alone] this model " + obstacle);
   check_beam(options);
   if (options.start_s != 0 || options.hop_s != 0)
-    throw InputError("music without motion has no place in a recording to begin at and no windows that overlap");
+    throw InputError(
+        "music without motion has no place in a recording to begin at and no windows that overlap");
   if (!(options.duration_s >= 0))
     throw InputError("music of " + number_text(options.duration_s) + " s cannot be written; use more than 0");
   if (config.vocabulary == PerformanceVocabulary::size)

@@ -85,8 +85,8 @@ bool extend_window(Session<T>& session, Sampler<T>& sampler, std::int64_t max_to
   return !window.out_of_tokens;
 }
 
-// The ids of one window, drawn, over the memory that `session` has been started with; `prime` comes first, and
-// must not be empty where the vocabulary has no SOS. `report` as above.
+// The ids of one window, drawn, over the memory that `session` has been started with; `prime` comes first,
+// and must not be empty where the vocabulary has no SOS. `report` as above.
 template <class T, class Vocabulary, class Report>
 ComposedWindow decode_window(Session<T>& session, Sampler<T>& sampler, std::int64_t max_tokens,
                              std::span<const int> prime, WindowState<Vocabulary>& state,

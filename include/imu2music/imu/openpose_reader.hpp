@@ -4,10 +4,10 @@
 //   {"version": 1.3, "people": [{"pose_keypoints_2d": [x, y, confidence, …],
 //                                "hand_left_keypoints_2d": […], "hand_right_keypoints_2d": […], …}, …]}
 //
-// Of a person 25 keypoints of the body (BODY_25) and 21 of each hand, as far as they are there; each becomes a
-// sensor with an image position (pixels, x to the right, y down) and a confidence, 0 … 1: the body's by
-// OpenPose's names (openpose_body: Nose, Neck, RShoulder, …), a hand's left_hand0 … left_hand20, right_hand0 …
-// A keypoint that was not found (confidence 0) is a missing value. The numbers in the files' names are the
+// Of a person 25 keypoints of the body (BODY_25) and 21 of each hand, as far as they are there; each becomes
+// a sensor with an image position (pixels, x to the right, y down) and a confidence, 0 … 1: the body's by
+// OpenPose's names (openpose_body: Nose, Neck, RShoulder, …), a hand's left_hand0 … left_hand20, right_hand0
+// … A keypoint that was not found (confidence 0) is a missing value. The numbers in the files' names are the
 // frames' places; a frame without a file is missing values. The files have no clock: 30 frames a second are
 // taken, or the rate that is given; Recording::notes says so.
 //
@@ -46,9 +46,9 @@ inline constexpr int hand_keypoints = 21;
 
 // BODY_25 in its order.
 inline constexpr std::array<std::string_view, 25> openpose_body = {
-    "Nose",   "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow",    "LWrist", "MidHip",
-    "RHip",   "RKnee", "RAnkle",   "LHip",   "LKnee",  "LAnkle",    "REye",      "LEye",   "REar",
-    "LEar",   "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel"};
+    "Nose", "Neck",    "RShoulder", "RElbow", "RWrist",  "LShoulder", "LElbow", "LWrist", "MidHip",
+    "RHip", "RKnee",   "RAnkle",    "LHip",   "LKnee",   "LAnkle",    "REye",   "LEye",   "REar",
+    "LEar", "LBigToe", "LSmallToe", "LHeel",  "RBigToe", "RSmallToe", "RHeel"};
 
 // The name of keypoint k of all: the body's, then the left hand's, then the right hand's.
 inline std::string openpose_keypoint_name(int k) {
@@ -113,8 +113,7 @@ class Handler {
     if (in_people_ && depth_ == person_depth - 1) in_people_ = false;
     if (part_ != nullptr && depth_ == person_depth + 1) {
       if (count_ != 0 && count_ != 3 * part_->keypoints)
-        throw InputError(path_,
-                         "has " + std::to_string(count_) + " numbers in " + in_quotes(part_->key),
+        throw InputError(path_, "has " + std::to_string(count_) + " numbers in " + in_quotes(part_->key),
                          "x, y and confidence of " + std::to_string(part_->keypoints) + " keypoints are " +
                              std::to_string(3 * part_->keypoints) +
                              (part_->first == 0 ? ": use OpenPose's model BODY_25" : ""));
@@ -217,26 +216,26 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
     if (!parsed) continue;
     if (frames.empty()) video = parsed->video;
     if (parsed->video != video)
-      throw InputError(folder, "holds frames of two videos, " + in_quotes(video) + " and " +
-                                   in_quotes(parsed->video),
+      throw InputError(folder,
+                       "holds frames of two videos, " + in_quotes(video) + " and " + in_quotes(parsed->video),
                        "keep each video's files in a folder of their own");
     frames.push_back({parsed->frame, name});
   }
-  std::sort(frames.begin(), frames.end(),
-            [](const Frame& a, const Frame& b) { return a.number < b.number; });
+  std::sort(frames.begin(), frames.end(), [](const Frame& a, const Frame& b) { return a.number < b.number; });
   if (frames.empty())
     throw InputError(folder, "holds no file <video>_<number>_keypoints.json", "name a folder of OpenPose");
   for (std::size_t i = 1; i < frames.size(); ++i)
     if (frames[i].number == frames[i - 1].number)
       throw InputError(join_path(folder, frames[i].file),
-                       "is frame " + std::to_string(frames[i].number) + " a second time", "keep one of the two");
+                       "is frame " + std::to_string(frames[i].number) + " a second time",
+                       "keep one of the two");
   const std::int64_t first = frames.front().number;
   const auto files = static_cast<std::int64_t>(frames.size());
   if (frames.back().number - first >= 2 * files)
-    throw InputError(folder,
-                     "has " + std::to_string(files) + " frames of " +
-                         std::to_string(frames.back().number - first + 1),
-                     "half of them or more are missing: name a folder with all");
+    throw InputError(
+        folder,
+        "has " + std::to_string(files) + " frames of " + std::to_string(frames.back().number - first + 1),
+        "half of them or more are missing: name a folder with all");
   const std::int64_t n = frames.back().number - first + 1;
 
   std::vector<SensorTrack> keypoints(all_keypoints);
@@ -281,7 +280,8 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
       keypoints[k].channels[1].axis(0)[at] = std::min(values[2], 1.0F);
     }
   }
-  if (!last) throw InputError(folder, "shows nobody in any frame", "name a folder with keypoints of a person");
+  if (!last)
+    throw InputError(folder, "shows nobody in any frame", "name a folder with keypoints of a person");
 
   Recording recording;
   recording.source = folder;

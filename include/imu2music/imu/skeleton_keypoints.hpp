@@ -1,24 +1,24 @@
 // A recording's keypoints as the frames that the pose encoder takes (models/pose_encoder.hpp).
 //
 //   layout   node by node, what stands for it in a recording
-//   body25   OpenPose's BODY_25 by its names, or the Kinect's joints: Head for Nose, SpineShoulder (or Neck) for
-//            Neck, SpineBase for MidHip, FootLeft for LBigToe, and those of the same name
+//   body25   OpenPose's BODY_25 by its names, or the Kinect's joints: Head for Nose, SpineShoulder for Neck,
+//            where there is no Neck, SpineBase for MidHip, FootLeft for LBigToe, ShoulderLeft for LShoulder …
 //   hands    left_hand0 … left_hand20, then right_hand0 … right_hand20
 //   body65   body25, then left_hand1 … 20 and right_hand1 … 20; the wrists are the body's
 //
-// A node is (x, y, confidence), for hands (x, y), x to the picture's right and y down: an image position as it
-// is; a position in metres seen by its camera, (−x, −y). Then x and y are taken from an origin, in a unit: the
-// origin is the median of all nodes' positions over the recording, x and y for themselves, the unit their root
-// mean square distance from it. So neither the camera's place nor its resolution matters.
+// A node is (x, y, confidence), for hands (x, y), x to the picture's right and y down: an image position as
+// it is; a position in metres seen by its camera, (−x, −y). Then x and y are taken from an origin, in a unit:
+// the origin is the median of all nodes' positions over the recording, x and y for themselves, the unit their
+// root mean square distance from it. So neither the camera's place nor its resolution matters.
 //
 // Frames are at 25 Hz from where all keypoints have begun. Between two samples that are there and at most
 // 0.25 s apart, x, y and confidence are interpolated linearly; elsewhere, and for a node that the recording
 // lacks, they are 0, as OpenPose has it. The last sample stands for its period. Confidence is 1 where a
 // recording has none.
 //
-// Cost: O(V n). Errors: InputError for a recording without a wrist (body25) or without a hand (hands, body65),
-// named with what is wanted, or whose keypoints are all at one place.
-// Source of the layouts: models/skeleton_graphs.hpp.
+// Cost: O(V n). Errors: InputError for a recording without a wrist (body25) or without a hand (hands,
+// body65), named with what is wanted, or whose keypoints are all at one place. Source of the layouts:
+// models/skeleton_graphs.hpp.
 #pragma once
 
 #include <algorithm>
@@ -56,12 +56,12 @@ inline std::vector<std::vector<std::string>> skeleton_node_names(std::string_vie
     std::string_view node, name;
   };
   constexpr Other others[] = {
-      {"Nose", "Head"},           {"Neck", "SpineShoulder"},  {"RShoulder", "ShoulderRight"},
-      {"RElbow", "ElbowRight"},   {"RWrist", "WristRight"},   {"LShoulder", "ShoulderLeft"},
-      {"LElbow", "ElbowLeft"},    {"LWrist", "WristLeft"},    {"MidHip", "SpineBase"},
-      {"RHip", "HipRight"},       {"RKnee", "KneeRight"},     {"RAnkle", "AnkleRight"},
-      {"LHip", "HipLeft"},        {"LKnee", "KneeLeft"},      {"LAnkle", "AnkleLeft"},
-      {"LBigToe", "FootLeft"},    {"RBigToe", "FootRight"}};
+      {"Nose", "Head"},         {"Neck", "SpineShoulder"}, {"RShoulder", "ShoulderRight"},
+      {"RElbow", "ElbowRight"}, {"RWrist", "WristRight"},  {"LShoulder", "ShoulderLeft"},
+      {"LElbow", "ElbowLeft"},  {"LWrist", "WristLeft"},   {"MidHip", "SpineBase"},
+      {"RHip", "HipRight"},     {"RKnee", "KneeRight"},    {"RAnkle", "AnkleRight"},
+      {"LHip", "HipLeft"},      {"LKnee", "KneeLeft"},     {"LAnkle", "AnkleLeft"},
+      {"LBigToe", "FootLeft"},  {"RBigToe", "FootRight"}};
   std::vector<std::vector<std::string>> nodes;
   if (layout != "hands")
     for (const std::string_view node : openpose_body) {
@@ -140,11 +140,11 @@ inline void normalise(std::vector<Track>& tracks, const std::string& source) {
     all_x.insert(all_x.end(), track.x.begin(), track.x.end());
     all_y.insert(all_y.end(), track.y.begin(), track.y.end());
   }
-  if (all_x.empty()) throw InputError(source, "has no keypoint that was found", "name a recording of a person");
+  if (all_x.empty())
+    throw InputError(source, "has no keypoint that was found", "name a recording of a person");
   const double x0 = median(all_x), y0 = median(all_y);
   double squares = 0;
-  for (std::size_t i = 0; i < all_x.size(); ++i)
-    squares += (all_x[i] - x0) * (all_x[i] - x0);
+  for (std::size_t i = 0; i < all_x.size(); ++i) squares += (all_x[i] - x0) * (all_x[i] - x0);
   for (const double y : all_y) squares += (y - y0) * (y - y0);
   const double unit = std::sqrt(squares / static_cast<double>(all_x.size()));
   if (!(unit > 0) || !std::isfinite(unit))
@@ -166,13 +166,12 @@ inline SkeletonKeypoints skeleton_keypoints(const Recording& recording, const st
   const auto any = [&](std::initializer_list<std::size_t> wanted) {
     return std::any_of(wanted.begin(), wanted.end(), [&](std::size_t v) { return found[v] != nullptr; });
   };
-  // A hand is there where the tip of its first finger or another is.
+  // Of a body a wrist, of hands any keypoint that is theirs alone.
   const std::size_t hands_at = layout == "hands" ? 0 : openpose_body.size();
-  const bool enough =
-      layout == "body25"
-          ? any({4, 7})
-          : std::any_of(found.begin() + static_cast<std::ptrdiff_t>(hands_at), found.end(),
-                        [](const SensorTrack* track) { return track != nullptr; });
+  const bool enough = layout == "body25"
+                          ? any({4, 7})
+                          : std::any_of(found.begin() + static_cast<std::ptrdiff_t>(hands_at), found.end(),
+                                        [](const SensorTrack* track) { return track != nullptr; });
   if (!enough) {
     std::string has;
     for (std::size_t i = 0; i < recording.sensors.size() && i < 5; ++i)

@@ -1,4 +1,4 @@
-// The 390 ids of the decoder-only Music Transformer: notes as performance events on a grid of 10 ms, and back.
+// The 390 ids of the decoder-only Music Transformer: notes as events on a grid of 10 ms, and back.
 //
 //   0..127    note_on  of pitch id
 //   128..255  note_off of pitch id − 128
@@ -137,9 +137,10 @@ inline std::vector<int> PerformanceVocabulary::encode(std::span<const Note> note
   return ids;
 }
 
-// What a model of length L is trained on from `start_s` on: the notes that begin there or later, the last one at
-// least, and END where the piece is over, at most L + 1 ids; the silence before the first note is kept. `notes`
-// are those of the whole piece by start, one at least; `goes_on`: there is more after them. O(N + L log L).
+// What a model of length L is trained on from `start_s` on: the notes that begin there or later, the last one
+// at least, and END where the piece is over, at most L + 1 ids; the silence before the first note is kept.
+// `notes` are those of the whole piece by start, one at least; `goes_on`: there is more after them. O(N + L
+// log L).
 inline std::vector<int> performance_excerpt(std::span<const Note> notes, double start_s, std::size_t L,
                                             bool goes_on) {
   if (notes.empty()) throw ShapeError("[performance_excerpt] a piece without notes has no excerpts");

@@ -7,9 +7,9 @@
 //   pose                                 C x V keypoints, 25 Hz     [C, 150, V, 1]
 //
 // All frames are computed once, in the constructor, so a window is a copy (imu/motion_channels.hpp,
-// imu/reference_features.hpp, imu/skeleton_keypoints.hpp). A window that begins at frame f begins start_s() + f / rate_hz() seconds into
-// the recording. Errors: InputError where the recording lacks what the encoder wants or is shorter than a
-// window.
+// imu/reference_features.hpp, imu/skeleton_keypoints.hpp). A window that begins at frame f begins start_s() +
+// f / rate_hz() seconds into the recording. Errors: InputError where the recording lacks what the encoder
+// wants or is shorter than a window.
 #pragma once
 
 #include <algorithm>

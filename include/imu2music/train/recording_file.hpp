@@ -34,10 +34,9 @@ namespace imu2music::inline v0 {
 
 namespace recording_file_detail {
 
-inline constexpr std::array quantities = {Quantity::acceleration, Quantity::angular_velocity,
-                                          Quantity::rotation,     Quantity::orientation,
-                                          Quantity::position,     Quantity::image_position,
-                                          Quantity::confidence};
+inline constexpr std::array quantities = {
+    Quantity::acceleration, Quantity::angular_velocity, Quantity::rotation,  Quantity::orientation,
+    Quantity::position,     Quantity::image_position,   Quantity::confidence};
 
 inline std::string utf8(std::string_view text) {
   std::string valid;

@@ -9,8 +9,8 @@
 //                   take has 00_audio_pickup.wav, the silence around its sound is cut (train/sound_span.hpp);
 //                   the notes' times are those of that sound, uncut
 //   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem;
-//                   of a tracked body, what sensors on its forearms would have read (imu/body_imu.hpp), or its
-//                   keypoints as they are, where PrepareOptions::keypoints says so
+//                   of a tracked body, what sensors on its forearms would have read (imu/body_imu.hpp), or
+//                   its keypoints as they are, where PrepareOptions::keypoints says so
 //   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion
 //
 // Folders are searched eight deep; what is hidden is passed over. Music of a stem: x.mid, x.midi, x.csv,
@@ -605,7 +605,7 @@ inline void add_diagnosis(const Recording& recording, PairInfo& info) {
 struct PrepareOptions {
   ReadOptions read;               // for files that do not tell units or rate
   std::optional<Recording> like;  // virtual sensors get this recording's distributions
-  bool keypoints = false;  // recordings of tracked bodies keep their keypoints, for pose encoders
+  bool keypoints = false;         // recordings of tracked bodies keep their keypoints, for pose encoders
   // The performers of pairs with motion get one score's clock each (train/performer_phase.hpp).
   bool align_performers = false;
   // Seconds by performer that notes are moved by; prepare_dataset() fills it where performers are aligned.
