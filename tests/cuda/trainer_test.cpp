@@ -1,5 +1,5 @@
-// Whole training runs on the device beside the CPU: the losses that they log, how often a step waits, and
-// runs that are resumed.
+// Whole training runs on the device beside the CPU: the losses that they log, in every precision, how often a
+// step waits, and runs that are resumed.
 #include "imu2music/train/trainer.hpp"
 
 #include <string>
@@ -36,13 +36,15 @@ struct Run {
   std::vector<float> weights;       // of the first parameter at the end
 };
 
-Run train(const std::string& folder, Device device, std::int64_t stop_after = 1000, bool resume = false) {
+Run train(const std::string& folder, const std::string& precision, Device device,
+          std::int64_t stop_after = 1000, bool resume = false) {
   const TrainingConfig config = parse_training_config(
       R"({"model": {"model": "music_transformer", "encoder": "none", "d_model": 32, "heads": 2,
                     "feed_forward": 48, "encoder_layers": 0, "decoder_layers": 1, "max_sequence": 16,
                     "vocabulary": 40},
           "training": {"steps": 6, "accumulate": 2, "clip_norm": 0.5, "learning_rate": 1e-2, "log_every": 1,
-                       "dropout": 0.1}})",
+                       "dropout": 0.1, "precision": ")" +
+          precision + R"("}})",
       "run.json");
   Model<float> model = init_model<float>(config.model, 1);
   const Scales data;
@@ -76,25 +78,30 @@ Run train(const std::string& folder, Device device, std::int64_t stop_after = 10
 
 }  // namespace
 
-TEST_CASE("a run on the device logs the CPU's losses, and a step waits once") {
+TEST_CASE("a run on the device logs the CPU's losses, in bfloat16 nearly so, and a step waits once") {
   if (test::device() == nullptr) return;
   const test::ScratchFolder scratch;
-  const Run wanted = train(scratch / "cpu", Device::cpu()), got = train(scratch / "cuda", Device::cuda());
+  const Run wanted = train(scratch / "cpu", "float32", Device::cpu());
   REQUIRE(wanted.losses.size() == 6);
-  REQUIRE(got.losses.size() == 6);
-  for (std::size_t n = 0; n < 6; ++n) {
-    CHECK(got.losses[n] == doctest::Approx(wanted.losses[n]).epsilon(1e-4));
-    CHECK(got.norms[n] == doctest::Approx(wanted.norms[n]).epsilon(5e-4));
+  for (const std::string precision : {"float32", "tf32", "bfloat16"}) {
+    INFO(precision);
+    const Run got = train(scratch / precision.c_str(), precision, Device::cuda());
+    REQUIRE(got.losses.size() == 6);
+    const double tolerance = precision == "float32" ? 1e-4 : 2e-2;
+    for (std::size_t n = 0; n < 6; ++n) {
+      CHECK(got.losses[n] == doctest::Approx(wanted.losses[n]).epsilon(tolerance));
+      CHECK(got.norms[n] == doctest::Approx(wanted.norms[n]).epsilon(5 * tolerance));
+    }
+    CHECK(got.waits == std::vector<std::int64_t>(6, 1));
   }
-  CHECK(got.waits == std::vector<std::int64_t>(6, 1));
 }
 
-TEST_CASE("a run on the device that was stopped goes on as if it had not been") {
+TEST_CASE("a run in bfloat16 that was stopped goes on as if it had not been") {
   if (test::device() == nullptr) return;
   const test::ScratchFolder scratch;
-  const Run whole = train(scratch / "whole", Device::cuda());
-  train(scratch / "parts", Device::cuda(), 3);
-  const Run rest = train(scratch / "parts", Device::cuda(), 1000, true);
+  const Run whole = train(scratch / "whole", "bfloat16", Device::cuda());
+  train(scratch / "parts", "bfloat16", Device::cuda(), 3);
+  const Run rest = train(scratch / "parts", "bfloat16", Device::cuda(), 1000, true);
   REQUIRE(rest.losses.size() == 3);
   for (std::size_t n = 0; n < 3; ++n) CHECK(rest.losses[n] == whole.losses[n + 3]);
   CHECK(rest.weights == whole.weights);

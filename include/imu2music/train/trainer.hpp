@@ -83,6 +83,13 @@ class Trainer {
         data_(data),
         options_(std::move(options)),
         learner_(model, options_.threads, options_.device) {
+    if (config_.precision != "float32") {
+      if (options_.device == Device::cpu())
+        throw InputError("training.precision", config_.precision + " is for products on a device",
+                         "train with --device cuda, or leave it at float32");
+      learner_.context().set_matrices(config_.precision == "tf32" ? kernels::MatrixPrecision::tf32
+                                                                  : kernels::MatrixPrecision::bf16);
+    }
     if (options_.resume)
       read_state();
     else

@@ -5,15 +5,18 @@
 //
 // Keys of "training", all of which may be left out:
 //
-//   steps, batch, accumulate        optimizer steps; windows a batch; batches whose gradients make one step
-//   optimizer                       "adam" (weight_decay is an L2 term) or "adamw" (decoupled from the
-//   gradient) learning_rate, schedule, warmup_steps, last_learning_rate        train/schedule.hpp beta1,
-//   beta2, eps, weight_decay clip_norm                       the gradients' norm is brought down to it; 0:
-//   never label_smoothing, dropout, encoder_dropout     shares in 0..1; the two places: autograd/mode.hpp
-//   validate_every, checkpoint_every, log_every   steps
-//   patience                        stop after so many validations without a better one; 0: never
-//   seed                            of weights, windows, augmentation and dropout
-//   rotation_degrees, gain, noise, note_jitter_s, transpose_semitones   train/augment.hpp
+//   steps, batch, accumulate    optimizer steps; windows a batch; batches whose gradients make one step
+//   optimizer                   "adam" (weight_decay is an L2 term) or "adamw" (decoupled from the gradient)
+//   learning_rate, schedule, warmup_steps, last_learning_rate    train/schedule.hpp
+//   beta1, beta2, eps, weight_decay    of the optimizer
+//   clip_norm                   the gradients' norm is brought down to it; 0: never
+//   label_smoothing, dropout, encoder_dropout    shares in 0..1; the two places: autograd/mode.hpp
+//   validate_every, checkpoint_every, log_every    steps
+//   patience                    stop after so many validations without a better one; 0: never
+//   precision                   of products on a device: "float32", "tf32" or "bfloat16"; weights, sums and
+//                               what Adam keeps are float32 in all three
+//   seed                        of weights, windows, augmentation and dropout
+//   rotation_degrees, gain, noise, note_jitter_s, transpose_semitones    train/augment.hpp
 //
 // Errors: InputError that names the key and what would be right; nothing unknown is passed over in silence.
 #pragma once
@@ -50,6 +53,7 @@ struct TrainingConfig {
   double clip_norm = 0;
   double label_smoothing = 0, dropout = 0.1, encoder_dropout = 0.2;
   std::int64_t validate_every = 100, checkpoint_every = 100, log_every = 10, patience = 0;
+  std::string precision = "float32";
   std::int64_t seed = 1;
   double rotation_degrees = 0, gain = 0, noise = 0, note_jitter_s = 0, transpose_semitones = 0;
 
@@ -102,8 +106,10 @@ constexpr std::array numbers = {
     NumberField{"transpose_semitones", &TrainingConfig::transpose_semitones, 0, 24}};
 constexpr std::string_view optimizers[] = {"adam", "adamw"};
 constexpr std::string_view schedules[] = {"constant", "inverse_square_root", "cosine"};
+constexpr std::string_view precisions[] = {"float32", "tf32", "bfloat16"};
 constexpr std::array choices = {ChoiceField{"optimizer", &TrainingConfig::optimizer, optimizers},
-                                ChoiceField{"schedule", &TrainingConfig::schedule, schedules}};
+                                ChoiceField{"schedule", &TrainingConfig::schedule, schedules},
+                                ChoiceField{"precision", &TrainingConfig::precision, precisions}};
 
 constexpr std::string_view sections[] = {"model", "training"};
 constexpr auto keys = [] {
