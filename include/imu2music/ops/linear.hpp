@@ -124,11 +124,13 @@ Tensor<T> linear(Context& context, const Tensor<T>& x, const PackedWeight<T>& we
   arguments.activation = activation;
   arguments.slope = slope;
   const auto& table = context.table<kernels::LinearKernels<T>>();
-  // Few rows: share out the outputs, so that every thread streams its own part of the weights.
+  // Few rows: share out the outputs, so that every thread streams its own part of the weights. One row is as
+  // slow as its weights are read, which takes a multiply-add as long as two.
   if (M < 64)
-    detail::for_panels(context.threads(), N, M * K, [&](std::int64_t begin, std::int64_t end) {
-      table.forward(context.kernel(), arguments, 0, M, begin, end);
-    });
+    detail::for_panels(context.threads(), N, std::max<std::int64_t>(M, 2) * K,
+                       [&](std::int64_t begin, std::int64_t end) {
+                         table.forward(context.kernel(), arguments, 0, M, begin, end);
+                       });
   else
     parallel_for(context.threads(), M, detail::grain_for(N * K), [&](std::int64_t begin, std::int64_t end) {
       table.forward(context.kernel(), arguments, begin, end, 0, N);
