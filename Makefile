@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PROGRAM = $(BUILD)/imu2music
 
-.PHONY: all demo test test-sanitize test-threads test-cuda fuzz bench bench-compare configure-bench bench-compile docs dependencies configure clean
+.PHONY: all demo test test-sanitize test-threads test-cuda fuzz bench bench-compare bench-cuda configure-bench bench-compile docs dependencies configure clean
 
 all: configure
 	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
@@ -12,7 +12,7 @@ dependencies:
 	@sh cmake/dependencies.sh
 
 configure: dependencies
-	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release $(CUDA_FLAGS) $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 
 # A score of our own, the simulated motion of a violinist who bows it, and the music that our weights make of the bow arm.
@@ -25,9 +25,12 @@ demo: all
 	@echo "The motion was simulated; weights/default.md says what these weights can and cannot do."
 	@ls -l demo/music.mid demo/music.wav demo/music.svg
 
+# With nvcc the CUDA columns too; on a GPU where there is one.
+test: CUDA_FLAGS = $(shell sh cmake/cuda.sh flags)
 test: configure
 	cmake --build $(BUILD) -j$(JOBS)
 	ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS)
+	@sh cmake/cuda.sh report $(BUILD)
 
 # The whole suite under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-sanitize: dependencies
@@ -87,6 +90,17 @@ bench-compare: configure-bench
 	$(PEERS)/bin/python benchmarks/reference/compare.py --ours $(BUILD)/benchmarks/bench_engine \
 	  --python $(PEERS)/bin/python --program $(PROGRAM) --weights weights/default.safetensors \
 	  --recording $(BUILD)/recording --sensors 1=myo1 --output $(TABLE) $(COMPARE)
+
+# The CUDA backend beside PyTorch on this machine's NVIDIA GPU. Needs nvcc.
+bench-cuda: dependencies
+	@command -v nvcc > /dev/null || { echo "nvcc is needed: install the CUDA Toolkit"; exit 1; }
+	cmake -S . -B build-cuda -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_WITH_CUDA=ON -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS)
+	cmake --build build-cuda -j$(JOBS) --target bench_device
+	@nvidia-smi -L > /dev/null 2>&1 || { echo "this machine has no NVIDIA GPU: bench_device is built, and not run"; exit 1; }
+	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS) || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
+	@$(PEERS)/bin/python -c "import torch" 2> /dev/null || $(PEERS)/bin/pip install -q -r benchmarks/reference/requirements.txt
+	$(PEERS)/bin/python benchmarks/reference/compare_device.py --ours build-cuda/benchmarks/bench_device \
+	  --output benchmarks/results/cuda.md $(COMPARE)
 
 configure-bench: dependencies
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }

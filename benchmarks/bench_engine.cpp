@@ -1,16 +1,12 @@
 // The engine's own times, row by row, against the machine's ceilings measured in the same run.
 //
 //   bench_engine [ROW…] [--threads N…]   a table of the rows whose names begin so; all where none is named
-//   bench_engine --serve                 requests and answers for reference/compare.py, a JSON object a line:
-//     {"describe": true}                                → {"machine", "ceilings": {"fma_gflop_s",
-//     "read_gb_s"}}
-//     {"row": NAME, "describe_row": true}               → {"flops", "bytes", "unit"}
-//     {"row": NAME, "peer": ENGINE, "threads": N, "seconds": S} → {"times": […]} or {"not_run": reason}
+//   bench_engine --serve                 requests and answers for reference/compare.py (serve.hpp); it is
+//                                        {"machine", "ceilings": {"fma_gflop_s", "read_gb_s"}}
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,6 +14,7 @@
 
 #include "measure.hpp"
 #include "rows.hpp"
+#include "serve.hpp"
 
 namespace {
 
@@ -35,38 +32,6 @@ nlohmann::ordered_json describe() {
   }
   return answer;
 }
-
-class Server {
- public:
-  nlohmann::ordered_json answer(const nlohmann::json& request) {
-    if (request.value("describe", false)) return describe();
-    const std::string name = request.at("row"), engine = request.value("peer", "ours");
-    const int threads = request.value("threads", 1);
-    try {
-      const std::string key = name + ' ' + engine + ' ' + std::to_string(threads);
-      if (key != key_) {
-        row_ = {};  // one at a time in memory
-        key_.clear();
-        row_ = bench::make_row(name, engine, threads);
-        if (!request.value("describe_row", false)) row_.work();
-        key_ = key;
-      }
-      if (request.value("describe_row", false)) {
-        key_.clear();
-        return {{"flops", row_.flops}, {"bytes", row_.bytes}, {"unit", row_.unit}};
-      }
-      std::vector<double> times = bench::repetitions(row_.work, request.at("seconds"));
-      for (double& time : times) time /= row_.units;
-      return {{"times", times}};
-    } catch (const bench::NotRun& reason) {
-      return {{"not_run", reason.what()}};
-    }
-  }
-
- private:
-  std::string key_;
-  bench::Row row_;
-};
 
 void print_table(const std::vector<std::string>& beginnings, const std::vector<int>& thread_counts) {
   std::printf("%s\n", bench::machine().c_str());
@@ -119,16 +84,7 @@ void print_table(const std::vector<std::string>& beginnings, const std::vector<i
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments == std::vector<std::string>{"--serve"}) {
-    Server server;
-    for (std::string line; std::getline(std::cin, line);) {
-      nlohmann::ordered_json answer;
-      try {
-        answer = server.answer(nlohmann::json::parse(line));
-      } catch (const std::exception& error) {
-        answer = {{"not_run", error.what()}};
-      }
-      std::cout << answer.dump() << std::endl;
-    }
+    bench::serve(bench::make_row, describe);
     return 0;
   }
   std::vector<std::string> rows;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "eigen_linear.hpp"
+#include "models.hpp"
 
 #ifdef IMU2MUSIC_BENCH_ONEDNN
 #include <oneapi/dnnl/dnnl.h>
@@ -26,13 +27,6 @@ namespace bench {
 namespace {
 
 using namespace imu2music;
-
-Tensor<float> numbers(const Shape& shape, std::uint64_t seed = 1) {
-  Tensor<float> values(shape);
-  Philox random(seed);
-  for (float& value : values.values()) value = static_cast<float>(random.normal());
-  return values;
-}
 
 Model<float> packed_model(const ModelConfig& config, WeightFormat format = WeightFormat::plain) {
   Model<float> model = init_model<float>(config, 1);
@@ -53,23 +47,6 @@ double elements(const Model<float>& model, const std::string& prefix) {
 }
 
 // ---- decoding -------------------------------------------------------------------------------------------
-
-ModelConfig published() { return {}; }  // d 128, 2 + 2 layers, 128 tokens
-
-ModelConfig large() {  // d 512, 0 + 6 layers, 512 tokens
-  ModelConfig config;
-  config.d_model = 512, config.feed_forward = 1024, config.encoder_layers = 0, config.decoder_layers = 6;
-  config.max_sequence = 512;
-  return config;
-}
-
-ModelConfig alone() {  // decoder-only, d 512, 6 layers, 2048 tokens
-  ModelConfig config;
-  config.model = "music_transformer", config.encoder = "none";
-  config.d_model = 512, config.feed_forward = 1024, config.encoder_layers = 0, config.decoder_layers = 6;
-  config.max_sequence = 2048, config.vocabulary = 390;
-  return config;
-}
 
 // The numbers of the weight matrices that one token is multiplied with.
 double weights_of_a_token(const Model<float>& model) {
@@ -456,11 +433,7 @@ Row make_row(const std::string& name, const std::string& engine, int threads) {
   if (name == "temporal/forward" || name == "temporal/both")
     return temporal(name == "temporal/both", threads);
   if (name == "train/d128") return train(published(), 15, 128, threads);
-  if (name == "train/d512") {
-    ModelConfig config = alone();
-    config.max_sequence = 512;
-    return train(config, 8, 512, threads);
-  }
+  if (name == "train/d512") return train(alone(512), 8, 512, threads);
   if (name == "sample/243") return sample();
   throw NotRun("there is no row of this name");
 }

@@ -14,6 +14,7 @@ struct Row {
   double flops = 0;  // floating-point operations of a unit, a multiply-add being two; 0: not counted
   double bytes = 0;  // that a unit must read at least, where reading bounds it; 0: where it does not
   std::function<void()> work;
+  std::function<double()> peak_bytes = {};  // of a device's memory; none: the process tells
 };
 
 // A row that cannot be made, with the reason.

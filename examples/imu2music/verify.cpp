@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "imu2music/generate/device_session.hpp"
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
 #include "imu2music/imu/reference_features.hpp"
@@ -103,6 +104,79 @@ Row compare_greedy(const Expected& expected, const Model<float>& model, const Te
   return row;
 }
 
+// Tokens that the device draws beside those that the CPU draws with the same random numbers, where nothing is
+// expected but that they are the same: up to a first one where the number lies within 1e-5 of the border
+// between the two, which rounding may cross. `input` and `control` as above.
+Row compare_sampled(const Model<float>& model, const Model<float>& on_cpu, const Tensor<float>& input,
+                    const Tensor<float>& control, int threads) {
+  constexpr double near = 1e-5;
+  constexpr std::int64_t most = 256;
+  const std::int64_t V = model.config.vocabulary,
+                     count = std::min<std::int64_t>(most, model.config.max_sequence);
+  const SamplerOptions options{.seed = 1};
+  const bool has_sos = V == EventVocabulary1::size || V == EventVocabulary2::size;
+  const std::int64_t first = has_sos ? EventVocabulary1::sos : 0;
+  std::vector<std::uint8_t> allowed(static_cast<std::size_t>(V), 1);
+  allowed[static_cast<std::size_t>(model.pad())] = 0;
+  if (has_sos) allowed[EventVocabulary1::sos] = 0;
+
+  Context context(threads, model.device()), cpu(threads);
+  Tensor<float> memory, memory_there;
+  if (input.defined()) {
+    memory = on_cpu.encode_memory(cpu, on_cpu.encode_motion(cpu, input.slice(0, 1)));
+    memory_there = model.encode_memory(context, model.encode_motion(context, input.slice(0, 1)));
+    synchronise(context);
+  }
+  const std::int64_t S = memory.defined() ? memory.dim(1) : 0;
+  std::vector<int> drawn;
+  if (decodes_on_device(model)) {
+    const DeviceWeights<float> weights(model);
+    DeviceSession<float> session(weights, S);
+    session.start(memory_there);
+    drawn = session.generate(first, count, {.sampler = options});
+  } else {
+    Session<float> session(model, threads, S);
+    session.set_control(control);
+    session.start(memory_there);
+    Sampler<float> sampler(V, options);
+    sampler.start(0);
+    for (std::int64_t t = 0, token = first; t < count; ++t) {
+      token = sampler.choose(session.context(), session.step(token).data(), allowed.data());
+      drawn.push_back(static_cast<int>(token));
+    }
+  }
+
+  Session<float> session(on_cpu, threads, S);
+  session.set_control(control);
+  session.start(memory);
+  Sampler<float> sampler(V, options);
+  sampler.start(0);
+  Philox numbers(options.seed, 0);
+  Row row{"sampled_tokens"};
+  row.note = "all " + std::to_string(drawn.size()) + " are the CPU's";
+  std::int64_t token = first;
+  for (std::size_t t = 0; t < drawn.size(); ++t) {
+    token = sampler.choose(session.context(), session.step(token).data(), allowed.data());
+    const double u = static_cast<double>(numbers.uint32() >> 8) * 0x1p-24;
+    if (token == drawn[t]) continue;
+    // The share of the probability below the device's token, and that up to it.
+    double total = 0, below = 0, above = 0;
+    for (std::int64_t id = 0; id < V; ++id) {
+      const auto weight = static_cast<double>(sampler.weights()[static_cast<std::size_t>(id)]);
+      total += weight;
+      if (id < drawn[t]) below += weight;
+      if (id <= drawn[t]) above += weight;
+    }
+    const double off = std::max({below / total - u, u - above / total, 0.0});
+    row.passed = off < near;
+    row.max_abs_error = off;
+    row.note = "token " + std::to_string(t) + " is the first that is not the CPU's, |u - cdf| " +
+               figure(off) + (row.passed ? ": a near-tie" : "");
+    break;
+  }
+  return row;
+}
+
 std::vector<Row> verify_model(const VerifyOptions& options) {
   Model<float> model = load_model<float>(options.subject);
   to_device(model, options.device);
@@ -178,6 +252,9 @@ std::vector<Row> verify_model(const VerifyOptions& options) {
   rows.push_back(expected.has("greedy_tokens")
                      ? compare_greedy(expected, model, input, control_generate, thread_count(options.common))
                      : absent("greedy_tokens", lacking));
+  if (options.device != Device::cpu())
+    rows.push_back(compare_sampled(model, load_model<float>(options.subject), input, control_generate,
+                                   thread_count(options.common)));
   return rows;
 }
 

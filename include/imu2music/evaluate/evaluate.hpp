@@ -284,23 +284,35 @@ class Evaluator {
       Session<T> session;
       Sampler<T> sampler;
       WindowState<Vocabulary> state;
+      std::unique_ptr<DeviceWindows<T>> on_device;  // in place of session and sampler, where it can
       std::int64_t out_of_tokens = 0;
     };
     std::vector<std::unique_ptr<Lane>> lanes;
     const std::size_t count = result_.windows.size();
-    while (lanes.size() < std::min(static_cast<std::size_t>(options_.threads), count))
-      lanes.push_back(std::unique_ptr<Lane>(new Lane{Session<T>(model_, 1),
-                                                     Sampler<T>(result_.vocabulary, options_.sampler),
-                                                     WindowState<Vocabulary>(result_.window_s, {}), 0}));
+    while (lanes.size() < std::min(static_cast<std::size_t>(options_.threads), count)) {
+      lanes.push_back(std::unique_ptr<Lane>(
+          new Lane{Session<T>(model_, 1), Sampler<T>(result_.vocabulary, options_.sampler),
+                   WindowState<Vocabulary>(result_.window_s, {}), nullptr, 0}));
+      lanes.back()->on_device = DeviceWindows<T>::of(lanes.back()->session, options_.sampler, {});
+    }
+    const auto ignored = [](int, const Note*) {};
+    const auto write = [&](Lane& lane, const Tensor<T>& input, std::uint64_t stream) {
+      lane.state.start(result_.window_s);
+      if (lane.on_device) {
+        lane.on_device->start(input);
+        return lane.on_device->decode(stream, lane.session.capacity(), {}, result_.window_s, {}, lane.state,
+                                      ignored);
+      }
+      lane.session.start_from_motion(input);
+      lane.sampler.start(stream);
+      return decode_window(lane.session, lane.sampler, lane.session.capacity(), {}, lane.state, ignored);
+    };
     const auto generate_one = [&](Lane& lane, std::size_t w) {
       EvaluatedWindow& window = result_.windows[w];
       const Tensor<T> input = motion_inputs<T>(std::span(&places_[w], 1));
       for (std::int64_t d = 0; d < result_.draws; ++d) {
-        lane.session.start_from_motion(input);
-        lane.sampler.start(static_cast<std::uint64_t>(result_.draws) * w + static_cast<std::uint64_t>(d));
-        lane.state.start(result_.window_s);
-        ComposedWindow written = decode_window(lane.session, lane.sampler, lane.session.capacity(), {},
-                                               lane.state, [](int, const Note*) {});
+        ComposedWindow written =
+            write(lane, input, static_cast<std::uint64_t>(result_.draws) * w + static_cast<std::uint64_t>(d));
         if (d == 0) lane.out_of_tokens += written.out_of_tokens;
         window.outputs.push_back(std::move(written.ids));
       }

@@ -6,6 +6,9 @@
 // from its own random stream, (seed, window). A pitch struck again ends the note before it; music after the
 // recording's end is left out.
 //
+// On a GPU windows are decoded one after another, many tokens a launch (generate/device_windows.hpp), where
+// the model and the options allow it: no control, no beam, no weights in int8, no LSTM.
+//
 // Vocabulary 1: every window is decoded by itself, so its music depends on the motion in it and the seed
 // alone, and windows decoded side by side (`batch`) give the same music as one by one. Its events start at
 // its first frame (there is no leading silence) and end at EOS, at the window's end, or after max_tokens.
@@ -39,6 +42,7 @@
 
 #include "imu2music/core/parallel.hpp"
 #include "imu2music/generate/beam.hpp"
+#include "imu2music/generate/device_windows.hpp"
 #include "imu2music/generate/motion_inputs.hpp"
 #include "imu2music/generate/sampler.hpp"
 #include "imu2music/generate/session.hpp"
@@ -180,8 +184,9 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
     bool over = false;
   };
   const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on};
+  const auto on_device = options.beam ? nullptr : DeviceWindows<T>::of(session, options.sampler, grammar);
   std::vector<Lane> lanes;
-  const auto batch = static_cast<std::size_t>(std::min(options.batch, windows));
+  const auto batch = on_device ? 1 : static_cast<std::size_t>(std::min(options.batch, windows));
   lanes.reserve(batch);
   while (lanes.size() < batch) {
     std::unique_ptr<Session<T>> own;
@@ -221,8 +226,11 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
   };
   const auto start = [&](Lane& lane) {
     const std::int64_t begin = lane.w * window;
-    lane.session.start_from_motion(
-        motion.input<T>(first + begin, std::min(window, motion.frames - first - begin)));
+    const Tensor<T> input = motion.input<T>(first + begin, std::min(window, motion.frames - first - begin));
+    if (on_device)
+      on_device->start(input);
+    else
+      lane.session.start_from_motion(input);
     lane.sampler.start(static_cast<std::uint64_t>(lane.w));
     lane.state.start(end_of_window(lane.w));
     lane.state.reserve(static_cast<std::size_t>(most));
@@ -242,7 +250,11 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
       if (live && options.on_event)
         tell(lane.w, id, lane.told++ < forced.size(), closed, lane.state.decoder().time_s());
     };
-    lane.over = !extend_window(lane.session, lane.sampler, most, forced, lane.state, lane.window, report);
+    if (on_device)
+      lane.window = on_device->decode(static_cast<std::uint64_t>(lane.w), most, forced, end_of_window(lane.w),
+                                      {}, lane.state, report);
+    lane.over = on_device ||
+                !extend_window(lane.session, lane.sampler, most, forced, lane.state, lane.window, report);
   };
 
   // What a lane leaves, until all windows before it are done.
@@ -303,6 +315,8 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
     side_by_side(begun, start);
     if (options.beam) {
       side_by_side(at_work, search);
+    } else if (on_device) {
+      extend(*at_work.front());
     } else {
       for (Lane* lane : at_work) {
         stepping.push_back(&lane->session);
@@ -391,8 +405,9 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
   Composition composition = empty_composition(motion, part);
   const std::int64_t most = most_tokens(session, options);
 
-  WindowState<Vocabulary> state(motion.seconds(window),
-                                {!options.fill_windows, options.note_off_needs_note_on, false});
+  const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on, false};
+  WindowState<Vocabulary> state(motion.seconds(window), grammar);
+  const auto on_device = options.beam ? nullptr : DeviceWindows<T>::of(session, options.sampler, grammar);
   Sampler<T> sampler(session.model().config.vocabulary, options.sampler);
   std::optional<SessionBeam<T>> beam;
   if (options.beam) beam.emplace(session, options.beam->width);
@@ -448,7 +463,11 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
     };
 
     const std::int64_t held = motion.holds_last_frame() ? window : frames;
-    session.start_from_motion(motion.input<T>(part.first + begin, held));
+    const Tensor<T> input = motion.input<T>(part.first + begin, held);
+    if (on_device)
+      on_device->start(input);
+    else
+      session.start_from_motion(input);
     sampler.start(static_cast<std::uint64_t>(w));
     state.start(length_s, opening.sounding);
     ComposedWindow composed;
@@ -464,8 +483,11 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
       }
     } else {
       std::size_t n = 0;
-      composed = decode_window(session, sampler, most, std::span<const int>(opening.ids), state,
-                               [&](int id, const Note* closed) { tell(state.decoder(), n++, id, closed); });
+      const auto report = [&](int id, const Note* closed) { tell(state.decoder(), n++, id, closed); };
+      const std::span<const int> told(opening.ids);
+      composed = on_device ? on_device->decode(static_cast<std::uint64_t>(w), most, told, length_s,
+                                               opening.sounding, state, report)
+                           : decode_window(session, sampler, most, told, state, report);
     }
 
     const EventDecoder2& decoder = state.decoder();

@@ -50,9 +50,13 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
                      std::to_string(most) + " leave room for the music");
   const double window_s =
       options.duration_s > 0 ? options.duration_s : std::numeric_limits<double>::infinity();
-  WindowState<Vocabulary> state(window_s, {!options.fill_windows, options.note_off_needs_note_on});
+  const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on};
+  WindowState<Vocabulary> state(window_s, grammar);
   state.reserve(static_cast<std::size_t>(most));
-  session.start();
+  // The repetition penalty must know all ids.
+  const bool in_launches = !options.beam && (Vocabulary::sos >= 0 || options.sampler.repetition_penalty == 1);
+  const auto on_device = in_launches ? DeviceWindows<T>::of(session, options.sampler, grammar) : nullptr;
+  if (!on_device) session.start();
 
   Composition composition;
   std::size_t told = 0;
@@ -74,6 +78,9 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
         tell(id, closed);
       }
     }
+  } else if (on_device) {
+    on_device->start({});
+    window = on_device->decode(0, most, std::span<const int>(prime), window_s, {}, state, tell);
   } else {
     Sampler<T> sampler(session.model().config.vocabulary, options.sampler);
     sampler.start(0);

@@ -113,11 +113,25 @@ inline IdTable id_table(const ModelConfig& config) {
 
 }  // namespace detail
 
+// The format that a model's dense weights have been packed in; plain where they have not.
+template <class T>
+WeightFormat weight_format(const Model<T>& model) {
+  return model.Wout.weight.packed.empty() ? WeightFormat::plain : model.Wout.weight.packed.front().format;
+}
+
+// Whether a model computes on a device and DeviceSession decodes what Session would.
+template <class T>
+bool decodes_on_device(const Model<T>& model) {
+  const ModelConfig& config = model.config;
+  return std::is_same_v<T, float> && model.device() != Device::cpu() && config.model != "lstm_seq2seq" &&
+         !config.control && weight_format(model) != WeightFormat::int8 &&
+         config.d_model / config.heads <= kernels::decode_most_head_width &&
+         kernels::cuda_column<kernels::DecodeKernels> != nullptr;
+}
+
 template <class T = float>
 class DeviceWeights {
  public:
-  static_assert(std::is_same_v<T, float>, "a device computes in float");
-
   // Of a model on the CPU or, all work on its parameters being done, on the device. It is not needed after.
   explicit DeviceWeights(const Model<T>& model, WeightFormat format = WeightFormat::plain)
       : config_(model.config),
@@ -125,6 +139,7 @@ class DeviceWeights {
         memory_length_(model.memory_length()),
         format_(format),
         context_(1, Device::cuda()) {
+    static_assert(std::is_same_v<T, float>, "a device computes in float");
     const auto* with_memory = std::get_if<MusicTransformer<T>>(&model.writer);
     const auto* alone = std::get_if<DecoderOnly<T>>(&model.writer);
     if (with_memory == nullptr && alone == nullptr) refuse("a model of the kind " + config_.model);
