@@ -195,7 +195,7 @@ void recording_seeds() {
   seed(
       "recording_folder", "openpose_two_people",
       "\7" + test::openpose_frame(test::openpose_person(1) + "," + test::openpose_person(1, 600, 10, false)));
-  seed("recording_folder", "openpose_refused",
+  seed("recording_folder", "refused_openpose",
        "\6" + test::openpose_frame("{\"pose_keypoints_2d\":[1,2,3]}"));
 }
 
