@@ -36,7 +36,7 @@ GROUPS = [
     ("Relative attention, 8 heads, forward",
      [f"attention/forward/T{T}/K{K}" for K in (16, 64) for T in (128, 512, 1024, 2048, 4096)], ATTENTION),
     ("Relative attention, 8 heads, forward and backward",
-     [f"attention/both/T{T}/K{K}" for K in (16, 64) for T in (128, 512, 1024, 2048, 4096)], ATTENTION[:4]),
+     [f"attention/both/T{T}/K{K}" for K in (16, 64) for T in (128, 512, 1024, 2048, 4096)], ATTENTION),
     ("The temporal encoder, 15 windows of six seconds", ["temporal/forward", "temporal/both"],
      ["ours", "eager", "compile"]),
     ("A step of training", ["train/d128", "train/d512"], ["ours", "eager", "compile"]),
@@ -53,6 +53,9 @@ GROUPS = [
     ("Compiling a file, g++ -O2, processor time: generates with engine.hpp; with imu2music.hpp; json.hpp included alone",
      ["compile"], ["ours", "imu2music.hpp", "nlohmann/json.hpp"]),
 ]
+# Rows whose processes' peak memory is told.
+PEAKS = {"decode/d128", "decode/d512", "decode/only512", "prefill/2048", "attention/forward/T2048/K64",
+         "attention/forward/T4096/K64", "attention/both/T2048/K64", "attention/both/T4096/K64", "train/d128", "train/d512"}
 PEERS = {"ours", "ours-bf16", "ours-int8", "eigen", "onednn"}
 
 
@@ -109,12 +112,14 @@ class Start:
 
 
 class Size:
-    """Bytes of a file without its symbols, or of a folder."""
+    """Bytes of a file without its symbols, or of a folder; path None: of what is not there."""
 
     def __init__(self, path, stripped=False):
-        self.path, self.stripped = pathlib.Path(path), stripped
+        self.path, self.stripped = path and pathlib.Path(path), stripped
 
     def ask(self, **request):
+        if self.path is None:
+            return {"not_run": "it is not installed"}
         if not self.stripped:
             return {"times": [sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())]}
         with tempfile.NamedTemporaryFile() as copy:
@@ -142,9 +147,9 @@ class Compilation:
 
 
 def package(python, name):
-    """The folder of an installed package."""
+    """The folder of an installed package; None where it is not."""
     code = f"import importlib.util; print(importlib.util.find_spec('{name}').submodule_search_locations[0])"
-    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip() or None
 
 
 def megabytes(size):
@@ -157,6 +162,11 @@ def number(seconds):
             break
     value = seconds / size
     return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+
+
+def span(rates):
+    low, high = f"{min(rates):.3g}", f"{max(rates):.3g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def quartiles(times):
@@ -238,7 +248,7 @@ class Comparison:
 
     def run(self):
         describing = Engine([self.options.ours, "--serve"])
-        about = describing.ask(describe=True)
+        machine, ceilings = describing.ask(describe=True)["machine"], {}
         versions = {}
         if self.options.python:
             peer = Engine([self.options.python, str(HERE / "server.py")])
@@ -246,6 +256,8 @@ class Comparison:
             peer.close()
         work = {}
         for title, rows, names in GROUPS:
+            if any(map(self.wanted, rows)):
+                ceilings[title] = self.ceilings(title, describing)
             for row in filter(self.wanted, rows):
                 work[row] = describing.ask(row=row, describe_row=True)
                 for threads in self.threads_of(row):
@@ -253,22 +265,33 @@ class Comparison:
                     self.measure(row, names, threads)
                     print(f"{row}, {threads} threads: {time.time() - began:.0f} s", file=sys.stderr, flush=True)
         describing.close()
-        self.write(about, versions, work)
+        self.write(machine, ceilings, versions, work)
         self.log.unlink()
 
-    def write(self, about, versions, work):
-        ceilings = about["ceilings"]
+    def ceilings(self, title, describing):
+        """What the machine does at best, measured before a group of rows."""
+        cell = self.cells.get(("ceilings", title, 0))
+        if cell is None:
+            cell = {"row": "ceilings", "engine": title, "threads": 0, **describing.ask(describe=True)["ceilings"]}
+            self.cells["ceilings", title, 0] = cell
+            with open(self.log, "a") as log:
+                log.write(json.dumps(cell) + "\n")
+        return cell
+
+    def write(self, machine, ceilings, versions, work):
         lines = ["# The engine beside PyTorch and ONNX Runtime", "",
-                 f"{about['machine']}.", "Peers: " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".", ""]
-        for threads in self.options.threads:
-            sets = ceilings["read_gb_s"][str(threads)]
-            lines.append(f"Ceilings with {threads} thread{'s' if threads > 1 else ''}: multiply-adds "
-                         f"{ceilings['fma_gflop_s'][str(threads)]:.0f} GF/s; reading "
-                         + ", ".join(f"{size} {rate:.1f} GB/s" for size, rate in sets.items()) + ".")
+                 f"{machine}.", "Peers: " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".", ""]
+        for threads in map(str, self.options.threads):
+            of_all = list(ceilings.values())
+            sets = {size: [c["read_gb_s"][threads][size] for c in of_all] for size in of_all[0]["read_gb_s"][threads]}
+            lines.append(f"Ceilings with {threads} thread{'s' if threads != '1' else ''}, measured before each group of "
+                         f"rows: multiply-adds {span([c['fma_gflop_s'][threads] for c in of_all])} GF/s; reading "
+                         + ", ".join(f"{size} {span(rates)} GB/s" for size, rates in sets.items()) + ".")
         lines += ["", f"Medians of {self.options.rounds} visits of {self.options.seconds} s or longer, all engines of "
                   "a row in turn, whose threads wait as they do by default; ± half the distance of the quartiles. In "
                   "brackets how many times as long (or as large) as ours. "
-                  "The ceiling is the multiply-adds' or, where one row of weights is read once, reading's."]
+                  "The ceiling is the multiply-adds' or, where one row of weights is read once, reading's, as it "
+                  "was before the row's group."]
         for title, rows, names in GROUPS:
             rows = [row for row in rows if self.wanted(row)]
             if not rows:
@@ -278,11 +301,11 @@ class Comparison:
             reasons = {}
             for row in rows:
                 for threads in self.threads_of(row):
-                    lines.append(self.line(row, names, threads, ceilings, work.get(row, {}), reasons))
+                    lines.append(self.line(row, names, threads, ceilings[title], work.get(row, {}), reasons))
             for (name, reason), where in reasons.items():
                 lines += ["", f"{name}, not run ({', '.join(where)}): {reason}."]
-            if any(row in ("decode/d512", "decode/only512") for row in rows):
-                lines += ["", self.memory(rows, names)]
+            if told := [row for row in rows if row in PEAKS]:
+                lines += ["", self.memory(told, names)]
         text = "\n".join(lines) + "\n"
         temporary = self.options.output + ".part"
         pathlib.Path(temporary).write_text(text)

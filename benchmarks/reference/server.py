@@ -9,6 +9,7 @@ timed. A repetition lasts half a millisecond or more; there are three, or one of
 """
 
 import collections
+import importlib.metadata
 import json
 import os
 import sys
@@ -83,13 +84,14 @@ class Server:
 
 
 def versions():
-    import numpy
-    import onnx
-    import onnxruntime
-    import torch
-
-    return {"python": sys.version.split()[0], "torch": torch.__version__, "onnxruntime": onnxruntime.__version__,
-            "onnx": onnx.__version__, "numpy": numpy.__version__}
+    """Of what is installed."""
+    found = {"python": sys.version.split()[0]}
+    for package in ("torch", "onnxruntime", "onnx", "numpy"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
 
 
 def main():
