@@ -6,22 +6,16 @@
 // A queue is an ordered stream of work with its own pool of memory. All calls but download() and
 // synchronise() return at once; what is freed in a queue is given out again in the same queue only, so the
 // order of its work keeps every user of a block apart from the next. An upload() waits only where more is on
-// its way than the pinned memory that it passes through has room for.
+// its way than the pinned memory that it passes through has room for. Calls that fail throw DeviceFailure.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <stdexcept>
 
 #include "kernel_context.hpp"
+#include "kernel_error.hpp"
 
 namespace imu2music::inline v0::kernels {
-
-// A call of the device's libraries failed; the message names the call, its code and the place.
-class DeviceFailure : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 struct DeviceRuntime {
   // Fills in the context's stream and handles. Throws DeviceFailure with one line where there is no usable

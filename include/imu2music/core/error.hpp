@@ -4,22 +4,19 @@
 //   ├ ShapeError   an operand's shape does not fit: a mistake of the calling code
 //   ├ InputError   a file or a value from outside is wrong: `path: what is wrong; what would be right`
 //   ├ SystemError  the operating system refused a call that ought to succeed: the call, its code, the place
-//   └ DeviceError  the processor or the build lacks what was asked for
+//   ├ DeviceError  the processor or the build lacks what was asked for
+//   └ kernels::DeviceFailure   a call of a device's libraries failed: the call, its code, the place
 //
 // Library headers never print, abort or exit.
 #pragma once
 
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
 #include <string>
 
-namespace imu2music::inline v0 {
+#include <kernel_error.hpp>
 
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+namespace imu2music::inline v0 {
 
 class ShapeError : public Error {
  public:
