@@ -28,6 +28,7 @@ namespace {
 using namespace imu2music;
 
 constexpr double model_tolerance = 1e-4;    // |a - b| <= t + t |b|
+constexpr double rounded_tolerance = 2e-2;  // the same where a device rounds the operands of products
 constexpr double feature_tolerance = 1e-5;  // |a - b| <= t
 
 struct VerifyOptions {
@@ -36,6 +37,12 @@ struct VerifyOptions {
   std::string subject, expected;
   bool train = false;
   std::string precision = "both";
+
+  kernels::MatrixPrecision products() const {
+    return precision == "tf32"       ? kernels::MatrixPrecision::tf32
+           : precision == "bfloat16" ? kernels::MatrixPrecision::bf16
+                                     : kernels::MatrixPrecision::float32;
+  }
 };
 
 // Compares `got` with the expected tensor of that name, element by element.
@@ -81,7 +88,10 @@ Row compare_greedy(const Expected& expected, const Model<float>& model, const Te
                    name, "(1, at most " + std::to_string(model.config.max_sequence) + ")");
   Context context(threads, model.device());
   Tensor<float> memory;
-  if (input.defined()) memory = model.encode_memory(context, model.encode_motion(context, input.slice(0, 1)));
+  if (input.defined()) {
+    memory = model.encode_memory(context, model.encode_motion(context, input.slice(0, 1)));
+    synchronise(context);  // the session has a queue of its own
+  }
   Session<float> session(model, threads, memory.defined() ? memory.dim(1) : 0);
   session.set_control(control);
   session.start(memory);
@@ -182,10 +192,13 @@ std::vector<Row> verify_model(const VerifyOptions& options) {
   to_device(model, options.device);
   const Expected expected(options.expected);
   Context context(thread_count(options.common), options.device);
+  context.set_matrices(options.products());
+  const bool rounded = options.products() != kernels::MatrixPrecision::float32;
+  const double tolerance = rounded ? rounded_tolerance : model_tolerance;
   std::vector<Row> rows;
   const std::string lacking = "not in " + options.expected;
   const auto check = [&](const std::string& name, const Tensor<float>& got) {
-    rows.push_back(expected.has(name) ? compare(expected, name, got, model_tolerance, model_tolerance)
+    rows.push_back(expected.has(name) ? compare(expected, name, got, tolerance, tolerance)
                                       : absent(name, lacking));
   };
 
@@ -249,6 +262,7 @@ std::vector<Row> verify_model(const VerifyOptions& options) {
   if (control_generate.defined())
     expected.require(control_generate.shape() == Shape{ControlInput<float>::classes}, "control_generate",
                      "(12)");
+  if (rounded) return rows;  // tokens are decoded in float32
   rows.push_back(expected.has("greedy_tokens")
                      ? compare_greedy(expected, model, input, control_generate, thread_count(options.common))
                      : absent("greedy_tokens", lacking));
@@ -353,6 +367,8 @@ void report(const VerifyOptions& options, const std::vector<Row>& rows) {
 void run_verify(const VerifyOptions& options) {
   if (options.train && options.expected.empty())
     throw InputError("--train wants a file of expected tensors beside the weights");
+  if (options.products() != kernels::MatrixPrecision::float32 && options.device == Device::cpu())
+    throw InputError("the cpu's products are not rounded to " + options.precision + "; use --device cuda");
   if (options.expected.empty()) {
     if (!is_events_file(options.subject))
       throw InputError(options.subject, "is no file of events",
@@ -363,7 +379,7 @@ void run_verify(const VerifyOptions& options) {
   } else {
     report(options, options.train
                         ? verify_training(options.subject, options.expected, thread_count(options.common),
-                                          options.precision, options.device)
+                                          options.precision, options.device, options.products())
                         : verify_model(options));
   }
 }
@@ -382,8 +398,9 @@ void add_verify_command(CLI::App& program) {
                     "Compare training: logits, gradients, and losses and weights of three steps of Adam");
   command
       ->add_option("--precision", options->precision,
-                   "With --train: double (scalar kernels), float (the instruction set in use), or both")
-      ->check(CLI::IsMember({"double", "float", "both"}))
+                   "With --train: double (scalar kernels), float (the instruction set in use), or both; with "
+                   "--device cuda: tf32 or bfloat16, to which products round their operands")
+      ->check(CLI::IsMember({"double", "float", "both", "tf32", "bfloat16"}))
       ->capture_default_str();
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);
