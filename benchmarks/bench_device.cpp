@@ -85,8 +85,6 @@ Row attention(std::int64_t T, std::int64_t K, bool both, const std::string& engi
   row.unit = "call";
   constexpr int calls = 10;
   row.units = calls;
-  const double pairs = 0.5 * static_cast<double>(T * (T + 1)) * static_cast<double>(H * K);
-  row.flops = 2 * pairs * (both ? 3 + 8 : 3);
   row.peak_bytes = [state] {
     return static_cast<double>(kernels::cuda_runtime->capacity(state->context.kernel()));
   };

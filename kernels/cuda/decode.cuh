@@ -789,13 +789,7 @@ void decode_launch(const Context& context, const DecodeModel& model, const Decod
   }();
   DecodeBlock unused;
   const std::size_t shared = decode_layout(model, nullptr, unused);
-  if (shared > properties.sharedMemPerBlockOptin)
-    throw DeviceFailure("a model this wide cannot be decoded in one launch: it wants " + std::to_string(shared) +
-                        " bytes of a multiprocessor's memory, of " +
-                        std::to_string(properties.sharedMemPerBlockOptin));
-  if (shared > std::size_t{48} << 10)
-    IMU2MUSIC_CUDA_CHECK(cudaFuncSetAttribute(decode_kernel<W>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                              static_cast<int>(shared)));
+  allow_shared(reinterpret_cast<const void*>(&decode_kernel<W>), "decode", shared);
   int resident = 0;
   IMU2MUSIC_CUDA_CHECK(
       cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident, decode_kernel<W>, decode_most_threads, shared));

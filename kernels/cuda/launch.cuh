@@ -11,6 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "../device_runtime.hpp"
@@ -44,6 +46,27 @@ __device__ __forceinline__ unsigned char* dynamic_shared() {
 }
 #endif
 
+// Lets a kernel take more dynamic shared memory than 48 KiB. The most that it was ever allowed stays, since threads
+// that launch the same kernel share this.
+inline void allow_shared(const void* kernel, const char* name, std::size_t bytes) {
+  constexpr std::size_t without_asking = 48 << 10;
+  if (bytes <= without_asking) return;
+  static std::mutex mutex;
+  static std::map<const void*, std::size_t> allowed;
+  const std::lock_guard lock(mutex);
+  std::size_t& most = allowed[kernel];
+  if (bytes <= most) return;
+  int there = 0;
+  check(cudaDeviceGetAttribute(&there, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), name, __FILE__, __LINE__);
+  if (bytes > static_cast<std::size_t>(there))
+    throw DeviceFailure("[cuda] " + std::string(name) + " wants " + std::to_string(bytes) +
+                        " bytes of shared memory for sizes like these, and the GPU has " + std::to_string(there) +
+                        "; compute on the cpu or with a narrower model");
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name,
+        __FILE__, __LINE__);
+  most = bytes;
+}
+
 struct LaunchOptions {
   std::size_t shared = 0;    // bytes of dynamic shared memory
   bool cooperative = false;  // all blocks run at once and may wait for one another
@@ -54,10 +77,7 @@ template <class... P, class... A>
 void launch(const Context& context, const char* name, void (*kernel)(P...), dim3 grid, dim3 block,
             const LaunchOptions& options, A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  constexpr std::size_t without_asking = 48 << 10;
-  if (options.shared > without_asking)
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(options.shared)),
-          name, __FILE__, __LINE__);
+  allow_shared(reinterpret_cast<const void*>(kernel), name, options.shared);
   cudaLaunchAttribute attribute{};
   attribute.id = cudaLaunchAttributeCooperative;
   attribute.val.cooperative = 1;

@@ -3,7 +3,7 @@
 // A queue is a non-blocking stream with its cuBLAS handle, a pool of device blocks and a ring of pinned memory that
 // uploads pass through. The handle has a workspace of its own and one stream, so its results are the same every time.
 // Blocks are rounded up to eighths of a power of two and kept when they are released; the
-// stream's order keeps their users apart. When the device is full, every queue's unused blocks go back to it first.
+// stream's order keeps their users apart. When the device is full, the queue's unused blocks go back to it first.
 #pragma once
 
 #include <cublas_v2.h>
@@ -31,8 +31,6 @@ class Queue {
  public:
   Queue() {
     IMU2MUSIC_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-    IMU2MUSIC_CUDA_CHECK(cublasCreate(&cublas_));
-    IMU2MUSIC_CUDA_CHECK(cublasSetStream(cublas_, stream_));
     for (Stage& stage : stages_) {
       IMU2MUSIC_CUDA_CHECK(cudaMallocHost(&stage.memory, stage_bytes));
       IMU2MUSIC_CUDA_CHECK(cudaEventCreateWithFlags(&stage.copied, cudaEventDisableTiming));
@@ -46,15 +44,18 @@ class Queue {
       cudaEventDestroy(stage.copied);
       cudaFreeHost(stage.memory);
     }
-    cublasDestroy(cublas_);
+    if (cublas_ != nullptr) cublasDestroy(cublas_);
     cudaStreamDestroy(stream_);
   }
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
 
   cudaStream_t stream() const { return stream_; }
+  // Made when the first product asks for it; its workspace after its stream, which would take it away again.
   cublasHandle_t cublas() {
-    if (workspace_ == nullptr) {
+    if (cublas_ == nullptr) {
+      IMU2MUSIC_CUDA_CHECK(cublasCreate(&cublas_));
+      IMU2MUSIC_CUDA_CHECK(cublasSetStream(cublas_, stream_));
       IMU2MUSIC_CUDA_CHECK(cudaMalloc(&workspace_, workspace_bytes));
       IMU2MUSIC_CUDA_CHECK(cublasSetWorkspace(cublas_, workspace_, workspace_bytes));
     }
@@ -105,6 +106,7 @@ class Queue {
       stage_ = (stage_ + 1) % stage_count;
       const cudaError_t state = cudaEventQuery(stages_[stage_].copied);
       if (state == cudaErrorNotReady) {
+        cudaGetLastError();  // no fault
         ++waits_;
         IMU2MUSIC_CUDA_CHECK(cudaEventSynchronize(stages_[stage_].copied));
       } else {

@@ -134,7 +134,7 @@ TEST_CASE("a weight packed on the device is what the CPU packs, in the order of 
       const auto packed = pack_weight(*context, on_device_of(*context, w), WeightFormat::int8);
       const auto wanted = pack_weight(cpu, w, WeightFormat::int8);
       const auto scale = on_host(*context, packed.scale);
-      const auto numbers = on_host(*context, packed.numbers);
+      const auto numbers = on_host(*context, packed.numbers.slice(0, N * K));  // nothing reads what is behind
       std::int64_t wrong = 0;
       for (std::int64_t n = 0; n < N; ++n) {
         wrong += scale[n] != wanted.scale[n];

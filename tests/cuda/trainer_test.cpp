@@ -34,6 +34,7 @@ struct Run {
   std::vector<double> losses, norms;
   std::vector<std::int64_t> waits;  // of every step
   std::vector<float> weights;       // of the first parameter at the end
+  kernels::MatrixPrecision matrices = kernels::MatrixPrecision::float32;
 };
 
 Run train(const std::string& folder, const std::string& precision, Device device,
@@ -71,6 +72,7 @@ Run train(const std::string& folder, const std::string& precision, Device device
   trainer = &made;
   before = waits();
   made.run();
+  run.matrices = made.learner().context().kernel().matrices;
   const Tensor<float> first = on_host(made.learner().context(), made.learner().parameters()[0].value);
   run.weights.assign(first.values().begin(), first.values().end());
   return run;
@@ -83,16 +85,23 @@ TEST_CASE("a run on the device logs the CPU's losses, in bfloat16 nearly so, and
   const test::ScratchFolder scratch;
   const Run wanted = train(scratch / "cpu", "float32", Device::cpu());
   REQUIRE(wanted.losses.size() == 6);
+  std::vector<double> exact;  // the device's own in float32
   for (const std::string precision : {"float32", "tf32", "bfloat16"}) {
     INFO(precision);
     const Run got = train(scratch / precision.c_str(), precision, Device::cuda());
     REQUIRE(got.losses.size() == 6);
+    if (precision == "float32") exact = got.losses;
     const double tolerance = precision == "float32" ? 1e-4 : 2e-2;
     for (std::size_t n = 0; n < 6; ++n) {
       CHECK(got.losses[n] == doctest::Approx(wanted.losses[n]).epsilon(tolerance));
       CHECK(got.norms[n] == doctest::Approx(wanted.norms[n]).epsilon(5 * tolerance));
     }
     CHECK(got.waits == std::vector<std::int64_t>(6, 1));
+    // Products this small stay float32 in every precision; in bfloat16 attention rounds all the same.
+    CHECK(got.matrices == (precision == "float32" ? kernels::MatrixPrecision::float32
+                           : precision == "tf32"  ? kernels::MatrixPrecision::tf32
+                                                  : kernels::MatrixPrecision::bf16));
+    CHECK((got.losses == exact) == (precision != "bfloat16"));
   }
 }
 

@@ -289,11 +289,15 @@ class Evaluator {
     };
     std::vector<std::unique_ptr<Lane>> lanes;
     const std::size_t count = result_.windows.size();
-    while (lanes.size() < std::min(static_cast<std::size_t>(options_.threads), count)) {
+    constexpr int most_on_a_device = 4;  // its sequences take turns anyway, and each has queues of its own
+    const int most =
+        model_.device() == Device::cpu() ? options_.threads : std::min(options_.threads, most_on_a_device);
+    while (lanes.size() < std::min(static_cast<std::size_t>(most), count)) {
       lanes.push_back(std::unique_ptr<Lane>(
           new Lane{Session<T>(model_, 1), Sampler<T>(result_.vocabulary, options_.sampler),
                    WindowState<Vocabulary>(result_.window_s, {}), nullptr, 0}));
-      lanes.back()->on_device = DeviceWindows<T>::of(lanes.back()->session, options_.sampler, {});
+      lanes.back()->on_device =
+          DeviceWindows<T>::of(lanes.back()->session, options_.sampler, {}, lanes.front()->on_device.get());
     }
     const auto ignored = [](int, const Note*) {};
     const auto write = [&](Lane& lane, const Tensor<T>& input, std::uint64_t stream) {

@@ -73,7 +73,8 @@ struct ComposeOptions {
   double duration_s = 0;        // how much of it to use; 0: to its end
   std::function<void(std::int64_t done, std::int64_t of)> on_window = {};
   // Called for every event in order of time, from the calling thread: at once while windows are drawn one by
-  // one; window by window with batch > 1 or a beam. What a window is told of the music before it is no event.
+  // one on the CPU; window by window with batch > 1, a beam or a device. What a window is told of the music
+  // before it is no event.
   std::function<void(const ComposedEvent&)> on_event = {};
   bool note_off_needs_note_on = true;    // no note_off of a pitch that does not sound
   std::optional<BeamOptions> beam = {};  // search instead of drawing; of `sampler` nothing is used then

@@ -349,17 +349,18 @@ class DeviceSession {
       const Tensor<T> there = on_device_of(context_, memory);
       state_.S = static_cast<std::int32_t>(memory.dim(1));
       table().remember(context_.kernel(), m, state_, there.data(), state_.S);
+      if (memory.device() != Device::cpu()) synchronise(context_);  // its queue may give its block out again
     }
     carry_ = {};
     started_ = true;
     start_music();
   }
 
-  // The music begins anew, at time 0, with these notes sounding from before: in vocabulary 2 they wait to be
-  // continued. The tokens taken so far stay.
-  void start_music(std::span<const Note> sounding = {}) {
+  // The music begins anew, at time_s of its window, with these notes sounding from before: in vocabulary 2
+  // they wait to be continued. The tokens taken so far stay.
+  void start_music(std::span<const Note> sounding = {}, double time_s = 0) {
     carry_.ended = 0;
-    carry_.music_time_s = 0;
+    carry_.music_time_s = time_s;
     carry_.at_start = 1;
     std::fill(std::begin(carry_.sounding), std::end(carry_.sounding), 0u);
     for (const Note& note : sounding)

@@ -2,8 +2,8 @@
 // over a Session, done by a DeviceSession.
 //
 // The ids are those of decode_window() but where rounding decides between two that are all but equally
-// likely. Events are reported when their window is done. The decoder's weights are copied once for each
-// DeviceWindows, in float32 or, where the model's are packed so, in bfloat16.
+// likely. Events are reported when their window is done. The decoder's weights are copied once, in float32
+// or, where the model's are packed so, in bfloat16; several of these may share the copy.
 //
 // Errors: those of generate/device_session.hpp.
 #pragma once
@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "imu2music/generate/device_session.hpp"
@@ -24,12 +25,17 @@ namespace imu2music::inline v0 {
 template <class T>
 class DeviceWindows {
  public:
-  // For a session on a device; null where its model is not, or DeviceSession cannot decode it.
+  // For a session on a device; null where its model is not, or DeviceSession cannot decode it. `like`: of the
+  // same model, whose copy of the weights is shared.
   static std::unique_ptr<DeviceWindows> of(Session<T>& session, const SamplerOptions& sampler,
-                                           const GrammarOptions& grammar) {
+                                           const GrammarOptions& grammar,
+                                           const DeviceWindows* like = nullptr) {
     if constexpr (std::is_same_v<T, float>)
-      if (decodes_on_device(session.model()))
-        return std::unique_ptr<DeviceWindows>(new DeviceWindows(session, sampler, grammar));
+      if (const Model<T>& model = session.model(); decodes_on_device(model))
+        return std::unique_ptr<DeviceWindows>(new DeviceWindows(
+            session, sampler, grammar,
+            like != nullptr ? like->weights_
+                            : std::make_shared<const DeviceWeights<T>>(model, weight_format(model))));
     return nullptr;
   }
 
@@ -64,30 +70,31 @@ class DeviceWindows {
     if (Vocabulary::sos < 0) {  // the first id is given, and taken in the place of SOS
       first = prime.front();
       take(prime.front());
-      how.window_s -= state.decoder().time_s();
       if (state.decoder().open_count() > 0) begun.push_back(state.decoder().notes().front());
     }
-    decoder_.start_music(begun);
+    decoder_.start_music(begun, state.decoder().time_s());
     how.prime = prime.subspan(window.ids.size());
     const std::int64_t left = max_tokens - static_cast<std::int64_t>(window.ids.size());
-    for (const int id : decoder_.generate(first, left, how)) take(id);
+    if (!state.ended())
+      for (const int id : decoder_.generate(first, left, how)) take(id);
     window.primed_events = static_cast<std::int64_t>(std::min<std::size_t>(prime.size(), window.ids.size()));
     window.out_of_tokens = !state.ended();
     return window;
   }
 
  private:
-  DeviceWindows(Session<T>& session, const SamplerOptions& sampler, const GrammarOptions& grammar)
+  DeviceWindows(Session<T>& session, const SamplerOptions& sampler, const GrammarOptions& grammar,
+                std::shared_ptr<const DeviceWeights<T>> weights)
       : session_(session),
         sampler_(sampler),
         grammar_(grammar),
-        weights_(session.model(), weight_format(session.model())),
-        decoder_(weights_, session.memory_length()) {}
+        weights_(std::move(weights)),
+        decoder_(*weights_, session.memory_length()) {}
 
   Session<T>& session_;
   SamplerOptions sampler_;
   GrammarOptions grammar_;
-  DeviceWeights<T> weights_;
+  std::shared_ptr<const DeviceWeights<T>> weights_;
   DeviceSession<T> decoder_;
 };
 

@@ -95,6 +95,7 @@ class Session {
     state_.control = other.state_.control;
     state_.time_s = other.state_.time_s;
     state_.position = other.state_.position;
+    synchronise(context_);  // other may change now what was copied
     std::copy_n(other.logits_.data(), logits_.size(), logits_.data());
     started_ = other.started_;
   }

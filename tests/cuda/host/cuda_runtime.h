@@ -348,10 +348,16 @@ inline cudaError_t cudaRuntimeGetVersion(int* version) {
 struct cudaDeviceProp {
   char name[256] = "host harness";
   int major = 8, minor = 0, multiProcessorCount = 4;
-  std::size_t totalGlobalMem = std::size_t{1} << 32, sharedMemPerBlockOptin = 99 << 10;
+  std::size_t totalGlobalMem = std::size_t{1} << 32;
 };
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
+  return cudaSuccess;
+}
+
+enum cudaDeviceAttr { cudaDevAttrMaxSharedMemoryPerBlockOptin };
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  *value = 227 << 10;
   return cudaSuccess;
 }
 
