@@ -68,6 +68,40 @@ TEST_CASE("what is done to a window's motion") {
   CHECK(value(Perturbation::earlier, 1, 0, 0) == 45);
 }
 
+TEST_CASE("a window of keypoints is turned and shifted by whole frames") {
+  Recording recording;
+  recording.source = "keypoints";
+  for (const char* name : {"left_hand0", "left_hand3", "right_hand7"}) {
+    SensorTrack sensor;
+    sensor.name = name;
+    sensor.clock.rate_hz = 25;
+    Channel place(Quantity::image_position, 200);
+    for (std::size_t i = 0; i < place.samples.size(); ++i)
+      place.samples[i] = static_cast<float>((i * 37 + recording.sensors.size() * 11) % 101);
+    sensor.channels.push_back(std::move(place));
+    recording.sensors.push_back(std::move(sensor));
+  }
+  ModelConfig config;
+  config.encoder = "pose";
+  config.layout = "hands";
+  const MotionWindows motion(recording, config);
+  const std::array<MotionPlace, 2> places{{{&motion, 15}, {&motion, 30}}};
+  const auto inputs = [&](Perturbation perturbation) { return motion_inputs<float>(places, perturbation); };
+  const Tensor<float> straight = inputs(Perturbation::none), reversed = inputs(Perturbation::reversed),
+                      later = inputs(Perturbation::later);
+  REQUIRE(straight.shape() == Shape{2, 2, 150, 42, 1});
+  const std::int64_t shift = *perturbed_frame(places[0], Perturbation::later) - 15;
+  CHECK(shift > 0);
+  for (std::int64_t row = 0; row < 4; ++row)
+    for (std::int64_t frame = 0; frame < 150; ++frame)
+      for (std::int64_t node = 0; node < 42; ++node) {
+        const auto at = [&](std::int64_t t) { return (row * 150 + t) * 42 + node; };
+        CHECK(reversed[at(frame)] == straight[at(149 - frame)]);
+        if (frame + shift < 150) CHECK(later[at(frame)] == straight[at(frame + shift)]);
+      }
+  CHECK(straight[42 * 3 + 3] != straight[42 * 146 + 3]);
+}
+
 TEST_CASE("a shifted window must lie in the recording") {
   const MotionWindows motion(counted(), small_config());
   CHECK(perturbed_frame({&motion, 0}, Perturbation::none) == 0);

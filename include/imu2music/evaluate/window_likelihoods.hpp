@@ -61,10 +61,15 @@ Tensor<T> motion_inputs(std::span<const MotionPlace> places, Perturbation pertur
              " leaves the recording";
     });
     place.motion->window(*frame, out);
-    const std::int64_t frames = place.motion->window_frames();
-    if (perturbation == Perturbation::reversed)
-      for (std::int64_t row = 0; row < one.element_count() / frames; ++row)
-        std::reverse(out + row * frames, out + (row + 1) * frames);
+    if (perturbation == Perturbation::reversed) {
+      // Time is the last axis but for keypoints, where a frame's nodes come after it.
+      const std::int64_t frame_size = one.rank() == 4 ? one[2] * one[3] : 1;
+      const std::int64_t row_size = place.motion->window_frames() * frame_size;
+      for (T* row = out; row != out + one.element_count(); row += row_size)
+        for (T *early = row, *late = row + row_size - frame_size; early < late;
+             early += frame_size, late -= frame_size)
+          std::swap_ranges(early, early + frame_size, late);
+    }
     out += one.element_count();
   }
   return input;
