@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <span>
 #include <string>
 
 #include "error_text.hpp"
@@ -87,6 +88,86 @@ TEST_CASE("of several people one is followed, in whatever order they are listed"
   CHECK(recording.notes.back().find("several people are in 20 of 20 frames") != std::string::npos);
 }
 
+TEST_CASE("a detection that is missed gives nobody else's keypoints") {
+  test::ScratchFolder scratch;
+  for (int frame = 0; frame < 40; ++frame) {
+    const std::string here = test::openpose_person(frame, 300, 200),
+                      there = test::openpose_person(frame, 900, 200, false);
+    const bool missed = frame == 10 || frame == 20;
+    test::write_file(scratch / test::openpose_name(frame),
+                     test::openpose_frame(missed ? there : there + "," + here));
+  }
+  const Recording recording = read(scratch);
+  const std::span<const float> x = recording.sensors[0].find(Quantity::image_position)->axis(0);
+  for (std::size_t frame = 0; frame < 40; ++frame) {
+    if (frame == 10 || frame == 20)
+      CHECK(std::isnan(x[frame]));
+    else
+      CHECK(x[frame] == doctest::Approx(300));
+  }
+  CHECK(recording.notes.back() == "only others are in 2 of 40 frames");
+}
+
+TEST_CASE("one keypoint found by mistake is no match for the person") {
+  test::ScratchFolder scratch;
+  for (int frame = 0; frame < 20; ++frame) {
+    // Its neck lies where the person's was; the person has moved on.
+    const std::string ghost = "{\"pose_keypoints_2d\":[0,0,0," + std::to_string(310 + 4 * (frame - 1)) +
+                              ",195,0.1" +
+                              [] {
+                                std::string zeros;
+                                for (int k = 2; k < 25; ++k) zeros += ",0,0,0";
+                                return zeros;
+                              }() +
+                              "]}";
+    const std::string here = test::openpose_person(frame, 300 + 4 * frame, 200);
+    test::write_file(scratch / test::openpose_name(frame),
+                     test::openpose_frame(frame == 0 ? here : ghost + "," + here));
+  }
+  const Recording recording = read(scratch);
+  for (std::size_t frame = 0; frame < 20; ++frame)
+    CHECK(recording.sensors[0].find(Quantity::image_position)->axis(0)[frame] ==
+          doctest::Approx(300 + 4 * static_cast<double>(frame)));
+}
+
+TEST_CASE("after a second without the person the surest is followed anew, and the notes say so") {
+  test::ScratchFolder scratch;
+  for (int frame = 0; frame < 60; ++frame)
+    test::write_file(scratch / test::openpose_name(frame),
+                     test::openpose_frame(test::openpose_person(frame, frame < 20 ? 300 : 1500, 200)));
+  const Recording recording = read(scratch);
+  const std::span<const float> x = recording.sensors[0].find(Quantity::image_position)->axis(0);
+  CHECK(x[19] == doctest::Approx(300));
+  for (std::size_t frame = 20; frame < 50; ++frame) CHECK(std::isnan(x[frame]));
+  for (std::size_t frame = 50; frame < 60; ++frame) CHECK(x[frame] == doctest::Approx(1500));
+  REQUIRE(recording.notes.size() == 3);
+  CHECK(recording.notes[1] == "only others are in 30 of 60 frames");
+  CHECK(recording.notes[2] == "the person was lost for a second, and the surest followed anew, 1 time");
+}
+
+TEST_CASE("a group of keypoints none of which is ever found makes no sensors") {
+  const auto zeros = [](const std::string& key, int keypoints) {
+    std::string text = "\"" + key + "\":[0";
+    for (int i = 1; i < 3 * keypoints; ++i) text += ",0";
+    return text + "]";
+  };
+  test::ScratchFolder no_hands, no_body;
+  for (int frame = 0; frame < 10; ++frame) {
+    test::write_file(no_hands / test::openpose_name(frame),
+                     test::openpose_frame("{" + test::openpose_numbers("pose_keypoints_2d", 25, 300, 200, 0) +
+                                          "," + zeros("hand_left_keypoints_2d", 21) + "," +
+                                          zeros("hand_right_keypoints_2d", 21) + "}"));
+    test::write_file(
+        no_body / test::openpose_name(frame),
+        test::openpose_frame("{" + zeros("pose_keypoints_2d", 25) + "," +
+                             test::openpose_numbers("hand_left_keypoints_2d", 21, 300, 200, 0) + "}"));
+  }
+  CHECK(read(no_hands).sensors.size() == 25);
+  const Recording hands = read(no_body);
+  REQUIRE(hands.sensors.size() == 42);
+  CHECK(hands.sensors[0].name == "left_hand0");
+}
+
 TEST_CASE("what is no frame of OpenPose is refused in a line") {
   const std::string good = test::openpose_person(0);
   const auto refused = [&](const std::string& text, std::initializer_list<std::string_view> parts) {
@@ -117,6 +198,14 @@ TEST_CASE("folders that are no one video are refused in a line") {
   test::write_openpose(far.path().string(), 2);
   test::write_openpose(far.path().string(), 1, 999999999);
   CHECK(test::is_line_with(refusal(far), {"3 frames of 1000000000"}));
+  // Numbers too large to be counted, and to be read at all.
+  for (const char* number : {"9223372036854775807", "1000000000001", "99999999999999999999999"}) {
+    test::ScratchFolder large;
+    const std::string name = "violin_" + std::string(number) + "_keypoints.json";
+    test::write_openpose(large.path().string(), 2);
+    test::write_file(large / name, test::openpose_frame(""));
+    CHECK(test::is_line_with(refusal(large), {name, "above 10^12"}));
+  }
   test::ScratchFolder nobody;
   test::write_file(nobody / test::openpose_name(0), test::openpose_frame(""));
   test::write_file(nobody / test::openpose_name(1), test::openpose_frame("{},{}"));

@@ -11,12 +11,18 @@
 // frames' places; a frame without a file is missing values. The files have no clock: 30 frames a second are
 // taken, or the rate that is given; Recording::notes says so.
 //
-// Of several people it is one: the surest of the first frame that has any, and then in each frame whoever's
-// keypoints lie nearest to where they were last. Recording::notes says in how many frames there were several.
+// Of several people it is one: the surest of the first frame that has any, and then in each frame whoever
+// covers most of it, as it was last seen. With reach, half the diagonal of the box around the places l_k at
+// which its keypoints were seen within the last second, a person with keypoints at p_k covers
+// Σ_k max(0, reach − |p_k − l_k|), k in both. So a person in whom a keypoint or two is found by mistake
+// covers less than a whole one, and others, farther off than the body's own size, cover nothing: where they
+// are alone, the frame is missing values. After a second of that the surest is followed anew.
+// Recording::notes says in how many frames there were several, or others alone, and how often someone was
+// followed anew.
 //
 // Cost: one pass; 12 bytes a keypoint and frame. Errors: InputError for a file that is not such JSON, another
-// number of keypoints, coordinates that are no numbers, files of two videos, none that holds a person, or
-// numbers that leave out every second frame or more.
+// number of keypoints, coordinates that are no numbers, files of two videos, none that holds a person,
+// numbers that leave out every second frame or more, or one above 10^12.
 #pragma once
 
 #include <algorithm>
@@ -68,7 +74,8 @@ struct Person {
   bool has(std::size_t k) const { return values[3 * k + 2] > 0; }
   double confidence() const {
     double sum = 0;
-    for (std::size_t k = 0; k < all_keypoints; ++k) sum += static_cast<double>(values[3 * k + 2]);
+    for (std::size_t k = 0; k < all_keypoints; ++k)
+      if (has(k)) sum += static_cast<double>(values[3 * k + 2]);
     return sum;
   }
 };
@@ -79,7 +86,7 @@ class Handler {
   explicit Handler(std::string path) : path_(std::move(path)) {}
 
   std::vector<Person> people;
-  bool has_people = false, has_body = false, has_hands = false;
+  bool has_people = false;
 
   void null() { other("null"); }
   void boolean(bool) { other("true or false"); }
@@ -117,7 +124,6 @@ class Handler {
                          "x, y and confidence of " + std::to_string(part_->keypoints) + " keypoints are " +
                              std::to_string(3 * part_->keypoints) +
                              (part_->first == 0 ? ": use OpenPose's model BODY_25" : ""));
-      if (count_ != 0) (part_->first == 0 ? has_body : has_hands) = true;
       part_ = nullptr;
     }
     --depth_;
@@ -163,7 +169,9 @@ class Handler {
   std::size_t count_ = 0;
 };
 
-// The frame's number in "<video>_<number>_keypoints.json", and what stands before it.
+// The frame's number in "<video>_<number>_keypoints.json", and what stands before it. OpenPose writes twelve
+// digits; the number of a name with more than can be counted is above most_frames.
+inline constexpr std::int64_t most_frames = 1'000'000'000'000;
 struct FileName {
   std::string video;
   std::int64_t frame = 0;
@@ -175,24 +183,65 @@ inline std::optional<FileName> parse_file_name(std::string_view name) {
   const std::size_t from = name.find_last_not_of("0123456789") + 1;
   FileName result;
   const auto read = std::from_chars(name.data() + from, name.data() + name.size(), result.frame);
-  if (read.ec != std::errc() || read.ptr != name.data() + name.size()) return std::nullopt;
+  if (read.ec == std::errc::result_out_of_range) result.frame = std::numeric_limits<std::int64_t>::max();
+  if (read.ec == std::errc::invalid_argument) return std::nullopt;
   result.video = std::string(name.substr(0, from));
   return result;
 }
 
-// How far a person's keypoints lie from those last seen, in the mean; nothing where none is in both.
-inline std::optional<double> distance(const Person& person, const Person& last) {
-  double sum = 0;
-  int shared = 0;
-  for (std::size_t k = 0; k < all_keypoints; ++k)
-    if (person.has(k) && last.has(k)) {
-      sum += std::hypot(static_cast<double>(person.values[3 * k] - last.values[3 * k]),
-                        static_cast<double>(person.values[3 * k + 1] - last.values[3 * k + 1]));
-      ++shared;
+// The person who is followed, as it was last seen.
+class Followed {
+ public:
+  // Keypoints last seen more than `memory` frames ago no longer count.
+  explicit Followed(std::int64_t memory) : memory_(memory) { seen_.fill(never); }
+
+  // To be called for each frame before the others: takes the reach from what was seen by then.
+  void begin_frame(std::int64_t frame) {
+    frame_ = frame;
+    double low_x = 0, high_x = 0, low_y = 0, high_y = 0;
+    bool any = false;
+    for (std::size_t k = 0; k < all_keypoints; ++k) {
+      if (!counts(k)) continue;
+      const double x = at(last_, k, 0), y = at(last_, k, 1);
+      low_x = any ? std::min(low_x, x) : x, high_x = any ? std::max(high_x, x) : x;
+      low_y = any ? std::min(low_y, y) : y, high_y = any ? std::max(high_y, y) : y;
+      any = true;
     }
-  if (shared == 0) return std::nullopt;
-  return sum / shared;
-}
+    reach_ = std::hypot(high_x - low_x, high_y - low_y) / 2;
+  }
+  // 0 where nobody was seen, or no more than a point.
+  double reach() const { return reach_; }
+
+  double covered_by(const Person& person) const {
+    double sum = 0;
+    for (std::size_t k = 0; k < all_keypoints; ++k)
+      if (person.has(k) && counts(k))
+        sum += std::max(
+            0.0, reach_ - std::hypot(at(person, k, 0) - at(last_, k, 0), at(person, k, 1) - at(last_, k, 1)));
+    return sum;
+  }
+
+  void see(const Person& person) {
+    for (std::size_t k = 0; k < all_keypoints; ++k) {
+      if (!person.has(k)) continue;
+      std::copy_n(person.values.data() + 3 * k, 3, last_.values.data() + 3 * k);
+      seen_[k] = frame_;
+    }
+  }
+
+ private:
+  static constexpr std::int64_t never = -1;
+
+  bool counts(std::size_t k) const { return seen_[k] != never && frame_ - seen_[k] <= memory_; }
+  static double at(const Person& person, std::size_t k, std::size_t axis) {
+    return static_cast<double>(person.values[3 * k + axis]);
+  }
+
+  Person last_;
+  std::array<std::int64_t, all_keypoints> seen_{};  // in which frame
+  std::int64_t memory_, frame_ = 0;
+  double reach_ = 0;
+};
 
 }  // namespace openpose_detail
 
@@ -214,6 +263,9 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
   for (const std::string& name : entries.files) {
     std::optional<FileName> parsed = parse_file_name(name);
     if (!parsed) continue;
+    if (parsed->frame > most_frames)
+      throw InputError(join_path(folder, name), "has a frame number above 10^12",
+                       "numbers count frames: name a folder as OpenPose writes it");
     if (frames.empty()) video = parsed->video;
     if (parsed->video != video)
       throw InputError(folder,
@@ -247,8 +299,10 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
     std::fill(places.begin(), places.end(), std::numeric_limits<float>::quiet_NaN());
   }
   bool body = false, hands = false;
-  std::int64_t several = 0, without = 0;
-  std::optional<Person> last;
+  std::int64_t several = 0, without = 0, others = 0, anew = 0;
+  const double rate = keypoints.front().clock.rate_hz;
+  Followed followed(std::max<std::int64_t>(std::llround(rate), 1));  // a second
+  bool following = false;                                            // someone whose size is known
   for (const Frame& frame : frames) {
     const std::string path = join_path(folder, frame.file);
     Handler handler(path);
@@ -257,30 +311,33 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
                        "write the folder again with OpenPose's --write_json");
     if (!handler.has_people)
       throw InputError(path, "has no list of people", "write the folder again with OpenPose's --write_json");
-    body = body || handler.has_body;
-    hands = hands || handler.has_hands;
     several += handler.people.size() > 1;
+    followed.begin_frame(frame.number);
+    const bool known = followed.reach() > 0;
+    following = following || known;
     const Person* chosen = nullptr;
-    double best = std::numeric_limits<double>::infinity();
+    double best = 0;
+    bool anybody = false;
     for (const Person& person : handler.people) {
-      if (!(person.confidence() > 0)) continue;
-      const double badness =
-          last ? distance(person, *last).value_or(std::numeric_limits<double>::max()) : -person.confidence();
-      if (chosen == nullptr || badness < best) chosen = &person, best = badness;
+      const double goodness = known ? followed.covered_by(person) : person.confidence();
+      anybody = anybody || person.confidence() > 0;
+      if (goodness > best) chosen = &person, best = goodness;
     }
-    without += chosen == nullptr;
+    without += !anybody;
+    others += anybody && chosen == nullptr;
     if (chosen == nullptr) continue;
-    if (!last) last = *chosen;
+    if (!known) anew += following, following = false;
+    followed.see(*chosen);
     const auto at = static_cast<std::size_t>(frame.number - first);
     for (std::size_t k = 0; k < all_keypoints; ++k) {
       if (!chosen->has(k)) continue;
       const float* values = chosen->values.data() + 3 * k;
-      std::copy_n(values, 3, last->values.data() + 3 * k);
+      (k < openpose_body.size() ? body : hands) = true;
       for (int axis = 0; axis < 2; ++axis) keypoints[k].channels[0].axis(axis)[at] = values[axis];
       keypoints[k].channels[1].axis(0)[at] = std::min(values[2], 1.0F);
     }
   }
-  if (!last)
+  if (!body && !hands)
     throw InputError(folder, "shows nobody in any frame", "name a folder with keypoints of a person");
 
   Recording recording;
@@ -291,6 +348,12 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
   if (several > 0)
     recording.notes.push_back("several people are in " + std::to_string(several) + " of " +
                               std::to_string(files) + " frames: one is followed");
+  if (others > 0)
+    recording.notes.push_back("only others are in " + std::to_string(others) + " of " + std::to_string(n) +
+                              " frames");
+  if (anew > 0)
+    recording.notes.push_back("the person was lost for a second, and the surest followed anew, " +
+                              std::to_string(anew) + (anew == 1 ? " time" : " times"));
   if (without + n - files > 0)
     recording.notes.push_back("nobody is in " + std::to_string(without + n - files) + " of " +
                               std::to_string(n) + " frames");
