@@ -163,7 +163,7 @@ Recording open_keypoints(const std::string& path, const RecordingOptions& option
   if (!options.sensors.empty())
     throw InputError("--sensors maps motion sensors; these weights take keypoints, which are found by name");
   Recording recording = read_recording(path, read_options(options));
-  skeleton_keypoints(recording, config.layout);
+  require_keypoints(recording, config.layout);
   for (const std::string& note : recording.notes)
     std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), note.c_str());
   return recording;

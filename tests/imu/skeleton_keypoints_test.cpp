@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <string>
@@ -114,12 +115,68 @@ TEST_CASE("short gaps are bridged, long ones are 0") {
   const SkeletonKeypoints keypoints = skeleton_keypoints(recording, "body25");
   REQUIRE(keypoints.frames() == 75);
   for (std::int64_t frame = 0; frame < 75; ++frame) {
-    const bool there = !(frame >= 30 && frame < 36);
+    const bool there = !(frame >= 30 && frame < 36) && frame < 70;
     INFO(frame);
     CHECK(value(keypoints, 2, 4, frame) == (there ? 1 : 0));
     CHECK((value(keypoints, 0, 4, frame) != 0) == there);
     CHECK(value(keypoints, 2, 7, frame) == 1);
   }
+}
+
+TEST_CASE("a recording slower than gaps are long is bridged all the same, and its last sample stands") {
+  Recording recording;
+  recording.source = "slow";
+  recording.sensors = {still("RWrist", 0.5F, 0.1F, 8, 2), still("LWrist", -0.5F, 0.3F, 8, 2),
+                       still("Nose", 0, 1, 8, 2)};
+  recording.sensors[1].channels[0].axis(0)[4] = std::nanf("");
+  recording.sensors[2].channels[0].axis(0)[7] = std::nanf("");
+  const SkeletonKeypoints keypoints = skeleton_keypoints(recording, "body25");
+  REQUIRE(keypoints.frames() == 100);
+  for (std::int64_t frame = 0; frame < 100; ++frame) {
+    const double t = static_cast<double>(frame) / 25;
+    INFO(frame);
+    CHECK(value(keypoints, 2, 4, frame) == 1);
+    CHECK(value(keypoints, 2, 7, frame) == (t > 1.5 && t < 2.5 ? 0 : 1));
+    CHECK(value(keypoints, 2, 0, frame) == (t > 3 ? 0 : 1));
+  }
+}
+
+TEST_CASE("a position with confidence 0, or one that is no number, is none") {
+  Recording recording;
+  recording.source = "doubtful";
+  recording.sensors = {still("RWrist", 0.5F, 0.1F, 75, 25), still("LWrist", -0.5F, 0.3F, 75, 25)};
+  Channel sure(Quantity::confidence, 75);
+  std::fill(sure.samples.begin(), sure.samples.end(), 0.5F);
+  std::fill(sure.samples.begin() + 20, sure.samples.begin() + 40, 0.0F);
+  std::fill(sure.samples.begin() + 50, sure.samples.begin() + 70, std::nanf(""));
+  recording.sensors[0].channels.push_back(sure);
+  // Where it was not found its position may be anything.
+  for (std::size_t i = 20; i < 40; ++i) recording.sensors[0].channels[0].axis(0)[i] = 1000;
+  const SkeletonKeypoints keypoints = skeleton_keypoints(recording, "body25");
+  for (std::int64_t frame = 0; frame < 75; ++frame) {
+    const bool there = !(frame >= 20 && frame < 40) && !(frame >= 50 && frame < 70);
+    INFO(frame);
+    CHECK(value(keypoints, 2, 4, frame) == (there ? 0.5F : 0.0F));
+    CHECK(value(keypoints, 0, 4, frame) == (there ? value(keypoints, 0, 4, 0) : 0.0F));
+  }
+}
+
+TEST_CASE("keypoints are those that some layout takes, by any of their names") {
+  Recording recording;
+  recording.source = "r";
+  const auto has = [&](const std::string& name) {
+    recording.sensors = {still(name, 0, 1, 30, 30), still("other", 1, 1, 30, 30)};
+    return has_keypoints(recording);
+  };
+  for (const char* name : {"RWrist", "WristLeft", "right_wrist", "left_wrist", "left_hand0", "right_hand20"})
+    CHECK(has(name));
+  for (const char* name : {"joint1", "Head", "right_elbow"}) CHECK_FALSE(has(name));
+  recording.sensors = {still("right_wrist", 0, 1, 30, 30), still("right_elbow", 1, 0, 30, 30),
+                       still("right_shoulder", 1, 1, 30, 30)};
+  const SkeletonKeypoints keypoints = skeleton_keypoints(recording, "body25");
+  for (const std::int64_t v : {2, 3, 4}) CHECK(value(keypoints, 2, v, 3) == 1);
+  for (float& x : recording.sensors[0].channels[0].samples) x = std::nanf("");
+  CHECK_FALSE(has_keypoints(recording));
 }
 
 TEST_CASE("recordings without the keypoints that are wanted are refused in a line") {
@@ -134,9 +191,14 @@ TEST_CASE("recordings without the keypoints that are wanted are refused in a lin
   recording.sensors.push_back(still("RWrist", 0, 1, 30, 30));
   CHECK(test::is_line_with(refusal("body65"), {"lacks the keypoints of hands"}));
   CHECK(test::is_line_with(refusal("body25"), {"at one place"}));
-  for (SensorTrack& sensor : recording.sensors)
-    for (float& x : sensor.channels[0].samples) x = std::nanf("");
-  CHECK(test::is_line_with(refusal("body25"), {"no keypoint that was found"}));
+  CHECK_NOTHROW(require_keypoints(recording, "body25"));
+  // What is there by name alone is not there.
+  Channel never(Quantity::confidence, 30);
+  recording.sensors[1].channels.push_back(never);
+  CHECK(test::is_line_with(refusal("body25"), {"lacks the keypoints of a body; it has Head;", "RWrist"}));
+  for (float& x : recording.sensors[0].channels[0].samples) x = std::nanf("");
+  CHECK(test::is_line_with(refusal("body25"), {"it has none that was found"}));
+  CHECK_THROWS_AS(require_keypoints(recording, "body25"), InputError);
 }
 
 TEST_CASE("frames go to the encoder's order: value, frame, node") {

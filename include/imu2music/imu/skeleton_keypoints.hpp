@@ -2,7 +2,8 @@
 //
 //   layout   node by node, what stands for it in a recording
 //   body25   OpenPose's BODY_25 by its names, or the Kinect's joints: Head for Nose, SpineShoulder for Neck,
-//            where there is no Neck, SpineBase for MidHip, FootLeft for LBigToe, ShoulderLeft for LShoulder …
+//            where there is no Neck, SpineBase for MidHip, FootLeft for LBigToe, ShoulderLeft for LShoulder
+//            …; of the arms also left_shoulder, left_elbow, left_wrist …
 //   hands    left_hand0 … left_hand20, then right_hand0 … right_hand20
 //   body65   body25, then left_hand1 … 20 and right_hand1 … 20; the wrists are the body's
 //
@@ -11,13 +12,14 @@
 // the origin is the median of all nodes' positions over the recording, x and y for themselves, the unit their
 // root mean square distance from it. So neither the camera's place nor its resolution matters.
 //
+// A sample is there where its position is finite and its confidence above 0, or 1 where a recording has none.
 // Frames are at 25 Hz from where all keypoints have begun. Between two samples that are there and at most
-// 0.25 s apart, x, y and confidence are interpolated linearly; elsewhere, and for a node that the recording
-// lacks, they are 0, as OpenPose has it. The last sample stands for its period. Confidence is 1 where a
-// recording has none.
+// 0.25 s apart, or 1.5 periods of a slow clock, x, y and confidence are interpolated linearly; elsewhere, and
+// for a node that the recording lacks, they are 0, as OpenPose has it. A clock's last sample stands for its
+// period.
 //
-// Cost: O(V n). Errors: InputError for a recording without a wrist (body25) or without a hand (hands,
-// body65), named with what is wanted, or whose keypoints are all at one place. Source of the layouts:
+// Cost: O(V n). Errors: InputError for a recording in which no wrist (body25) or no hand (hands, body65) is
+// ever there, named with what is wanted, or whose keypoints are all at one place. Source of the layouts:
 // models/skeleton_graphs.hpp.
 #pragma once
 
@@ -56,12 +58,14 @@ inline std::vector<std::vector<std::string>> skeleton_node_names(std::string_vie
     std::string_view node, name;
   };
   constexpr Other others[] = {
-      {"Nose", "Head"},         {"Neck", "SpineShoulder"}, {"RShoulder", "ShoulderRight"},
-      {"RElbow", "ElbowRight"}, {"RWrist", "WristRight"},  {"LShoulder", "ShoulderLeft"},
-      {"LElbow", "ElbowLeft"},  {"LWrist", "WristLeft"},   {"MidHip", "SpineBase"},
-      {"RHip", "HipRight"},     {"RKnee", "KneeRight"},    {"RAnkle", "AnkleRight"},
-      {"LHip", "HipLeft"},      {"LKnee", "KneeLeft"},     {"LAnkle", "AnkleLeft"},
-      {"LBigToe", "FootLeft"},  {"RBigToe", "FootRight"}};
+      {"Nose", "Head"},          {"Neck", "SpineShoulder"}, {"RShoulder", "ShoulderRight"},
+      {"RElbow", "ElbowRight"},  {"RWrist", "WristRight"},  {"LShoulder", "ShoulderLeft"},
+      {"LElbow", "ElbowLeft"},   {"LWrist", "WristLeft"},   {"MidHip", "SpineBase"},
+      {"RHip", "HipRight"},      {"RKnee", "KneeRight"},    {"RAnkle", "AnkleRight"},
+      {"LHip", "HipLeft"},       {"LKnee", "KneeLeft"},     {"LAnkle", "AnkleLeft"},
+      {"LBigToe", "FootLeft"},   {"RBigToe", "FootRight"},  {"RShoulder", "right_shoulder"},
+      {"RElbow", "right_elbow"}, {"RWrist", "right_wrist"}, {"LShoulder", "left_shoulder"},
+      {"LElbow", "left_elbow"},  {"LWrist", "left_wrist"}};
   std::vector<std::vector<std::string>> nodes;
   if (layout != "hands")
     for (const std::string_view node : openpose_body) {
@@ -76,42 +80,69 @@ inline std::vector<std::vector<std::string>> skeleton_node_names(std::string_vie
   return nodes;
 }
 
-// Whether a recording holds keypoints of a body or of hands.
-inline bool has_keypoints(const Recording& recording) {
-  return std::any_of(recording.sensors.begin(), recording.sensors.end(), [](const SensorTrack& sensor) {
-    return sensor.find(Quantity::image_position) != nullptr || sensor.find(Quantity::position) != nullptr;
-  });
+namespace skeleton_detail {
+
+inline double median(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
 
-namespace skeleton_detail {
+// A keypoint's positions, and which way x and y go in the picture's coordinates.
+struct Places {
+  const Channel* place = nullptr;  // null: it is no keypoint
+  const Channel* sure = nullptr;   // null: as sure as can be
+  float direction = 1;
+
+  explicit Places(const SensorTrack& sensor)
+      : place(sensor.find(Quantity::image_position)), sure(sensor.find(Quantity::confidence)) {
+    if (place != nullptr) return;
+    place = sensor.find(Quantity::position);
+    direction = -1;
+  }
+
+  float confidence(std::size_t i) const { return sure == nullptr ? 1.0F : sure->axis(0)[i]; }
+  bool is_there(std::size_t i) const {
+    return std::isfinite(place->axis(0)[i]) && std::isfinite(place->axis(1)[i]) &&
+           std::isfinite(confidence(i)) && confidence(i) > 0;
+  }
+  bool is_ever_there() const {
+    if (place == nullptr) return false;
+    for (std::size_t i = 0; i < place->axis(0).size(); ++i)
+      if (is_there(i)) return true;
+    return false;
+  }
+};
 
 // One keypoint's samples that are there, in the picture's coordinates.
 struct Track {
   std::vector<double> times, x, y, confidence;
   double start_s = 0, end_s = 0;  // of its clock
+  double longest_gap_s = 0.25;
+  bool has_last = false;  // its clock's last sample is there
 };
 
 inline Track track_of(const SensorTrack& sensor) {
-  const Channel* image = sensor.find(Quantity::image_position);
-  const Channel& place = image != nullptr ? *image : *sensor.find(Quantity::position);
-  const Channel* sure = sensor.find(Quantity::confidence);
-  const double direction = image != nullptr ? 1 : -1;
+  const Places places(sensor);
   const std::vector<double> times = sample_times(sensor);
   Track track;
   track.start_s = sensor.start_s();
   track.end_s = track.start_s + sensor.duration_s();
+  std::vector<double> periods;
   for (std::size_t i = 0; i < times.size(); ++i) {
-    const float x = place.axis(0)[i], y = place.axis(1)[i];
-    if (!std::isfinite(x) || !std::isfinite(y)) continue;
+    if (i > 0) periods.push_back(times[i] - times[i - 1]);
+    track.has_last = places.is_there(i);
+    if (!track.has_last) continue;
     track.times.push_back(times[i]);
-    track.x.push_back(direction * static_cast<double>(x));
-    track.y.push_back(direction * static_cast<double>(y));
-    track.confidence.push_back(sure == nullptr ? 1.0 : static_cast<double>(sure->axis(0)[i]));
+    track.x.push_back(static_cast<double>(places.direction * places.place->axis(0)[i]));
+    track.y.push_back(static_cast<double>(places.direction * places.place->axis(1)[i]));
+    track.confidence.push_back(static_cast<double>(places.confidence(i)));
   }
+  if (!periods.empty()) track.longest_gap_s = std::max(track.longest_gap_s, 1.5 * median(periods));
   return track;
 }
 
-// Which of the nodes' tracks a recording has; null: none, or none with a sample.
+// Which of the nodes' tracks a recording has; null: none, or none that is ever there.
 inline std::vector<const SensorTrack*> find_nodes(const Recording& recording,
                                                   const std::vector<std::vector<std::string>>& nodes) {
   std::vector<const SensorTrack*> found;
@@ -119,18 +150,40 @@ inline std::vector<const SensorTrack*> find_nodes(const Recording& recording,
     found.push_back(nullptr);
     for (const std::string& name : names) {
       const SensorTrack* sensor = recording.find_sensor(name);
-      if (sensor == nullptr || found.back() != nullptr || sensor->sample_count() == 0) continue;
-      if (sensor->find(Quantity::image_position) != nullptr || sensor->find(Quantity::position) != nullptr)
+      if (sensor != nullptr && found.back() == nullptr && Places(*sensor).is_ever_there())
         found.back() = sensor;
     }
   }
   return found;
 }
 
-inline double median(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+// Whether these are enough: of a body a wrist, of hands any keypoint that is theirs alone.
+inline bool are_enough(const std::vector<const SensorTrack*>& found, std::string_view layout) {
+  if (layout == "body25") return found[4] != nullptr || found[7] != nullptr;
+  const auto hands = static_cast<std::ptrdiff_t>(layout == "hands" ? 0 : openpose_body.size());
+  return std::any_of(found.begin() + hands, found.end(),
+                     [](const SensorTrack* track) { return track != nullptr; });
+}
+
+// The nodes' tracks, or InputError where they are not enough.
+inline std::vector<const SensorTrack*> wanted_nodes(const Recording& recording, std::string_view layout) {
+  check_recording(recording);
+  std::vector<const SensorTrack*> found = find_nodes(recording, skeleton_node_names(layout));
+  if (are_enough(found, layout)) return found;
+  std::string has;
+  std::size_t listed = 0;
+  for (const SensorTrack& sensor : recording.sensors) {
+    const Places places(sensor);
+    if (places.place != nullptr && !places.is_ever_there()) continue;
+    if (listed < 5) has += (listed == 0 ? "" : ", ") + (listed == 4 ? std::string("…") : sensor.name);
+    ++listed;
+  }
+  throw InputError(recording.source,
+                   "lacks the keypoints of " + std::string(layout == "body25" ? "a body" : "hands") +
+                       "; it has " + (has.empty() ? "none that was found" : has),
+                   layout == "body25"
+                       ? "these weights need RWrist, LWrist and others of BODY_25, or the Kinect's joints"
+                       : "these weights need left_hand0 to left_hand20 and right_hand0 to right_hand20");
 }
 
 // Moves all tracks to their common origin and unit.
@@ -140,8 +193,6 @@ inline void normalise(std::vector<Track>& tracks, const std::string& source) {
     all_x.insert(all_x.end(), track.x.begin(), track.x.end());
     all_y.insert(all_y.end(), track.y.begin(), track.y.end());
   }
-  if (all_x.empty())
-    throw InputError(source, "has no keypoint that was found", "name a recording of a person");
   const double x0 = median(all_x), y0 = median(all_y);
   double squares = 0;
   for (std::size_t i = 0; i < all_x.size(); ++i) squares += (all_x[i] - x0) * (all_x[i] - x0);
@@ -158,31 +209,22 @@ inline void normalise(std::vector<Track>& tracks, const std::string& source) {
 
 }  // namespace skeleton_detail
 
+// Whether a recording holds the keypoints of a body or of hands, as some layout takes them.
+inline bool has_keypoints(const Recording& recording) {
+  using namespace skeleton_detail;
+  for (const char* layout : {"body25", "hands"})
+    if (are_enough(find_nodes(recording, skeleton_node_names(layout)), layout)) return true;
+  return false;
+}
+
+// Throws InputError where skeleton_keypoints() does for keypoints that the recording lacks, at less cost.
+inline void require_keypoints(const Recording& recording, std::string_view layout) {
+  skeleton_detail::wanted_nodes(recording, layout);
+}
+
 inline SkeletonKeypoints skeleton_keypoints(const Recording& recording, const std::string& layout) {
   using namespace skeleton_detail;
-  check_recording(recording);
-  const auto nodes = skeleton_node_names(layout);
-  const std::vector<const SensorTrack*> found = find_nodes(recording, nodes);
-  const auto any = [&](std::initializer_list<std::size_t> wanted) {
-    return std::any_of(wanted.begin(), wanted.end(), [&](std::size_t v) { return found[v] != nullptr; });
-  };
-  // Of a body a wrist, of hands any keypoint that is theirs alone.
-  const std::size_t hands_at = layout == "hands" ? 0 : openpose_body.size();
-  const bool enough = layout == "body25"
-                          ? any({4, 7})
-                          : std::any_of(found.begin() + static_cast<std::ptrdiff_t>(hands_at), found.end(),
-                                        [](const SensorTrack* track) { return track != nullptr; });
-  if (!enough) {
-    std::string has;
-    for (std::size_t i = 0; i < recording.sensors.size() && i < 5; ++i)
-      has += (i == 0 ? "" : ", ") + (i == 4 ? std::string("…") : recording.sensors[i].name);
-    throw InputError(recording.source,
-                     "lacks the keypoints of " + std::string(layout == "body25" ? "a body" : "hands") +
-                         "; it has " + (has.empty() ? "no sensors" : has),
-                     layout == "body25"
-                         ? "these weights need RWrist, LWrist and others of BODY_25, or the Kinect's joints"
-                         : "these weights need left_hand0 to left_hand20 and right_hand0 to right_hand20");
-  }
+  const std::vector<const SensorTrack*> found = wanted_nodes(recording, layout);
   std::vector<Track> tracks;
   std::vector<std::size_t> node_of;
   double begin = 0, end = 0;
@@ -199,12 +241,11 @@ inline SkeletonKeypoints skeleton_keypoints(const Recording& recording, const st
   if (!(count >= 1)) throw InputError(recording.source, "is too short", "a frame is 0.04 s");
   if (count > 1e8) throw InputError(recording.source, "is too long", "cut it into parts");
   const auto frames = static_cast<std::int64_t>(count);
-  const auto V = static_cast<std::int64_t>(nodes.size());
+  const auto V = static_cast<std::int64_t>(found.size());
   const std::int64_t C = layout == "hands" ? 2 : 3;
   SkeletonKeypoints result;
   result.start_s = begin;
   result.values = Tensor<float>({C, V, frames});
-  constexpr double longest_gap_s = 0.25;
   for (std::size_t k = 0; k < tracks.size(); ++k) {
     const Track& track = tracks[k];
     const std::size_t n = track.times.size();
@@ -218,12 +259,12 @@ inline SkeletonKeypoints skeleton_keypoints(const Recording& recording, const st
       if (!exact) {
         if (after == 0) continue;
         i = after - 1;
-        if (after == n) {  // the last sample, for as long as its clock goes on
-          if (t - track.times[i] > longest_gap_s) continue;
+        if (after == n) {
+          if (!track.has_last) continue;
           j = i;
         } else {
           const double gap = track.times[j] - track.times[i];
-          if (gap > longest_gap_s) continue;
+          if (gap > track.longest_gap_s) continue;
           share = (t - track.times[i]) / gap;
         }
       }
