@@ -59,6 +59,8 @@ TEST_CASE("notes as ids: silence kept, long gaps in seconds, a velocity where it
   CHECK(back[1].velocity == 80);
   CHECK(back[2].velocity == 20);
   CHECK(V::encode({}).empty());
+  CHECK(V::encode(std::vector<Note>{{60, 0, 0, 1}}) == V::encode(std::vector<Note>{{60, 1, 0, 1}}));
+  CHECK_THROWS_AS(V::encode(std::vector<Note>{{60, -1, 0, 1}}), InputError);
 }
 
 TEST_CASE("roundings do not add up, a struck pitch ends the note before, a note is never without length") {

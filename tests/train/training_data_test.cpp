@@ -92,6 +92,29 @@ TEST_CASE("390 ids: excerpts as long as the sequence, of any place, END only whe
   CHECK(batches.validation_batches() == 5);
 }
 
+TEST_CASE("390 ids: notes of velocity 0 are trained on; what cannot be written is told with its pair") {
+  test::ScratchFolder scratch;
+  const auto batches_of = [&](const std::string& id, const std::vector<Note>& notes) {
+    Pair pair;
+    pair.info.id = pair.info.piece = pair.info.source = id;
+    pair.notes = notes;
+    pair.info.seconds = end_of(notes);
+    DatasetWriter writer(scratch / id);
+    writer.add(pair);
+    writer.commit();
+    const Dataset data(scratch / id);
+    Split split = data.split("all");
+    split.train = {0};
+    return TrainingData(data, split, training(performance)).training_batch(0);
+  };
+  std::vector<Note> notes = music(60, 10);
+  notes[3].velocity = 0;
+  CHECK(batches_of("quiet", notes).tokens.dim(0) == 4);
+  notes.push_back({60, 64, 700000, 700001});
+  CHECK_THROWS_WITH_AS(batches_of("endless", notes), doctest::Contains("pair endless: two events lie"),
+                       InputError);
+}
+
 TEST_CASE("390 ids: a music_transformer learns a piece by heart") {
   test::ScratchFolder scratch;
   const Dataset data = music_alone(scratch, {30});

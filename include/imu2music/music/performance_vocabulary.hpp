@@ -12,7 +12,7 @@
 // Times are rounded to the grid, from time 0 on, so gaps do not add up their roundings; a gap is written as
 // shifts of 1 s and a remainder. Silence before the first note is kept. A note ends where its pitch is struck
 // again (notes_on_grid()). A velocity stands before a note_on whose velocity, in steps of 4, is not that of
-// the note_on before it. O(N log N + ids).
+// the note_on before it; a velocity of 0, which tables of notes may have, counts as 1. O(N log N + ids).
 //
 // decode: time 0 s and velocity 64 at first; a note lasts at least 10 ms; one never closed, or followed by
 // another of its pitch before its note_off, lasts 1 s; a note_off of a pitch that is not open is ignored. PAD
@@ -108,9 +108,12 @@ inline std::vector<int> PerformanceVocabulary::encode(std::span<const Note> note
     bool is_on;
     int pitch, velocity;
   };
+  std::vector<Note> audible(notes.begin(), notes.end());
+  for (Note& note : audible)
+    if (note.velocity == 0) note.velocity = 1;
   std::vector<Event> events;
   events.reserve(2 * notes.size());
-  for (const GridNote& note : notes_on_grid(notes, 1 / grid_s)) {
+  for (const GridNote& note : notes_on_grid(audible, 1 / grid_s)) {
     events.push_back({note.start, true, note.pitch, note.velocity});
     events.push_back({note.end, false, note.pitch, 0});
   }

@@ -165,6 +165,14 @@ class TrainingData : public BatchSource {
     std::vector<int> tokens;
   };
 
+  static std::size_t ids_of(const Piece& piece) {
+    try {
+      return PerformanceVocabulary::encode(piece.notes).size();
+    } catch (const InputError& error) {  // knows the note, not the pair
+      throw InputError("pair " + piece.id + ": " + error.what());
+    }
+  }
+
   Piece make_piece(Pair pair, const std::function<Recording(const Recording&)>& prepare) const {
     Piece piece;
     piece.id = pair.info.id;
@@ -181,7 +189,7 @@ class TrainingData : public BatchSource {
       frames = static_cast<std::int64_t>(pair.info.seconds * music_rate_hz);
       double seconds = window_seconds(config_.model);
       if (of_excerpts()) {  // how long one lasts in the mean
-        const auto ids = static_cast<double>(PerformanceVocabulary::encode(piece.notes).size());
+        const auto ids = static_cast<double>(ids_of(piece));
         frames = static_cast<std::int64_t>(end_of(piece.notes) * music_rate_hz);
         seconds = end_of(piece.notes) * std::min(1.0, static_cast<double>(config_.model.max_sequence) / ids);
       }
