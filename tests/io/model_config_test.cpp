@@ -177,6 +177,24 @@ TEST_CASE("model and encoder must fit together, and change the defaults") {
                  "300 tokens"));
 }
 
+TEST_CASE("a pose encoder's window fits the memory, with encoder layers or without") {
+  struct Case {
+    int layers, tokens;
+  };
+  for (const Case& pose : {Case{1, 150}, Case{4, 150}, Case{5, 75}, Case{7, 75}, Case{8, 38}, Case{10, 38}})
+    for (const int encoder_layers : {0, 2}) {
+      const auto config = [&](int positions) {
+        return R"({"encoder": "pose", "pose_layers": )" + std::to_string(pose.layers) +
+               R"(, "encoder_layers": )" + std::to_string(encoder_layers) + R"(, "memory_positions": )" +
+               std::to_string(positions) + "}";
+      };
+      CHECK(parse(config(pose.tokens)).memory_positions == pose.tokens);
+      CHECK(contains(fault_of(config(pose.tokens - 1)), std::to_string(pose.layers) +
+                                                            " pose_layers give a window " +
+                                                            std::to_string(pose.tokens) + " tokens"));
+    }
+}
+
 TEST_CASE("what is no JSON object") {
   CHECK(contains(fault_of(""), "is not JSON (at byte"));
   CHECK(contains(fault_of("{"), "is not JSON (at byte"));

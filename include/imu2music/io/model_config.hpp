@@ -97,12 +97,18 @@ constexpr std::int64_t window_tokens(const ModelConfig& config) {
 }
 
 // Throws InputError where the encoder's Er has fewer positions than its motion network has tokens, or a
-// memory cannot hold a window of a temporal encoder.
+// memory cannot hold a window of a temporal or pose encoder.
 inline void check_memory_positions(const ModelConfig& config, const std::string& path) {
   if (config.encoder == "temporal" && config.memory_positions < window_tokens(config))
     throw InputError(path, "memory_positions is " + std::to_string(config.memory_positions),
                      "a window of " + std::to_string(config.window_ms) + " ms gives " +
                          std::to_string(window_tokens(config)) + " tokens: use as many or more");
+  // Of 150 frames, which the fifth and the eighth block halve.
+  const int of_keypoints = config.pose_layers < 5 ? 150 : config.pose_layers < 8 ? 75 : 38;
+  if (config.encoder == "pose" && config.memory_positions < of_keypoints)
+    throw InputError(path, "memory_positions is " + std::to_string(config.memory_positions),
+                     std::to_string(config.pose_layers) + " pose_layers give a window " +
+                         std::to_string(of_keypoints) + " tokens: use as many or more");
   const int tokens = config.encoder == "conv" || config.encoder == "frequency" ? 27
                      : config.encoder == "fully_connected"                     ? 9
                      : config.encoder == "conv_transformer"                    ? config.rows * 150
