@@ -1,5 +1,6 @@
 // Reads a recording of any form that is known, told by its content; names of files decide nothing but which
-// sensor a file of Sensor Logger or Xsens belongs to.
+// sensor a file of Sensor Logger or Xsens belongs to, and that a folder holds OpenPose's frames or RepoVizz's
+// signals.
 //
 //   folder   Sensor Logger, phyphox, Xsens trackers, OpenPose's frames; otherwise RepoVizz
 //   file     Myo JSON; Xsens; Myo, wand and Android tables; Kinect skeletons; phyphox; any table whose
