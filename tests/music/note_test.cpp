@@ -42,6 +42,15 @@ TEST_CASE("notes on a grid: rounded, ordered, one sounding note a pitch") {
   }
 }
 
+TEST_CASE("notes up to an end: cut there, one sounding note a pitch, times in whole microseconds") {
+  const std::vector<Note> notes{
+      {60, 64, 0, 2}, {60, 70, 1.0000004, 9}, {64, 80, 2.5, 9}, {62, 90, 3, 4}, {67, 90, 1, 1.5}};
+  CHECK(notes_until(notes, 3) ==
+        std::vector<Note>{{60, 64, 0, 1}, {60, 70, 1, 3}, {67, 90, 1, 1.5}, {64, 80, 2.5, 3}});
+  CHECK(notes_until(notes, std::numeric_limits<double>::infinity()).size() == 5);
+  CHECK(notes_until({}, 3).empty());
+}
+
 TEST_CASE("notes that no device can play are refused") {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN();
   constexpr double infinity = std::numeric_limits<double>::infinity();

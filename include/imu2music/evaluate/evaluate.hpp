@@ -79,17 +79,9 @@ std::vector<Note> notes_begun(std::span<const int> ids, double seconds) {
   }
   std::vector<Note> kept;
   const std::span<const Note> notes = state.decoder().finish();
-  for (std::size_t i = 0; i < notes.size(); ++i) {
-    if (continued[i] || notes[i].start >= seconds) continue;
-    kept.push_back(notes[i]);
-    kept.back().end = std::min(kept.back().end, seconds);
-  }
-  constexpr double microseconds = 1e6;
-  std::vector<Note> result;
-  for (const GridNote& note : notes_on_grid(kept, microseconds))
-    result.push_back({note.pitch, note.velocity, static_cast<double>(note.start) / microseconds,
-                      static_cast<double>(note.end) / microseconds});
-  return result;
+  for (std::size_t i = 0; i < notes.size(); ++i)
+    if (!continued[i]) kept.push_back(notes[i]);
+  return notes_until(kept, seconds);
 }
 
 // Which of `count` windows a recording, given by how many each has, stand for all: as many of each recording

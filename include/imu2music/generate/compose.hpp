@@ -155,8 +155,6 @@ inline Composition empty_composition(const MotionInputs& motion, const Part& par
   return composition;
 }
 
-constexpr double microseconds = 1e6;  // a second
-
 // Windows that know nothing of each other.
 template <class T>
 Composition compose_apart(Session<T>& session, const MotionInputs& motion, const ComposeOptions& options) {
@@ -275,18 +273,10 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
     }
     const auto notes_before = static_cast<std::int64_t>(composition.notes.size());
     composed.start_s = motion.time_s(first + w * window);
-    const double end_s = end_of_window(w);
-    std::vector<Note> kept;
-    for (Note note : finished.notes) {
-      if (note.start >= end_s) continue;
-      note.end = std::min(note.end, end_s);
-      kept.push_back(note);
-    }
-    // One sounding note a pitch: the model may strike a pitch again before it has let it go.
-    for (const GridNote& note : notes_on_grid(kept, microseconds))
-      composition.notes.push_back({note.pitch, note.velocity,
-                                   offset_of(w) + static_cast<double>(note.start) / microseconds,
-                                   offset_of(w) + static_cast<double>(note.end) / microseconds});
+    // The model may strike a pitch again before it has let it go.
+    for (const Note& note : notes_until(finished.notes, end_of_window(w)))
+      composition.notes.push_back(
+          {note.pitch, note.velocity, offset_of(w) + note.start, offset_of(w) + note.end});
     composed.notes = static_cast<std::int64_t>(composition.notes.size()) - notes_before;
     composition.windows.push_back(std::move(composed));
     if (options.on_window) options.on_window(w + 1, windows);
@@ -517,19 +507,12 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
     note.end = composition.duration_s;
     ended.push_back(note);
   }
-  std::vector<Note> kept;
-  for (Note note : ended) {
-    if (note.start >= composition.duration_s) continue;
-    note.end = std::min(note.end, composition.duration_s);
-    kept.push_back(note);
-  }
-  std::sort(kept.begin(), kept.end(), [](const Note& x, const Note& y) {
+  std::sort(ended.begin(), ended.end(), [](const Note& x, const Note& y) {
     return std::tie(x.start, x.pitch) < std::tie(y.start, y.pitch);
   });
-  for (const GridNote& note : notes_on_grid(kept, microseconds)) {
-    composition.notes.push_back({note.pitch, note.velocity, static_cast<double>(note.start) / microseconds,
-                                 static_cast<double>(note.end) / microseconds});
-    const auto home = std::upper_bound(ends_s.begin(), ends_s.end() - 1, composition.notes.back().start);
+  composition.notes = notes_until(ended, composition.duration_s);
+  for (const Note& note : composition.notes) {
+    const auto home = std::upper_bound(ends_s.begin(), ends_s.end() - 1, note.start);
     ++composition.windows[static_cast<std::size_t>(home - ends_s.begin())].notes;
   }
   return composition;

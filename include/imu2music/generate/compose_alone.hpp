@@ -86,15 +86,7 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
     sampler.start(0);
     window = decode_window(session, sampler, most, std::span<const int>(prime), state, tell);
   }
-  std::vector<Note> kept;
-  for (Note note : state.decoder().finish()) {
-    if (note.start >= window_s) continue;
-    note.end = std::min(note.end, window_s);
-    kept.push_back(note);
-  }
-  for (const GridNote& note : notes_on_grid(kept, microseconds))
-    composition.notes.push_back({note.pitch, note.velocity, static_cast<double>(note.start) / microseconds,
-                                 static_cast<double>(note.end) / microseconds});
+  composition.notes = notes_until(state.decoder().finish(), window_s);
   composition.duration_s = options.duration_s > 0 ? options.duration_s : end_of(composition.notes);
   window.notes = static_cast<std::int64_t>(composition.notes.size());
   composition.windows.push_back(std::move(window));

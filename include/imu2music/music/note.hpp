@@ -97,4 +97,22 @@ inline std::vector<GridNote> notes_on_grid(std::span<const Note> notes, double u
   return grid;
 }
 
+// What is heard of these notes up to end_s: those that begin before it, ended there at the latest, one
+// sounding note a pitch, on a grid of microseconds. Ordered by start, then as given.
+inline std::vector<Note> notes_until(std::span<const Note> notes, double end_s) {
+  constexpr double microseconds = 1e6;  // a second
+  std::vector<Note> kept;
+  for (Note note : notes) {
+    if (note.start >= end_s) continue;
+    note.end = std::min(note.end, end_s);
+    kept.push_back(note);
+  }
+  const std::vector<GridNote> grid = notes_on_grid(kept, microseconds);
+  kept.clear();
+  for (const GridNote& note : grid)
+    kept.push_back({note.pitch, note.velocity, static_cast<double>(note.start) / microseconds,
+                    static_cast<double>(note.end) / microseconds});
+  return kept;
+}
+
 }  // namespace imu2music::inline v0
