@@ -65,7 +65,7 @@ struct MusicOptions {
   double hop_s = 0;                 // vocabulary 2: from window to window; 0: a window
   std::vector<Note> prime = {};     // notes that open the music
   std::vector<float> control = {};  // how much of each pitch class from C on, 12 shares; empty: none
-  std::string sensors = {};         // which sensor stands for which: "myo1=left,myo2=right"
+  std::string sensors = {};         // which motion sensor stands for which: "myo1=left,myo2=right"
   int threads = 1;                  // the music is the same for any number
 };
 

@@ -126,6 +126,12 @@ struct Engine::Parts {
     Music music;
     Session<float> session(model, options.threads);
     set_control(session, options);
+    if (is_pose()) {
+      if (!options.sensors.empty())
+        throw InputError(weights, "takes keypoints, which are found by their names",
+                         "leave MusicOptions::sensors empty");
+      music.remarks = recording.notes;
+    }
     const Recording heard = is_pose() ? recording : made_even(recording, options, music.remarks);
     take(compose(session, heard, compose_options(options)), music);
     return music;
@@ -134,6 +140,8 @@ struct Engine::Parts {
   Music continue_music(const MusicOptions& options) const {
     if (const std::string obstacle = composing_alone_obstacle(model.config); !obstacle.empty())
       throw InputError(weights, obstacle, "music without motion needs weights of a music_transformer");
+    if (!options.sensors.empty())
+      throw InputError(weights, "writes music without motion", "leave MusicOptions::sensors empty");
     Music music;
     Session<float> session(model, options.threads);
     set_control(session, options);

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "../imu/openpose_folder.hpp"
 #include "imu2music/generate/compose.hpp"
 #include "imu2music/imu/read_recording.hpp"
 #include "imu2music/imu/repovizz_writer.hpp"
@@ -324,6 +326,16 @@ TEST_CASE("weights without motion write, keypoints go in by the encoder's own sh
   std::vector<float> frames(84 * 50);
   for (std::size_t i = 0; i < frames.size(); ++i) frames[i] = static_cast<float>(i % 84 + (i / 84) % 7);
   CHECK(engine.generate(frames, 0, {.max_tokens = 8}).tokens >= 1);
+  // Options that would have no effect are refused, and what the reader noted is told.
+  CHECK(says(message_of<InputError>([&] { engine.generate(frames, 0, {.sensors = "myo1=a"}); }),
+             {path.c_str(), "keypoints"}));
+  options.sensors = "myo1=a";
+  CHECK(says(message_of<InputError>([&] { writer.continue_music(options); }), {"without motion"}));
+  std::filesystem::create_directories(scratch / "video");
+  test::write_openpose(scratch / "video", 60);
+  const Music seen = engine.generate(scratch / "video", {.max_tokens = 8});
+  REQUIRE(seen.remarks.size() == 1);
+  CHECK(seen.remarks[0].find("30 frames a second") != std::string::npos);
   const auto input = test::random_tensor<float>({1, 2, 8, 42, 1}, 4);
   EngineSession session(engine);
   session.start_from_input(std::as_const(input).values(), std::array<std::int64_t, 5>{1, 2, 8, 42, 1});
