@@ -301,8 +301,8 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
   bool body = false, hands = false;
   std::int64_t several = 0, without = 0, others = 0, anew = 0;
   const double rate = keypoints.front().clock.rate_hz;
-  Followed followed(std::max<std::int64_t>(std::llround(rate), 1));  // a second
-  bool following = false;                                            // someone whose size is known
+  Followed followed(std::llround(std::clamp(rate, 1.0, 1e9)));  // a second
+  bool following = false;                                       // someone whose size is known
   for (const Frame& frame : frames) {
     const std::string path = join_path(folder, frame.file);
     Handler handler(path);
