@@ -106,6 +106,12 @@ TEST_CASE("reading: repeated notes are matched first in, first out, for each cha
   CHECK(file.tracks[0].note_channels == std::vector<std::uint8_t>{0, 0, 1});
 }
 
+TEST_CASE("reading: percussion is a channel of its own") {
+  MidiFile file = read_track("00 99 24 40  00 90 3c 40  64 89 24 00  00 80 3c 00");
+  CHECK(same(file.all_notes(), {{36, 64, 0, 0.5}, {60, 64, 0, 0.5}}));
+  CHECK(same(file.pitched_notes(), {{60, 64, 0, 0.5}}));
+}
+
 TEST_CASE("reading: notes never ended end with their track") {
   MidiFile file = read_track("00 90 3c 40  64 3c 41  64 ff 01 00");
   CHECK(same(file.all_notes(), {{60, 64, 0, 1}, {60, 65, 0.5, 1}}));

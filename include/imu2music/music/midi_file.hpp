@@ -75,18 +75,26 @@ struct MidiFile {
   std::size_t tracks_without_end = 0;  // no end-of-track event
 
   // The notes of all tracks by start, then pitch.
-  std::vector<Note> all_notes() const {
-    std::vector<Note> notes;
-    for (const MidiTrack& track : tracks) notes.insert(notes.end(), track.notes.begin(), track.notes.end());
-    std::stable_sort(notes.begin(), notes.end(), [](const Note& a, const Note& b) {
-      return a.start != b.start ? a.start < b.start : a.pitch < b.pitch;
-    });
-    return notes;
-  }
+  std::vector<Note> all_notes() const { return notes_of(true); }
+  // Without percussion, whose pitches are those of no instrument.
+  std::vector<Note> pitched_notes() const { return notes_of(false); }
   double end() const {
     double last = 0;
     for (const MidiTrack& track : tracks) last = std::max(last, track.end);
     return last;
+  }
+
+ private:
+  std::vector<Note> notes_of(bool with_percussion) const {
+    constexpr std::uint8_t percussion = 9;
+    std::vector<Note> notes;
+    for (const MidiTrack& track : tracks)
+      for (std::size_t i = 0; i < track.notes.size(); ++i)
+        if (with_percussion || track.note_channels[i] != percussion) notes.push_back(track.notes[i]);
+    std::stable_sort(notes.begin(), notes.end(), [](const Note& a, const Note& b) {
+      return a.start != b.start ? a.start < b.start : a.pitch < b.pitch;
+    });
+    return notes;
   }
 };
 

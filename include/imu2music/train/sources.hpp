@@ -560,19 +560,13 @@ inline std::vector<Note> read_music(const std::string& path, std::vector<std::st
     return std::move(table.notes);
   }
   const MidiFile midi = read_midi_file(path);
-  std::vector<Note> notes;
+  std::vector<Note> notes = midi.pitched_notes();
   std::size_t percussion = 0;
-  for (const MidiTrack& track : midi.tracks)
-    for (std::size_t i = 0; i < track.notes.size(); ++i) {
-      if (track.note_channels[i] == 9)
-        ++percussion;
-      else
-        notes.push_back(track.notes[i]);
-    }
+  for (const MidiTrack& track : midi.tracks) percussion += track.notes.size();
+  percussion -= notes.size();
   if (percussion > 0) remarks.push_back("left out: percussion, " + std::to_string(percussion) + " notes");
   if (midi.pitch_bends > 0)
     remarks.push_back(std::to_string(midi.pitch_bends) + " pitch bends were passed over");
-  sort_notes(notes);
   return notes;
 }
 
