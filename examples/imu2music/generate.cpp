@@ -119,10 +119,9 @@ std::string ranked_path(const std::string& path, std::int64_t rank) {
 // The notes that the music begins with.
 std::vector<Note> read_prime(const std::string& path) {
   if (path.empty()) return {};
-  std::vector<Note> notes = read_midi_file(path).all_notes();
-  if (EventVocabulary1::encode(notes).empty())
-    throw InputError(path, "holds no note from A0 to C8",
-                     "music begins with notes of the pitches 21 to 108, or without --prime");
+  std::vector<Note> notes = read_midi_file(path).pitched_notes();
+  if (notes.empty())
+    throw InputError(path, "holds no note but percussion", "music begins with notes, or without --prime");
   return notes;
 }
 
@@ -181,10 +180,11 @@ std::string picture(const Recording& recording, const Composition& music, const 
 void check_alone(const GenerateOptions& options, const ModelConfig& config) {
   if (!options.recording.empty())
     throw InputError(options.weights, "writes music without motion", "leave the recording out");
-  if (options.start_s != 0 || options.hop_s != 0 || options.batch != 0 ||
-      !options.recording_options.sensors.empty())
+  const RecordingOptions& recording = options.recording_options;
+  if (options.start_s != 0 || options.hop_s != 0 || options.batch != 0 || !recording.sensors.empty() ||
+      !recording.units.empty() || recording.rate_hz != 0)
     throw InputError(options.weights, "writes music without motion",
-                     "leave --start, --hop, --batch and --sensors out");
+                     "leave --start, --hop, --batch, --sensors, --units and --rate out");
   if (config.vocabulary == PerformanceVocabulary::size && options.prime.empty())
     throw InputError(options.weights, "goes on from music that it is given", "name a MIDI file with --prime");
 }
@@ -212,7 +212,9 @@ void run_generate(const GenerateOptions& options) {
   const Tensor<float> control = options.control.empty() ? Tensor<float>() : parse_control(options.control);
   check_outputs(outputs, {options.weights, options.recording, options.prime});
   if (!options.wav.empty()) find_soundfont("");
-  std::vector<Note> prime = read_prime(options.prime);
+  ComposeOptions compose_options;
+  compose_options.prime = read_prime(options.prime);
+  compose_options.prime_source = options.prime;
   Model<float> model = load_model<float>(options.weights, options.precision);
   to_device(model, options.device, options.precision);
   const bool alone = model.config.model == "music_transformer";
@@ -224,6 +226,7 @@ void run_generate(const GenerateOptions& options) {
   if (alone) check_alone(options, model.config);
   if (!alone && options.recording.empty())
     throw InputError(options.weights, "writes music for motion", "name a RECORDING");
+  if (model.config.vocabulary != PerformanceVocabulary::size) check_prime(compose_options);
   if (control.defined() && !model.config.control)
     throw InputError(options.weights, "takes no control",
                      "leave --control out, or use weights whose config has \"control\": true");
@@ -243,11 +246,9 @@ void run_generate(const GenerateOptions& options) {
                 "filled to its end\n",
         options.weights.c_str());
 
-  ComposeOptions compose_options;
   compose_options.sampler = sampler_options(options);
   if (options.beam > 0) compose_options.beam = beam;
   compose_options.hop_s = options.hop_s;
-  compose_options.prime = std::move(prime);
   constexpr int usual_batch = 8;
   compose_options.batch =
       options.batch > 0 ? options.batch : std::clamp(thread_count(options.common), usual_batch, 1024);

@@ -118,6 +118,11 @@ TEST_CASE("vocabularies with a beginning of their own need no notes; the others 
     const Model<float> model = model_of(vocabulary);
     Session<float> session(model);
     CHECK(compose_alone(session, options).windows[0].primed_events == 0);
+    ComposeOptions low;
+    low.prime = {{12, 64, 0, 1}};
+    CHECK_THROWS_WITH_AS(
+        compose_alone(session, low),
+        "the notes to begin with cannot be used: none lies between A0 and C8, pitches 21 to 108", InputError);
   }
   const Model<float> model = model_of(390, 8);
   Session<float> session(model);
@@ -128,6 +133,10 @@ TEST_CASE("vocabularies with a beginning of their own need no notes; the others 
   CHECK_THROWS_WITH_AS(compose_alone(session, options),
                        "the notes to begin with are 10 ids; fewer than 8 leave room for the music",
                        InputError);
+  options.prime_source = "beginning.mid";
+  CHECK_THROWS_WITH_AS(
+      compose_alone(session, options),
+      "beginning.mid: the notes to begin with are 10 ids; fewer than 8 leave room for the music", InputError);
   options.start_s = 1;
   CHECK_THROWS_AS(compose_alone(session, options), InputError);
   const Model<float> other = init_model<float>(

@@ -151,6 +151,51 @@ TEST_CASE("decoding options out of range, or that do not go together, are refuse
   CHECK(!std::filesystem::exists(scratch / "x.mid"));
 }
 
+TEST_CASE("without motion any pitch may begin, percussion may not, and options of motion are refused") {
+  test::ScratchFolder scratch;
+  test::write_file(
+      scratch / "alone.json",
+      R"({"model":"music_transformer","d_model":32,"heads":2,"decoder_layers":1,"max_sequence":48})");
+  const std::string weights = scratch / "alone.safetensors";
+  REQUIRE(program("init " + quoted(scratch / "alone.json") + " -o " + quoted(weights)).status == 0);
+  const std::string base =
+      "generate --weights " + quoted(weights) + " -o " + quoted(scratch / "x.mid") + " --json --prime ";
+  imu2music::write_midi_file(scratch / "low.mid", std::vector<imu2music::Note>{{12, 64, 0, 1}}, {});
+  const auto low = program(base + quoted(scratch / "low.mid"));
+  INFO(low.error);
+  REQUIRE(low.status == 0);
+  CHECK(imu2music::read_midi_file(scratch / "x.mid").all_notes().at(0).pitch == 12);
+  std::filesystem::remove(scratch / "x.mid");
+
+  using namespace std::string_literals;
+  const auto file = [&](const std::string& name, const std::string& events) {
+    const std::string track = events + "\0\xff\x2f\0"s;
+    test::write_file(scratch / name,
+                     "MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk\0\0\0"s + static_cast<char>(track.size()) + track);
+  };
+  const std::string drum = "\0\x99\x24\x40\x60\x89\x24\0"s;
+  file("drums.mid", drum);
+  file("both.mid", drum + "\0\x90\x3c\x40\x60\x80\x3c\0"s);
+  test::check_refused(program(base + quoted(scratch / "drums.mid")), {"drums.mid", "percussion"});
+  const auto both = program(base + quoted(scratch / "both.mid"));
+  INFO(both.error);
+  REQUIRE(both.status == 0);
+  for (const imu2music::Note& note : imu2music::read_midi_file(scratch / "x.mid").all_notes())
+    CHECK(note.start >= 0.4);
+  std::filesystem::remove(scratch / "x.mid");
+
+  const std::string primed = base + quoted(scratch / "low.mid");
+  for (const char* option : {" --units acceleration=g", " --rate 50", " --sensors myo1=a", " --start 1"})
+    test::check_refused(program(primed + option), {weights, "--units", "--rate"});
+  std::vector<imu2music::Note> many;
+  for (int i = 0; i < 40; ++i) many.push_back({60 + i % 5, 64, 0.25 * i, 0.25 * i + 0.2});
+  imu2music::write_midi_file(scratch / "many.mid", many, {});
+  const auto refused = program(base + quoted(scratch / "many.mid"));
+  CHECK(refused.status == 2);
+  CHECK(refused.error.find("many.mid: the notes to begin with are ") != std::string::npos);
+  CHECK(!std::filesystem::exists(scratch / "x.mid"));
+}
+
 TEST_CASE("weights of a temporal encoder and vocabulary 2 make music of one sensor, or of another") {
   test::ScratchFolder scratch;
   const std::string recording = test::simulated_recording(scratch), weights = scratch / "own.safetensors";

@@ -1,10 +1,11 @@
 // Music for a recording: window after window of motion, on one timeline.
 //
-// A window is 6 s for the encoders of armbands and the config's window_ms for a temporal encoder. Each id is
-// drawn by the sampler (generate/sampler.hpp) or, with `beam`, the window is a sequence that a beam search
-// finds (generate/beam.hpp), over what the grammar allows (generate/event_grammar.hpp). Each window draws
-// from its own random stream, (seed, window). A pitch struck again ends the note before it; music after the
-// recording's end is left out.
+// A window is 6 s for the encoders of armbands and of keypoints, and the config's window_ms for a temporal
+// encoder; of armbands the last one is completed by holding the last frame, of the others it is as short as
+// the recording leaves it. Each id is drawn by the sampler (generate/sampler.hpp) or, with `beam`, the window
+// is a sequence that a beam search finds (generate/beam.hpp), over what the grammar allows
+// (generate/event_grammar.hpp). Each window draws from its own random stream, (seed, window). A pitch struck
+// again ends the note before it; music after the recording's end is left out.
 //
 // On a GPU windows are decoded one after another, many tokens a launch (generate/device_windows.hpp), where
 // the model and the options allow it: no control, no beam, no weights in int8, no LSTM.
@@ -83,6 +84,7 @@ struct ComposeOptions {
   // Notes that open the first window: its first events are theirs, as far as they fit, and the model goes on
   // from there. Vocabulary 1 leaves out the silence before the first of them.
   std::vector<Note> prime = {};
+  std::string prime_source = {};  // the file that they come from, for messages
   // Windows decoded side by side, each weight being read once for all; 1 to 1024. They share the session's
   // threads, and each has caches of its own.
   std::int64_t batch = 1;
@@ -103,6 +105,18 @@ inline void check_beam(const ComposeOptions& options) {
   if (options.beam_rank < 1 || options.beam_rank > options.beam->width)
     throw InputError("rank " + std::to_string(options.beam_rank) + " of a beam " +
                      std::to_string(options.beam->width) + " wide cannot be given; use 1 to its width");
+}
+
+// "FILE: the notes to begin with", for messages.
+inline std::string name_of_prime(const ComposeOptions& options) {
+  return (options.prime_source.empty() ? "" : options.prime_source + ": ") + "the notes to begin with";
+}
+
+// Throws InputError where there are notes to begin with and vocabularies 1 and 2 can write none of them.
+inline void check_prime(const ComposeOptions& options) {
+  if (EventVocabulary1::encode(options.prime).empty() && !options.prime.empty())
+    throw InputError(name_of_prime(options) +
+                     " cannot be used: none lies between A0 and C8, pitches 21 to 108");
 }
 
 // Why weights of this config cannot compose for a recording; empty where they can.
@@ -532,9 +546,7 @@ Composition compose(Session<T>& session, const Recording& recording, const Compo
     throw InputError("a batch of " + std::to_string(options.batch) +
                      " windows cannot be decoded; use 1 to 1024");
   check_beam(options);
-  if (EventVocabulary1::encode(options.prime).empty() && !options.prime.empty())
-    throw InputError(
-        "the notes to begin with cannot be used: none lies between A0 and C8, pitches 21 to 108");
+  check_prime(options);
   const MotionInputs motion(recording, config);
   return config.vocabulary == EventVocabulary2::size
              ? compose_detail::compose_joined(session, motion, options)

@@ -4,12 +4,14 @@
 // included, or less where the model ends it or duration_s is reached. Ids are drawn or searched as for a
 // recording (generate/compose.hpp), by what the grammar allows.
 //
-//   243 and 332 ids  begin with SOS, so ComposeOptions::prime may be empty
+//   243 and 332 ids  begin with SOS, so ComposeOptions::prime may be empty; pitches outside 21 to 108 are
+//   left
+//                    out, and one at least must be inside
 //   390 ids          have nothing to begin with: prime must hold a note (music/performance_vocabulary.hpp)
 //
 // Of ComposeOptions everything is used but start_s, hop_s, batch and on_window. Errors: InputError for a
-// beginning that is missing or leaves no id to write, or an option out of range; Error where
-// composing_alone_obstacle() finds one.
+// beginning that is missing, cannot be written or leaves no id to write, or an option out of range; Error
+// where composing_alone_obstacle() finds one.
 #pragma once
 
 #include <algorithm>
@@ -46,7 +48,7 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
     throw InputError("weights of " + std::to_string(Vocabulary::size) +
                      " ids go on from music that they are given; give notes to begin with");
   if (static_cast<std::int64_t>(prime.size()) >= most)
-    throw InputError("the notes to begin with are " + std::to_string(prime.size()) + " ids; fewer than " +
+    throw InputError(name_of_prime(options) + " are " + std::to_string(prime.size()) + " ids; fewer than " +
                      std::to_string(most) + " leave room for the music");
   const double window_s =
       options.duration_s > 0 ? options.duration_s : std::numeric_limits<double>::infinity();
@@ -108,6 +110,7 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
     throw InputError("music of " + number_text(options.duration_s) + " s cannot be written; use more than 0");
   if (config.vocabulary == PerformanceVocabulary::size)
     return compose_detail::compose_alone<PerformanceVocabulary>(session, options);
+  check_prime(options);
   return config.vocabulary == EventVocabulary2::size
              ? compose_detail::compose_alone<EventVocabulary2>(session, options)
              : compose_detail::compose_alone<EventVocabulary1>(session, options);
