@@ -156,7 +156,7 @@ class TrainingCheck {
       const double own = norm(wanted), distance = std::sqrt(squares);
       row.max_rel_error = own > 0 ? distance / own : distance;
       row.passed = distance <= (exact      ? 1e-6 * own + 1e-9 * largest
-                                : rounded_ ? 2e-2 * own + 2e-2 * largest
+                                : rounded_ ? 2e-2 * own + 1e-3 * largest
                                            : 1e-2 * own + 1e-6 * largest);
       if (!row.passed)
         row.note = "norm " + std::to_string(own) + ", of the difference " + std::to_string(distance);

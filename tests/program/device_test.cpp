@@ -19,9 +19,9 @@ test::CommandResult on_device(const std::string& arguments) {
 }  // namespace
 
 TEST_CASE("verify on the device: reference checkpoints, and tokens drawn as on the CPU") {
-  for (const std::string name :
-       {"imu-conv-d32", "imu-fc-d32", "imu-convtransformer-d16", "imu-lstm-d32", "foley-body25-d32",
-        "foley-hands-d16", "foley-no-control-d16", "foley-control-d16", "music-transformer-d32"}) {
+  for (const std::string name : {"imu-conv-d32", "imu-conv-d128", "imu-fc-d32", "imu-convtransformer-d16",
+                                 "imu-lstm-d32", "foley-body25-d32", "foley-hands-d16",
+                                 "foley-no-control-d16", "foley-control-d16", "music-transformer-d32"}) {
     const std::string folder = test::shared_file("golden/" + name);
     if (folder.empty()) return;
     INFO(name);
@@ -39,17 +39,38 @@ TEST_CASE("verify on the device: reference checkpoints, and tokens drawn as on t
   }
 }
 
-TEST_CASE("verify --train on the device: gradients and three steps of reference checkpoints") {
-  for (const std::string name : {"imu-fc-d32", "music-transformer-d32"}) {
+TEST_CASE("verify --train on the device: gradients and three steps of reference checkpoints, rounded too") {
+  const auto check = [](const std::string& name, const std::string& precision) {
     const std::string folder = test::shared_file("golden/" + name);
     if (folder.empty()) return;
-    INFO(name);
-    const test::CommandResult result = on_device("verify --train " + quoted(folder + "/checkpoint.pth.tar") +
-                                                 " " + quoted(folder + "/expected.safetensors") + " --json");
+    INFO(name << ", " << precision);
+    const test::CommandResult result =
+        on_device("verify --train " + quoted(folder + "/checkpoint.pth.tar") + " " +
+                  quoted(folder + "/expected.safetensors") + " --json --precision " + precision);
     INFO(result.error);
     CHECK(result.status == 0);
     CHECK(nlohmann::json::parse(result.output)["passed"] == true);
-  }
+  };
+  check("imu-fc-d32", "float");
+  check("music-transformer-d32", "float");
+  check("imu-conv-d128", "bfloat16");  // heads as wide as tensor cores want them
+}
+
+TEST_CASE("verify on the device with products in bfloat16: near the reference, and not without a device") {
+  const std::string folder = test::shared_file("golden/imu-conv-d128");
+  if (folder.empty()) return;
+  const std::string verify = "verify " + quoted(folder + "/checkpoint.pth.tar") + " " +
+                             quoted(folder + "/expected.safetensors") + " --json --precision ";
+  const test::CommandResult there = on_device(verify + "bfloat16");
+  INFO(there.error);
+  CHECK(there.status == 0);
+  const auto report = nlohmann::json::parse(there.output);
+  CHECK(report["passed"] == true);
+  for (const auto& row : report["rows"])
+    if (row["name"] == "logits_eval") CHECK(row["max_abs_error"] > 1e-3);  // attention did round
+  const test::CommandResult here = test::program(verify + "bfloat16");
+  CHECK(here.status == 2);
+  CHECK(here.error.find("use --device cuda") != std::string::npos);
 }
 
 TEST_CASE("generate on the device gives the CPU's music") {
