@@ -53,6 +53,7 @@ TEST_CASE("what is unknown, twice or out of range is named with what would be ri
         "run.json: dropout is 1; a number from 0 to 0.95 is right");
   CHECK(refusal(R"({"training": {"dropout": -1e-3}})") ==
         "run.json: dropout is -1e-3; a number from 0 to 0.95 is right");
+  CHECK(refusal(R"({"training": {"eps": 0}})") == "run.json: eps is 0; a number from 1e-20 to 1 is right");
   CHECK(refusal(R"({"training": {"gain": "much"}})") ==
         "run.json: gain is 'much'; a number from 0 to 0.9 is right");
   CHECK(refusal(R"({"training": {"gain": {"x": [1]}}})") ==

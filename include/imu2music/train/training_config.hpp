@@ -8,7 +8,7 @@
 //   steps, batch, accumulate    optimizer steps; windows a batch; batches whose gradients make one step
 //   optimizer                   "adam" (weight_decay is an L2 term) or "adamw" (decoupled from the gradient)
 //   learning_rate, schedule, warmup_steps, last_learning_rate    train/schedule.hpp
-//   beta1, beta2, eps, weight_decay    of the optimizer
+//   beta1, beta2, eps, weight_decay    of the optimizer; eps above 0, or parameters without gradients get 0/0
 //   clip_norm                   the gradients' norm is brought down to it; 0: never
 //   label_smoothing, dropout, encoder_dropout    shares in 0..1; the two places: autograd/mode.hpp
 //   validate_every, checkpoint_every, log_every    steps
@@ -93,7 +93,7 @@ constexpr std::array numbers = {
     NumberField{"last_learning_rate", &TrainingConfig::last_learning_rate, 0, 10},
     NumberField{"beta1", &TrainingConfig::beta1, 0, 0.999999},
     NumberField{"beta2", &TrainingConfig::beta2, 0, 0.999999999},
-    NumberField{"eps", &TrainingConfig::eps, 0, 1},
+    NumberField{"eps", &TrainingConfig::eps, 1e-20, 1},
     NumberField{"weight_decay", &TrainingConfig::weight_decay, 0, 10},
     NumberField{"clip_norm", &TrainingConfig::clip_norm, 0, 1e9},
     NumberField{"label_smoothing", &TrainingConfig::label_smoothing, 0, 0.99},
