@@ -1,7 +1,6 @@
 // train: weights from a data set.
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -88,8 +87,8 @@ void run_train(const TrainOptions& options) {
 
   std::signal(SIGINT, &ask_to_stop);
   std::signal(SIGTERM, &ask_to_stop);
-  TrainerOptions trainer_options{options.folder, thread_count(options.common), options.resume, {}, {},
-                                 options.device};
+  TrainerOptions trainer_options{
+      options.folder, thread_count(options.common), options.resume, {}, {}, options.device, options.sensors};
   trainer_options.stop = [] { return interrupted != 0; };
   trainer_options.on_report = [&](const TrainingReport& report) {
     if (options.common.json) return;
@@ -120,7 +119,6 @@ void run_train(const TrainOptions& options) {
   }
   const TrainingOutcome outcome = trainer.run();
   const bool validated = std::isfinite(outcome.progress.best_nll);
-  const std::string best = (std::filesystem::path(options.folder) / "best.safetensors").string();
   if (options.common.json) {
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     for (const TransferredTensor& row : transferred) {
@@ -143,7 +141,7 @@ void run_train(const TrainOptions& options) {
          {"validation_pairs", data.validation_pairs()},
          {"left_out", data.left_out()},
          {"transferred", rows},
-         {"weights", best}});
+         {"weights", outcome.weights}});
     return;
   }
   std::string text =
@@ -151,7 +149,7 @@ void run_train(const TrainOptions& options) {
       : outcome.out_of_patience
           ? "no better validation for long: ended after step " + std::to_string(outcome.progress.step)
           : "done";
-  text += " in " + clock_text(outcome.progress.seconds) + "; " + best;
+  text += " in " + clock_text(outcome.progress.seconds) + "; " + outcome.weights;
   if (validated)
     text += ": validation NLL " + text_of(outcome.progress.best_nll, 4) + " at step " +
             std::to_string(outcome.progress.best_step);

@@ -125,7 +125,6 @@ TEST_CASE("a run killed again and again has the losses of the run that was not")
   double life = 0.002;
   for (int attempt = 0; attempt < 80 && status != 0; ++attempt, life *= 1.15) {
     const bool begun = fs::exists(run + "/state.safetensors");
-    if (!begun) fs::remove_all(run);
     status =
         test::run_command("timeout -s KILL " + std::to_string(life) + " " +
                           train(run, (begun ? "--resume" : "") +
@@ -154,6 +153,8 @@ TEST_CASE("an interrupt ends a run with a checkpoint; a full disk leaves the one
   INFO(stopped.error);
   CHECK(stopped.status == 124);  // timeout's own, the program having ended
   CHECK(stopped.output.find("stopped after step") != std::string::npos);
+  CHECK(stopped.output.find(run + "/last.safetensors") != std::string::npos);  // the best is yet to come
+  CHECK_FALSE(fs::exists(run + "/best.safetensors"));
   REQUIRE(fs::exists(run + "/state.safetensors"));
   const std::string state = test::read_file(run + "/state.safetensors");
 

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <vector>
@@ -107,6 +109,7 @@ TEST_CASE("a run writes its weights, its log and its state, and learns") {
   const TrainingOutcome outcome = Trainer(model, config, data, options).run();
   CHECK(outcome.progress.step == 12);
   CHECK_FALSE(outcome.stopped);
+  CHECK(outcome.weights == scratch / "run/best.safetensors");
   CHECK(std::isfinite(outcome.progress.best_nll));
   CHECK(reports.size() == 12 + 3);
   CHECK(reports.back().validation);
@@ -147,6 +150,9 @@ TEST_CASE("a run that stopped anywhere goes on with the bits it would have had, 
           Trainer(model, config, data, {folder, 1, false, {}, [&] { return ++steps == stop_after; }}).run();
       CHECK(outcome.stopped);
       CHECK(outcome.progress.step == stop_after);
+      // The first validation is that of step 4.
+      CHECK(outcome.weights == folder + (stop_after < 4 ? "/last.safetensors" : "/best.safetensors"));
+      CHECK(load_model<float>(outcome.weights).config.d_model == 8);
     }
     Model<float> model = init_model<float>(config.model, 99);  // everything comes from the checkpoint
     Trainer(model, config, data, {folder, 3, true, {}, {}}).run();
@@ -173,6 +179,48 @@ TEST_CASE("what was logged after the last checkpoint, or cut off by a kill, is l
   for (const std::string& line : all) CHECK(line.find("\"loss\":0}") == std::string::npos);
 }
 
+TEST_CASE("a run killed before its first checkpoint is resumed from the weights it began with") {
+  test::ScratchFolder scratch;
+  const TrainingConfig config = small_training();
+  const Arithmetic data;
+  {
+    Model<float> model = init_model<float>(config.model, 7);  // not the config's seed: as with --init-from
+    Trainer(model, config, data, {scratch / "whole", 1, false, {}, {}}).run();
+  }
+  for (const bool only_state : {false, true}) {
+    const std::string folder = scratch / (only_state ? "early" : "killed");
+    {
+      Model<float> model = init_model<float>(config.model, 7);
+      Trainer begun(model, config, data, {folder, 1, false, {}, {}});
+      test::write_file(folder + "/log.jsonl", "{\"step\":1,\"loss\":0}\n");
+    }
+    if (only_state) {
+      std::filesystem::remove(folder + "/log.jsonl");
+      std::filesystem::remove(folder + "/config.json");
+    }
+    Model<float> model = init_model<float>(config.model, 99);
+    Trainer again(model, config, data, {folder, 1, true, {}, {}});
+    CHECK(again.progress().step == 0);
+    again.run();
+    for (const char* file : {"/best.safetensors", "/last.safetensors", "/config.json"})
+      CHECK(test::read_file(folder + file) == test::read_file((scratch / "whole") + file));
+    CHECK(lines(folder + "/log.jsonl") == lines(scratch / "whole/log.jsonl"));
+  }
+}
+
+TEST_CASE("a config without a state is a run that has yet to begin, if it is the same config") {
+  test::ScratchFolder scratch;
+  TrainingConfig config = small_training();
+  const std::string folder = scratch / "run";
+  std::filesystem::create_directories(folder);
+  test::write_file(folder + "/config.json", to_json(config));
+  CHECK(refusal(folder, [](TrainingConfig& c, Arithmetic&, TrainerOptions&) {
+          c.batch = 3;
+        }).find(folder + "/config.json: was made with another config: batch is 3 instead of 2") == 0);
+  Model<float> model = init_model<float>(config.model, 1);
+  CHECK(Trainer(model, config, Arithmetic(), {folder, 1, true, {}, {}}).run().progress.step == 12);
+}
+
 TEST_CASE("a number that is not finite ends the run, names step and tensor and keeps the checkpoint") {
   test::ScratchFolder scratch;
   const TrainingConfig config = small_training();
@@ -186,12 +234,91 @@ TEST_CASE("a number that is not finite ends the run, names step and tensor and k
   } catch (const Error& error) {
     message = error.what();
   }
-  CHECK(message.find("[train] step 5: the loss is not finite") == 0);
-  CHECK(message.find("state.safetensors keeps the last good checkpoint") != std::string::npos);
+  CHECK(message == "[train] step 5: a value of the input of batch 2 is not finite, nor is the loss; " +
+                       (scratch / "run/state.safetensors") +
+                       " keeps the last good checkpoint: look at the data");
   data.poisoned = -1;
   Trainer again(model, config, data, {scratch / "run", 1, true, {}, {}});
   CHECK(again.progress().step == 3);
   CHECK(again.run().progress.step == 12);
+}
+
+TEST_CASE("of what is not finite, the first on the way to the loss is named") {
+  struct Spoilt {
+    std::string name;  // of the parameter
+    float value;
+    std::string found;
+  };
+  for (const Spoilt& spoilt : {Spoilt{"Wout.bias", std::numeric_limits<float>::quiet_NaN(), "Wout.bias"},
+                               Spoilt{"imu_net.stem.weight", 3e38f, "the encoded motion of batch 1"},
+                               Spoilt{"Wout.weight", 3e38f, "the logits of batch 1"}}) {
+    INFO(spoilt.name);
+    test::ScratchFolder scratch;
+    const TrainingConfig config = small_training();
+    const Arithmetic data;
+    Model<float> model = init_model<float>(config.model, 1);
+    Trainer trainer(model, config, data, {scratch / "run", 1, false, {}, {}});
+    bool any = false;
+    for (LearntParameter<float>& p : trainer.learner().parameters())
+      if (p.name == spoilt.name) {
+        std::fill_n(p.value.data(), p.value.size(), spoilt.value);
+        any = true;
+      }
+    REQUIRE(any);
+    std::string message;
+    try {
+      trainer.run();
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    CHECK(message.find("[train] step 1: a value of " + spoilt.found + " is not finite, nor is the loss; ") ==
+          0);
+  }
+}
+
+TEST_CASE("what is not finite does not reach a checkpoint, though no loss has met it") {
+  const auto check_kept = [](const std::string& folder, std::int64_t step, const std::string& message) {
+    INFO(message);
+    CHECK(message.find("[train] step " + std::to_string(step) +
+                       ": a value of embedding.weight is not finite; ") == 0);
+    CHECK_FALSE(std::filesystem::exists(folder + "/last.safetensors"));
+    CHECK_FALSE(std::filesystem::exists(folder + "/best.safetensors"));
+    const TensorFile state = read_safetensors(folder + "/state.safetensors");
+    for (const TensorEntry& entry : state.entries()) {
+      if (entry.dtype != Dtype::f32) continue;
+      std::vector<float> values(static_cast<std::size_t>(entry.shape.element_count()));
+      copy_values(entry, values.data());
+      CHECK(std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }));
+    }
+  };
+  const auto run = [](Trainer& trainer) -> std::string {
+    try {
+      trainer.run();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  test::ScratchFolder scratch;
+  const Arithmetic data;
+  TrainingConfig config = small_training();
+  config.checkpoint_every = 1;
+  {
+    // What no batch has met has no gradient: 0 / 0.
+    config.eps = 0, config.weight_decay = 0;
+    Model<float> model = init_model<float>(config.model, 1);
+    Trainer trainer(model, config, data, {scratch / "eps", 1, false, {}, {}});
+    check_kept(scratch / "eps", 1, run(trainer));
+  }
+  config = small_training();
+  config.checkpoint_every = 100;
+  Model<float> model = init_model<float>(config.model, 1);
+  const auto spoil = [&](const TrainingReport& report) {
+    float* padding = model.embedding.weight.value.data() + 19 * 8;  // no loss reads it
+    if (report.step == 4) *padding = std::numeric_limits<float>::infinity();
+  };
+  Trainer trainer(model, config, data, {scratch / "validated", 1, false, spoil, {}});
+  check_kept(scratch / "validated", 4, run(trainer));
 }
 
 TEST_CASE("patience ends a run that gets no better") {
@@ -205,13 +332,22 @@ TEST_CASE("patience ends a run that gets no better") {
   CHECK(outcome.out_of_patience);
   CHECK(outcome.progress.step == 8);
   CHECK(outcome.progress.best_step == 4);
+  // Resumed, it has no patience left.
+  const std::vector<std::string> log = lines(scratch / "run/log.jsonl");
+  const TrainingOutcome again =
+      Trainer(model, config, Arithmetic(), {scratch / "run", 1, true, {}, {}}).run();
+  CHECK(again.out_of_patience);
+  CHECK(again.progress.step == 8);
+  CHECK(again.weights == outcome.weights);
+  CHECK(lines(scratch / "run/log.jsonl") == log);
 }
 
 TEST_CASE("without validation the best weights are the last") {
   test::ScratchFolder scratch;
   const TrainingConfig config = small_training();
   Model<float> model = init_model<float>(config.model, 1);
-  Trainer(model, config, Arithmetic(0), {scratch / "run", 1, false, {}, {}}).run();
+  CHECK(Trainer(model, config, Arithmetic(0), {scratch / "run", 1, false, {}, {}}).run().weights ==
+        scratch / "run/best.safetensors");
   CHECK(test::read_file(scratch / "run/best.safetensors") ==
         test::read_file(scratch / "run/last.safetensors"));
 }
@@ -220,7 +356,9 @@ TEST_CASE("a folder with a run, another config, other data, a damaged state: eac
   test::ScratchFolder scratch;
   const std::string folder = scratch / "run";
   const auto nothing = [](TrainingConfig&, Arithmetic&, TrainerOptions&) {};
-  CHECK(refusal(folder, nothing) != "");  // nothing to resume
+  CHECK(refusal(folder, nothing) == folder +
+                                        "/state.safetensors: is not there: there is no run to resume; "
+                                        "begin one without resuming");
   {
     const TrainingConfig config = small_training();
     Model<float> model = init_model<float>(config.model, 1);
@@ -235,7 +373,17 @@ TEST_CASE("a folder with a run, another config, other data, a damaged state: eac
   CHECK(refusal(folder, [](TrainingConfig&, Arithmetic& d, TrainerOptions&) {
           d.hash = "def";
         }).find("was made with other data") != std::string::npos);
+  CHECK(refusal(folder, [](TrainingConfig&, Arithmetic&, TrainerOptions& o) { o.sensors = "myo1=a"; }) ==
+        folder +
+            "/state.safetensors: was made with other options: sensors is 'myo1=a' instead of not given; "
+            "resume with those of the run, or start a new one");
   const std::string state = test::read_file(folder + "/state.safetensors");
+  std::string elsewhere = state;
+  const std::string device = R"("imu2music.device":")";
+  REQUIRE(elsewhere.find(device + "cpu\"") != std::string::npos);
+  elsewhere.replace(elsewhere.find(device) + device.size(), 3, "gpu");
+  test::write_file(folder + "/state.safetensors", elsewhere);
+  CHECK(refusal(folder, nothing).find("device is 'cpu' instead of 'gpu'") != std::string::npos);
   std::string damaged = state;
   const std::size_t at = damaged.find("first_moment.Wout.bias");
   REQUIRE(at != std::string::npos);

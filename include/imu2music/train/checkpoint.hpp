@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -81,10 +82,11 @@ TensorEntry entry_of(const std::string& name, const Tensor<T>& tensor) {
 constexpr const char* training_metadata_key = "imu2music.training";
 constexpr const char* progress_metadata_key = "imu2music.progress";
 
-// Throws InputError where the file cannot be written; the one before is then still there.
+// `metadata`: what else the file should say. Throws InputError where it cannot be written; the one before is
+// then still there.
 template <class T>
 void save_checkpoint(Learner<T>& learner, const TrainingConfig& config, const TrainingProgress& progress,
-                     const std::string& path) {
+                     const std::string& path, std::map<std::string, std::string> metadata = {}) {
   std::vector<TensorEntry> entries;
   std::vector<Tensor<T>> here;  // what the entries point to
   const auto add = [&](const std::string& name, const Tensor<T>& value) {
@@ -102,9 +104,9 @@ void save_checkpoint(Learner<T>& learner, const TrainingConfig& config, const Tr
     add("first_moment." + p.name, p.first_moment);
     add("second_moment." + p.name, p.second_moment);
   }
-  write_safetensors(path, entries,
-                    {{training_metadata_key, to_json(config)},
-                     {progress_metadata_key, checkpoint_detail::to_text(progress)}});
+  metadata[training_metadata_key] = to_json(config);
+  metadata[progress_metadata_key] = checkpoint_detail::to_text(progress);
+  write_safetensors(path, entries, metadata);
 }
 
 // The config that a checkpoint was made with. Throws InputError where the file is none.

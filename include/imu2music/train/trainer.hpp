@@ -4,19 +4,22 @@
 //   RUN/log.jsonl             one JSON object a line: {"step", "loss", "nll", "learning_rate",
 //   "gradient_norm",
 //                             "tokens", "seconds"} or {"step", "validation_nll", "tokens", "seconds"}
-//   RUN/best.safetensors      the weights with the lowest validation NLL so far; without validation the last
+//   RUN/best.safetensors      the weights with the lowest validation NLL so far, from the first validation
+//   on;
+//                             without validation the last
 //   RUN/last.safetensors      the weights of the last checkpoint
-//   RUN/state.safetensors     all that is needed to go on (train/checkpoint.hpp)
+//   RUN/state.safetensors     all that is needed to go on (train/checkpoint.hpp), from the beginning on
 //
 // NLLs are nats a token, pooled over all tokens that are not padding. A run that was stopped, or killed at
 // any moment, goes on from its last checkpoint and then has, bit for bit, the losses that it would have had:
 // batches, augmentation and dropout are functions of (seed, step), and no sum depends on the number of
 // threads. What the log held beyond the checkpoint is written again.
 //
-// A loss or gradient that is not finite ends the run with an Error that names step and tensor; the last
-// checkpoint stays. Files appear as a whole or not at all.
+// A number that is not finite, in the loss, a gradient or what a checkpoint would hold, ends the run with an
+// Error that names step and tensor; the last checkpoint stays. Files appear as a whole or not at all.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -24,13 +27,17 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "imu2music/core/error.hpp"
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/io/file_bytes.hpp"
+#include "imu2music/io/text.hpp"
 #include "imu2music/train/checkpoint.hpp"
 #include "imu2music/train/learner.hpp"
 #include "imu2music/train/schedule.hpp"
@@ -66,12 +73,14 @@ struct TrainerOptions {
   std::function<void(const TrainingReport&)> on_report = {};
   std::function<bool()> stop = {};  // asked after every step; true ends the run with a checkpoint
   Device device = Device::cpu();
+  std::string sensors = {};  // how the data's sensors were mapped: a resumed run must be told the same
 };
 
 struct TrainingOutcome {
   TrainingProgress progress;
   bool stopped = false;  // by TrainerOptions::stop
   bool out_of_patience = false;
+  std::string weights;  // the file of the best weights: the last ones where nothing was validated yet
 };
 
 class Trainer {
@@ -106,23 +115,30 @@ class Trainer {
     begin_seconds_ = progress_.seconds;
     reported_seconds_ = progress_.seconds;
     TrainingOutcome outcome;
-    while (progress_.step < config_.steps) {
+    outcome.out_of_patience = out_of_patience();  // a run that had ended so is resumed
+    while (progress_.step < config_.steps && !outcome.out_of_patience) {
       step();
       const bool last = progress_.step == config_.steps;
       if (last || progress_.step % config_.validate_every == 0) validate();
-      outcome.out_of_patience = config_.patience > 0 && progress_.worse_validations >= config_.patience;
+      outcome.out_of_patience = out_of_patience();
       outcome.stopped = options_.stop && options_.stop();
       const bool ends = last || outcome.out_of_patience || outcome.stopped;
       if (ends || progress_.step % config_.checkpoint_every == 0) write_checkpoint();
       if (ends) break;
     }
     outcome.progress = progress_;
+    const bool has_best = std::isfinite(progress_.best_nll) || data_.validation_batches() == 0;
+    outcome.weights = file(has_best ? "best.safetensors" : "last.safetensors");
     return outcome;
   }
 
  private:
   std::string file(const char* name) const {
     return (std::filesystem::path(options_.folder) / name).string();
+  }
+
+  bool out_of_patience() const {
+    return config_.patience > 0 && progress_.worse_validations >= config_.patience;
   }
 
   double seconds() const {
@@ -138,26 +154,58 @@ class Trainer {
       throw InputError(options_.folder, "cannot be made: " + error.message(),
                        "choose a folder that can be written");
     progress_.data_hash = data_.data_hash();
+    // Before all else what a run goes on from that is killed early: the weights that it begins with need not
+    // be those of its seed.
+    save_state();
     write_text(file("config.json"), to_json(config_) + "\n");
     write_text(file("log.jsonl"), "");
   }
 
+  // What else a run depends on and a resumed one must be told again, by name.
+  std::map<std::string, std::string> told() const {
+    std::string sensors;  // any bytes, where metadata are UTF-8
+    for (const char& c : options_.sensors) sensors += printable({&c, 1});
+    return {{"device", options_.device.name()}, {"sensors", sensors}};
+  }
+
   void read_state() {
-    const std::string path = file("state.safetensors");
+    const std::string path = file("state.safetensors"), settings = file("config.json");
+    const auto check_config = [&](const std::string& where, const TrainingConfig& before) {
+      if (const std::string changed = differences(config_, before); !changed.empty())
+        throw InputError(where, "was made with another config: " + changed,
+                         "resume with the config of the run, " + settings + ", or start a new run");
+    };
+    if (!std::filesystem::exists(path)) {
+      if (!std::filesystem::exists(settings))
+        throw InputError(path, "is not there: there is no run to resume", "begin one without resuming");
+      check_config(settings, read_training_config(settings));
+      return begin_folder();
+    }
     const TensorFile state = read_safetensors(path);
-    const std::string changed = differences(config_, checkpoint_config(state));
+    check_config(path, checkpoint_config(state));
+    std::string changed;
+    for (const auto& [name, now] : told()) {
+      const auto found = state.metadata.find(told_metadata_key + name);
+      if (found == state.metadata.end() || found->second == now) continue;
+      const auto shown = [](const std::string& text) { return text.empty() ? "not given" : in_quotes(text); };
+      changed +=
+          (changed.empty() ? "" : ", ") + name + " is " + shown(now) + " instead of " + shown(found->second);
+    }
     if (!changed.empty())
-      throw InputError(path, "was made with another config: " + changed,
-                       "resume with the config of the run, " + file("config.json") + ", or start a new run");
+      throw InputError(path, "was made with other options: " + changed,
+                       "resume with those of the run, or start a new one");
     progress_ = load_checkpoint(state, learner_);
     if (progress_.data_hash != data_.data_hash())
       throw InputError(
           path,
           "was made with other data (split hash " + progress_.data_hash + ", now " + data_.data_hash() + ")",
           "resume with the data of the run, or start a new one");
+    // A run may be killed as it begins, before it has written more than its state.
+    if (!std::filesystem::exists(settings)) write_text(settings, to_json(config_) + "\n");
     // What was logged after the checkpoint will be logged again.
-    std::string kept;
-    const std::string log = read_text_file(file("log.jsonl"), std::size_t{1} << 31);
+    std::string kept, log;
+    if (std::filesystem::exists(file("log.jsonl")))
+      log = read_text_file(file("log.jsonl"), std::size_t{1} << 31);
     for (std::size_t begin = 0; begin < log.size();) {
       std::size_t end = log.find('\n', begin);
       if (end == std::string::npos) break;  // cut off by a kill
@@ -206,7 +254,8 @@ class Trainer {
     // While a device computes: the next step's batches.
     if (learner_.context().on_device() && next < config_.steps) prepared_ = batches_of(next);
     const TrainingReadings sums = learner_.read();  // the one wait of a step
-    if (!std::isfinite(sums.loss) || !std::isfinite(sums.gradient_norm)) refuse(next, sums.loss);
+    if (!std::isfinite(sums.loss) || !std::isfinite(sums.gradient_norm))
+      refuse("step " + std::to_string(next), batches, sums.loss);
     progress_.step = next;
     progress_.seconds = seconds();
     tokens_since_report_ += counted;
@@ -224,23 +273,79 @@ class Trainer {
     tell(report);
   }
 
-  [[noreturn]] void refuse(std::int64_t step, double loss) {
-    std::string what = std::isfinite(loss) ? "" : "the loss";
-    for (const LearntParameter<float>& p : learner_.parameters()) {
-      if (!what.empty()) break;
-      const Tensor<float> gradient = on_host(learner_.context(), p.gradient);
-      for (const float value : gradient.values())
-        if (!std::isfinite(value)) {
-          what = "the gradient of " + p.name;
-          break;
-        }
+  bool finite(const Tensor<float>& x) {
+    if (!x.defined()) return true;
+    const Tensor<float> here = on_host(learner_.context(), x);
+    return std::all_of(here.values().begin(), here.values().end(), [](float v) { return std::isfinite(v); });
+  }
+
+  // The first of the model's tensors that is not finite, those that are learnt or the others; empty: none.
+  std::string model_fault(bool learnt) {
+    std::string fault;
+    const auto look = [&]<class Entry>(const std::string& name, Entry& entry) {
+      if constexpr (std::is_same_v<Entry, Parameter<float>>)
+        if (fault.empty() && entry.trainable == learnt && !finite(entry.value)) fault = name;
+    };
+    learner_.model().visit(look);
+    return fault;
+  }
+
+  // The first tensor on the way from the parameters to the gradients that is not finite; empty: none. What
+  // training computed on the way is gone by now, so the way is gone again, without dropout.
+  std::string first_fault(std::span<const TrainingBatch<float>> batches) {
+    std::string fault = model_fault(true);
+    const auto look = [&](const Tensor<float>& x, const char* what, std::size_t batch) {
+      if (fault.empty() && !finite(x))
+        fault = what + (batches.size() > 1 ? " of batch " + std::to_string(batch + 1) : std::string());
+    };
+    for (std::size_t b = 0; b < batches.size(); ++b) {
+      look(batches[b].input, "the input", b);
+      look(batches[b].control, "the control", b);
     }
-    if (what.empty()) what = "the norm of all gradients together";
-    throw Error("[train] step " + std::to_string(step) + ": " + what + " is not finite; " +
-                (std::filesystem::exists(file("state.safetensors"))
-                     ? file("state.safetensors") + " keeps the last good checkpoint"
-                     : "there is no checkpoint yet") +
-                ": lower learning_rate or set clip_norm");
+    // After the inputs: batch norms have met them already.
+    if (fault.empty()) fault = model_fault(false);
+    Model<float>& model = learner_.model();
+    Context& context = learner_.context();
+    for (std::size_t b = 0; b < batches.size() && fault.empty(); ++b) {
+      const TrainingBatch<float>& batch = batches[b];
+      Tensor<float> features, memory;
+      if (batch.input.defined()) {
+        features = model.encode_motion(context, batch.input);
+        memory = model.encode_memory(context, features);
+      }
+      look(features, "the encoded motion", b);
+      look(memory, "the memory", b);
+      look(model.logits(context, memory, batch.tokens, batch.control), "the logits", b);
+    }
+    for (const LearntParameter<float>& p : learner_.parameters())
+      if (fault.empty() && !finite(p.gradient)) fault = "the gradient of " + p.name;
+    return fault;
+  }
+
+  [[noreturn]] void refuse(const std::string& where, std::span<const TrainingBatch<float>> batches,
+                           double loss) {
+    const std::string fault = first_fault(batches);
+    const bool given = fault.starts_with("the input") || fault.starts_with("the control");
+    if (fault.empty()) end(where, std::isfinite(loss) ? "the norm of all gradients together" : "the loss");
+    end(where, "a value of " + fault, std::isfinite(loss) ? "" : ", nor is the loss",
+        given ? "look at the data" : "lower learning_rate or set clip_norm");
+  }
+
+  // What a checkpoint would keep.
+  void check_state() {
+    std::string fault = model_fault(true);
+    if (fault.empty()) fault = model_fault(false);
+    for (const LearntParameter<float>& p : learner_.parameters()) {
+      if (fault.empty() && !finite(p.first_moment)) fault = "the first moment of " + p.name;
+      if (fault.empty() && !finite(p.second_moment)) fault = "the second moment of " + p.name;
+    }
+    if (!fault.empty()) end("step " + std::to_string(progress_.step), "a value of " + fault);
+  }
+
+  [[noreturn]] void end(const std::string& where, const std::string& what, const std::string& also = "",
+                        const std::string& remedy = "lower learning_rate or set clip_norm") const {
+    throw Error("[train] " + where + ": " + what + " is not finite" + also + "; " +
+                file("state.safetensors") + " keeps the last good checkpoint: " + remedy);
   }
 
   void validate() {
@@ -257,6 +362,8 @@ class Trainer {
       const Tensor<float> logits = model.logits(context, memory, batch.tokens, batch.control);
       const CrossEntropySums part =
           cross_entropy_backward(context, logits, batch.targets, model.pad(), 0, 1, none);
+      if (!std::isfinite(part.nll))
+        refuse("validation after step " + std::to_string(progress_.step), {&batch, 1}, part.nll);
       sums.nll += part.nll;
       sums.count += part.count;
     }
@@ -265,9 +372,9 @@ class Trainer {
     report.validation = true;
     report.nll = sums.nll / static_cast<double>(sums.count);
     report.tokens = sums.count;
-    if (!std::isfinite(report.nll)) refuse(progress_.step, report.nll);
     report.best = report.nll < progress_.best_nll;
     if (report.best) {
+      check_state();
       progress_.best_nll = report.nll;
       progress_.best_step = progress_.step;
       progress_.worse_validations = 0;
@@ -282,10 +389,17 @@ class Trainer {
   }
 
   void write_checkpoint() {
+    check_state();
     progress_.seconds = seconds();
     save_weights("last.safetensors");
     if (data_.validation_batches() == 0) save_weights("best.safetensors");
-    save_checkpoint(learner_, config_, progress_, file("state.safetensors"));
+    save_state();
+  }
+
+  void save_state() {
+    std::map<std::string, std::string> more;
+    for (const auto& [name, value] : told()) more[told_metadata_key + name] = value;
+    save_checkpoint(learner_, config_, progress_, file("state.safetensors"), more);
   }
 
   void save_weights(const char* name) {
@@ -325,6 +439,8 @@ class Trainer {
     reported_seconds_ = progress_.seconds;
     if (options_.on_report) options_.on_report(report);
   }
+
+  inline static const std::string told_metadata_key = "imu2music.";
 
   TrainingConfig config_;
   const BatchSource& data_;
