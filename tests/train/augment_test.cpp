@@ -69,7 +69,6 @@ const Augmentation everything = {.transpose_semitones_max = 5,
                                  .rotation_degrees_max = 15,
                                  .gain_max = 0.1,
                                  .noise_deviations = 0.05,
-                                 .time_shift_s_max = 0.5,
                                  .note_jitter_s = 0.02};
 
 }  // namespace
@@ -80,8 +79,6 @@ TEST_CASE("nothing asked for, nothing changed") {
   CHECK(result.motion == some_motion());
   CHECK(result.notes == notes);
   CHECK(result.semitones == 0);
-  Philox random = augmentation_random(1, 2, 3);
-  CHECK(shifted_start({}, 3.5, 6, 20, random) == 3.5);
   CHECK(Augmentation{}.is_none());
   CHECK_FALSE(everything.is_none());
 }
@@ -219,22 +216,6 @@ TEST_CASE("transposition: music alone, all notes alike, within the range") {
       CHECK(note.pitch <= 108);
     }
   }
-}
-
-TEST_CASE("a shifted window stays in its pair") {
-  Augmentation how;
-  how.time_shift_s_max = 2;
-  std::set<double> starts;
-  for (std::uint64_t i = 0; i < 300; ++i) {
-    Philox random = augmentation_random(1, i, 0);
-    const double start = shifted_start(how, 3, 6, 10, random);
-    CHECK(start >= 1);
-    CHECK(start <= 4);
-    starts.insert(start);
-  }
-  CHECK(starts.size() > 100);
-  CHECK(*starts.begin() < 1.3);
-  CHECK(*starts.rbegin() == 4);
 }
 
 TEST_CASE("all of it is a function of seed, step and index") {

@@ -23,13 +23,15 @@ std::string refusal(const std::string& json) {
 
 TEST_CASE("a config comes back from its own JSON") {
   const TrainingConfig config = parse_training_config(
-      R"({"training": {"steps": 7, "schedule": "cosine", "learning_rate": 1e-3, "gain": 0.25, "seed": 0},
-          "model": {"d_model": 64, "heads": 4}})",
+      R"({"training": {"steps": 7, "schedule": "cosine", "learning_rate": 1e-3, "gain": 0.25, "seed": 0,
+                       "transpose_semitones": 3, "transpose_with_motion": true},
+          "model": {"encoder": "temporal", "d_model": 64, "heads": 4}})",
       "run.json");
   CHECK(config.steps == 7);
   CHECK(config.schedule == "cosine");
   CHECK(config.learning_rate == 1e-3);
   CHECK(config.gain == 0.25);
+  CHECK(config.transpose_with_motion);
   CHECK(config.seed == 0);
   CHECK(config.model.d_model == 64);
   CHECK(config.model.feed_forward == 128);
@@ -60,6 +62,12 @@ TEST_CASE("what is unknown, twice or out of range is named with what would be ri
         "run.json: gain is an object; a number from 0 to 0.9 is right");
   CHECK(refusal(R"({"training": {"gain": [0.1]}})") ==
         "run.json: gain is a list; a number from 0 to 0.9 is right");
+  CHECK(refusal(R"({"training": {"transpose_with_motion": 1}})") ==
+        "run.json: transpose_with_motion is 1; true or false is right");
+  CHECK(refusal(R"({"training": {"steps": true}})") ==
+        "run.json: steps is true; a whole number from 1 to 1000000000 is right");
+  CHECK(refusal(R"({"training": {"transpose_semitones": 0.5}})") ==
+        "run.json: transpose_semitones is 0.5; a whole number from 0 to 24 is right");
   CHECK(refusal(R"({"training": {"optimizer": "sgd"}})") ==
         "run.json: the optimizer 'sgd' is not known; there is 'adam', 'adamw'");
   CHECK(refusal(R"({"training": {"schedule": "inverse_square_root"}})") ==
@@ -68,6 +76,19 @@ TEST_CASE("what is unknown, twice or out of range is named with what would be ri
   CHECK(refusal("[1]") ==
         "run.json: is JSON, but no object; a config looks like {\"model\": {…}, \"training\": {…}}");
   CHECK(refusal("{") != "");
+}
+
+TEST_CASE("an augmentation that would do nothing is refused") {
+  for (const std::string encoder : {"conv", "fully_connected", "frequency", "conv_transformer", "pose"})
+    for (const std::string key : {"rotation_degrees", "gain", "noise"}) {
+      const std::string model = R"({"model": {"encoder": ")" + encoder + R"("}, "training": {")" + key;
+      CHECK(refusal(model + R"(": 0.5}})") ==
+            "run.json: " + key + " with the encoder '" + encoder +
+                "'; only what the encoder 'temporal' hears is augmented: leave it out");
+      CHECK(refusal(model + R"(": 0}})").empty());
+    }
+  CHECK(refusal(R"({"training": {"transpose_with_motion": true}})") ==
+        "run.json: transpose_with_motion without transpose_semitones; say by how many semitones at most");
 }
 
 TEST_CASE("differences are named") {

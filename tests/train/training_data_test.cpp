@@ -50,6 +50,9 @@ TrainingConfig training(const std::string& model) {
   return config;
 }
 
+const std::string temporal =
+    R"({"encoder":"temporal","vocabulary":332,"d_model":16,"heads":2,"encoder_layers":0,"decoder_layers":1,
+        "max_sequence":64,"width":8,"blocks":2,"kernel":3,"rate_hz":25,"window_ms":2000})";
 const std::string performance =
     R"({"model":"music_transformer","d_model":16,"heads":2,"decoder_layers":1,"max_sequence":64})";
 
@@ -134,6 +137,61 @@ TEST_CASE("390 ids: a music_transformer learns a piece by heart") {
   }
   CHECK(first > 5.5);  // ln 390 = 5.97
   CHECK(last < 2.5);
+}
+
+TEST_CASE(
+    "an augmentation that these data cannot have is refused; transposition with motion where asked for") {
+  test::ScratchFolder scratch;
+  const auto refusal = [](const Dataset& data, const TrainingConfig& config) -> std::string {
+    try {
+      Split split = data.split("all");
+      split.train = {0};
+      TrainingData(data, split, config);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const Dataset alone = music_alone(scratch, {30});
+  TrainingConfig config = training(temporal);
+  config.transpose_semitones = 5;
+  CHECK(refusal(alone, config).empty());
+  config.gain = 0.1;
+  CHECK(refusal(alone, config) ==
+        alone.folder() +
+            ": is learnt from without motion: rotation_degrees, gain and noise change none; "
+            "leave them out");
+  {
+    DatasetWriter writer(scratch / "moved");
+    writer.add(test::pair("p", "s1", "a", "", 1));
+    writer.commit();
+  }
+  const Dataset moved(scratch / "moved");
+  CHECK(refusal(moved, config) ==
+        moved.folder() +
+            ": has motion, which tells the pitch: transpose_semitones is for music alone; leave "
+            "it out, or set transpose_with_motion where the motion does not tell it");
+  config.transpose_semitones = 0;
+  CHECK(refusal(moved, config).empty());
+  // The pitches that are written, over many windows.
+  const auto pitches = [&](std::int64_t semitones) {
+    config.transpose_semitones = semitones;
+    config.transpose_with_motion = semitones > 0;
+    Split split = moved.split("all");
+    split.train = {0};
+    const TrainingData batches(moved, split, config);
+    std::set<int> result;
+    for (std::int64_t step = 0; step < 100; ++step) {
+      const TrainingBatch<float> batch = batches.training_batch(step);
+      for (const std::int64_t id : batch.tokens.values())
+        if (EventVocabulary2::is_note_on(static_cast<int>(id)))
+          result.insert(EventVocabulary2::pitch(static_cast<int>(id)));
+    }
+    return result;
+  };
+  const std::set<int> plain = pitches(0), transposed = pitches(3);
+  CHECK(*transposed.begin() == *plain.begin() - 3);
+  CHECK(*transposed.rbegin() == *plain.rbegin() + 3);
 }
 
 TEST_CASE("a pose encoder's windows are the keypoints of their place, and it learns from them") {

@@ -15,8 +15,6 @@
 //                        keep every note within 21..108; for music alone, or where transpose_with_motion
 //                        says that the motion does not tell the pitch (the string and the hand's place do,
 //                        so usually it does)
-//   time shift           shifted_start(): the window begins earlier or later in its pair, motion and notes
-//                        alike
 //
 // Everything is a function of (seed, step, index): augmentation_random() gives the generator, and what is
 // drawn from it in which order depends on sizes alone. Amounts of 0 change no bit of the motion and no note.
@@ -48,12 +46,11 @@ struct Augmentation {
   double rotation_degrees_max = 0;
   double gain_max = 0;          // fraction of 1
   double noise_deviations = 0;  // fraction of a channel's deviation
-  double time_shift_s_max = 0;
   double note_jitter_s = 0;
 
   bool is_none() const {
     return transpose_semitones_max == 0 && rotation_degrees_max == 0 && gain_max == 0 &&
-           noise_deviations == 0 && time_shift_s_max == 0 && note_jitter_s == 0;
+           noise_deviations == 0 && note_jitter_s == 0;
   }
 };
 
@@ -67,7 +64,6 @@ inline void check_augmentation(const Augmentation& a) {
   check("rotation_degrees_max", a.rotation_degrees_max, 180);
   check("gain_max", a.gain_max, 1);
   check("noise_deviations", a.noise_deviations, 10);
-  check("time_shift_s_max", a.time_shift_s_max, 3600);
   check("note_jitter_s", a.note_jitter_s, 10);
 }
 
@@ -79,14 +75,6 @@ inline Philox augmentation_random(std::uint64_t seed, std::uint64_t step, std::u
                 " is too large");
   constexpr std::uint64_t apart = 0x9D39247E33776D41u;  // from what else draws with the same seed
   return Philox(seed ^ apart, step << 24 | index);
-}
-
-// A start within [0, pair_seconds − seconds], up to time_shift_s_max from `start_s`.
-inline double shifted_start(const Augmentation& augmentation, double start_s, double seconds,
-                            double pair_seconds, Philox& random) {
-  const double shift = (2 * random.uniform() - 1) * augmentation.time_shift_s_max;
-  if (augmentation.time_shift_s_max == 0) return start_s;
-  return std::max(0.0, std::min(start_s + shift, pair_seconds - seconds));
 }
 
 namespace augment_detail {

@@ -16,7 +16,9 @@
 //   precision                   of products on a device: "float32", "tf32" or "bfloat16"; weights, sums and
 //                               what Adam keeps are float32 in all three
 //   seed                        of weights, windows, augmentation and dropout
-//   rotation_degrees, gain, noise, note_jitter_s, transpose_semitones    train/augment.hpp
+//   rotation_degrees, gain, noise, note_jitter_s, transpose_semitones, transpose_with_motion
+//                               train/augment.hpp; the first three for the encoder "temporal", the last where
+//                               the motion does not tell the pitch
 //
 // Errors: InputError that names the key and what would be right; nothing unknown is passed over in silence.
 #pragma once
@@ -30,6 +32,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "imu2music/core/error.hpp"
@@ -55,7 +58,9 @@ struct TrainingConfig {
   std::int64_t validate_every = 100, checkpoint_every = 100, log_every = 10, patience = 0;
   std::string precision = "float32";
   std::int64_t seed = 1;
-  double rotation_degrees = 0, gain = 0, noise = 0, note_jitter_s = 0, transpose_semitones = 0;
+  double rotation_degrees = 0, gain = 0, noise = 0, note_jitter_s = 0;
+  std::int64_t transpose_semitones = 0;
+  bool transpose_with_motion = false;
 
   bool operator==(const TrainingConfig&) const = default;
 };
@@ -72,6 +77,10 @@ struct NumberField {
   double TrainingConfig::*member;
   double least, most;
 };
+struct FlagField {
+  std::string_view key;
+  bool TrainingConfig::*member;
+};
 struct ChoiceField {
   std::string_view key;
   std::string TrainingConfig::*member;
@@ -87,23 +96,23 @@ constexpr std::array wholes = {WholeField{"steps", &TrainingConfig::steps, 1, ma
                                WholeField{"checkpoint_every", &TrainingConfig::checkpoint_every, 1, many},
                                WholeField{"log_every", &TrainingConfig::log_every, 1, many},
                                WholeField{"patience", &TrainingConfig::patience, 0, many},
+                               WholeField{"transpose_semitones", &TrainingConfig::transpose_semitones, 0, 24},
                                WholeField{"seed", &TrainingConfig::seed, 0, INT64_MAX}};
-constexpr std::array numbers = {
-    NumberField{"learning_rate", &TrainingConfig::learning_rate, 0, 10},
-    NumberField{"last_learning_rate", &TrainingConfig::last_learning_rate, 0, 10},
-    NumberField{"beta1", &TrainingConfig::beta1, 0, 0.999999},
-    NumberField{"beta2", &TrainingConfig::beta2, 0, 0.999999999},
-    NumberField{"eps", &TrainingConfig::eps, 1e-20, 1},
-    NumberField{"weight_decay", &TrainingConfig::weight_decay, 0, 10},
-    NumberField{"clip_norm", &TrainingConfig::clip_norm, 0, 1e9},
-    NumberField{"label_smoothing", &TrainingConfig::label_smoothing, 0, 0.99},
-    NumberField{"dropout", &TrainingConfig::dropout, 0, 0.95},
-    NumberField{"encoder_dropout", &TrainingConfig::encoder_dropout, 0, 0.95},
-    NumberField{"rotation_degrees", &TrainingConfig::rotation_degrees, 0, 180},
-    NumberField{"gain", &TrainingConfig::gain, 0, 0.9},
-    NumberField{"noise", &TrainingConfig::noise, 0, 10},
-    NumberField{"note_jitter_s", &TrainingConfig::note_jitter_s, 0, 1},
-    NumberField{"transpose_semitones", &TrainingConfig::transpose_semitones, 0, 24}};
+constexpr std::array numbers = {NumberField{"learning_rate", &TrainingConfig::learning_rate, 0, 10},
+                                NumberField{"last_learning_rate", &TrainingConfig::last_learning_rate, 0, 10},
+                                NumberField{"beta1", &TrainingConfig::beta1, 0, 0.999999},
+                                NumberField{"beta2", &TrainingConfig::beta2, 0, 0.999999999},
+                                NumberField{"eps", &TrainingConfig::eps, 1e-20, 1},
+                                NumberField{"weight_decay", &TrainingConfig::weight_decay, 0, 10},
+                                NumberField{"clip_norm", &TrainingConfig::clip_norm, 0, 1e9},
+                                NumberField{"label_smoothing", &TrainingConfig::label_smoothing, 0, 0.99},
+                                NumberField{"dropout", &TrainingConfig::dropout, 0, 0.95},
+                                NumberField{"encoder_dropout", &TrainingConfig::encoder_dropout, 0, 0.95},
+                                NumberField{"rotation_degrees", &TrainingConfig::rotation_degrees, 0, 180},
+                                NumberField{"gain", &TrainingConfig::gain, 0, 0.9},
+                                NumberField{"noise", &TrainingConfig::noise, 0, 10},
+                                NumberField{"note_jitter_s", &TrainingConfig::note_jitter_s, 0, 1}};
+constexpr std::array flags = {FlagField{"transpose_with_motion", &TrainingConfig::transpose_with_motion}};
 constexpr std::string_view optimizers[] = {"adam", "adamw"};
 constexpr std::string_view schedules[] = {"constant", "inverse_square_root", "cosine"};
 constexpr std::string_view precisions[] = {"float32", "tf32", "bfloat16"};
@@ -113,10 +122,11 @@ constexpr std::array choices = {ChoiceField{"optimizer", &TrainingConfig::optimi
 
 constexpr std::string_view sections[] = {"model", "training"};
 constexpr auto keys = [] {
-  std::array<std::string_view, wholes.size() + numbers.size() + choices.size()> all{};
+  std::array<std::string_view, wholes.size() + numbers.size() + flags.size() + choices.size()> all{};
   std::size_t n = 0;
   for (const auto& field : wholes) all[n++] = field.key;
   for (const auto& field : numbers) all[n++] = field.key;
+  for (const auto& field : flags) all[n++] = field.key;
   for (const auto& field : choices) all[n++] = field.key;
   return all;
 }();
@@ -132,6 +142,14 @@ class Reader {
     if (config.schedule == "inverse_square_root" && config.warmup_steps < 1)
       throw InputError(path_, "the schedule 'inverse_square_root' without warm-up",
                        "give warmup_steps, 1 or more");
+    for (const auto& [key, amount] : {std::pair("rotation_degrees", config.rotation_degrees),
+                                      std::pair("gain", config.gain), std::pair("noise", config.noise)})
+      if (amount != 0 && config.model.encoder != "temporal")
+        throw InputError(path_, std::string(key) + " with the encoder '" + config.model.encoder + "'",
+                         "only what the encoder 'temporal' hears is augmented: leave it out");
+    if (config.transpose_with_motion && config.transpose_semitones == 0)
+      throw InputError(path_, "transpose_with_motion without transpose_semitones",
+                       "say by how many semitones at most");
     return config;
   }
 
@@ -139,6 +157,12 @@ class Reader {
     value("null", [](auto& reader) { reader.null(); });
   }
   void boolean(bool b) {
+    if (depth_ == 2 && section_ == "training")
+      for (const FlagField& field : flags)
+        if (field.key == key_) {
+          config_.*field.member = b;
+          return;
+        }
     value(b ? "true" : "false", [&](auto& reader) { reader.boolean(b); });
   }
   void integer(std::int64_t i) {
@@ -245,6 +269,8 @@ class Reader {
         throw InputError(
             path_, key_ + " is " + shown,
             "a number from " + shortest(field.least) + " to " + shortest(field.most) + " is right");
+    for (const FlagField& field : flags)
+      if (field.key == key_) throw InputError(path_, key_ + " is " + shown, "true or false is right");
     std::string known;
     for (const ChoiceField& field : choices)
       if (field.key == key_)
@@ -294,6 +320,7 @@ inline std::string to_json(const TrainingConfig& config) {
   };
   for (const WholeField& field : wholes) add(field.key, std::to_string(config.*field.member));
   for (const NumberField& field : numbers) add(field.key, Reader::shortest(config.*field.member));
+  for (const FlagField& field : flags) add(field.key, config.*field.member ? "true" : "false");
   for (const ChoiceField& field : choices) add(field.key, "\"" + config.*field.member + "\"");
   return text + "}}";
 }
@@ -309,6 +336,8 @@ inline std::string differences(const TrainingConfig& now, const TrainingConfig& 
     add(field.key, std::to_string(now.*field.member), std::to_string(before.*field.member));
   for (const NumberField& field : numbers)
     add(field.key, Reader::shortest(now.*field.member), Reader::shortest(before.*field.member));
+  for (const FlagField& field : flags)
+    add(field.key, now.*field.member ? "true" : "false", before.*field.member ? "true" : "false");
   for (const ChoiceField& field : choices) add(field.key, now.*field.member, before.*field.member);
   add("model", to_json(now.model), to_json(before.model));
   return text;

@@ -4,7 +4,7 @@
 // drawn evenly; where there is no motion, on a grid of 20 ms. It is augmented as one (train/augment.hpp; the
 // motion that of a temporal encoder only) before inputs and targets are cut from one list of tokens. Element
 // e of batch i draws from the random stream (seed, i, e) alone. Validation takes windows every half window,
-// not augmented.
+// not augmented. An augmentation that these data cannot have is refused.
 //
 // A split with motion trains on its pairs with motion only; one of music alone trains the decoder alone
 // (models/model.hpp), for which the model must be an encoder_decoder with a transformer or a
@@ -66,7 +66,9 @@ class TrainingData : public BatchSource {
                        "the split " + split.name + " has no pair to train on that lasts " +
                            number_text(window_seconds(config.model)) + " s",
                        "use another split, more data or shorter windows");
-    augmentation_.transpose_semitones_max = config.transpose_semitones;
+    check_augmented(dataset.folder());
+    augmentation_.transpose_semitones_max = static_cast<double>(config.transpose_semitones);
+    augmentation_.transpose_with_motion = config.transpose_with_motion;
     augmentation_.rotation_degrees_max = config.rotation_degrees;
     augmentation_.gain_max = config.gain;
     augmentation_.noise_deviations = config.noise;
@@ -150,6 +152,16 @@ class TrainingData : public BatchSource {
   bool of_excerpts() const {
     return config_.model.model == "music_transformer" &&
            config_.model.vocabulary == PerformanceVocabulary::size;
+  }
+
+  void check_augmented(const std::string& folder) const {
+    if (with_motion_ && config_.transpose_semitones > 0 && !config_.transpose_with_motion)
+      throw InputError(folder, "has motion, which tells the pitch: transpose_semitones is for music alone",
+                       "leave it out, or set transpose_with_motion where the motion does not tell it");
+    const double amount = config_.rotation_degrees + config_.gain + config_.noise;
+    if (!with_motion_ && amount > 0)
+      throw InputError(folder, "is learnt from without motion: rotation_degrees, gain and noise change none",
+                       "leave them out");
   }
 
   struct Piece {
