@@ -30,6 +30,10 @@ TrainingBatch<T> batch_for(const Model<T>& model, const Shape& input, std::int64
     batch.targets[n] = random.below(static_cast<std::uint32_t>(model.pad()));
   }
   batch.tokens[2 * length - 1] = batch.targets[2 * length - 1] = model.pad();
+  if (model.config.control) {  // of one sequence, not of the other
+    batch.control = random_tensor<T>({B, length, ControlInput<T>::classes}, seed + 1);
+    batch.controlled = {1, 0};
+  }
   return batch;
 }
 

@@ -91,6 +91,14 @@ TEST_CASE("an augmentation that would do nothing is refused") {
         "run.json: transpose_with_motion without transpose_semitones; say by how many semitones at most");
 }
 
+TEST_CASE("a share of windows without control is for models with control") {
+  const std::string share = R"("training": {"control_dropout": 0.25}})";
+  CHECK(parse_training_config(R"({"model": {"control": true}, )" + share, "c").control_dropout == 0.25);
+  CHECK(refusal("{" + share) ==
+        "run.json: control_dropout for a model without control; leave it out, or give the model \"control\": "
+        "true");
+}
+
 TEST_CASE("differences are named") {
   TrainingConfig before, now;
   CHECK(differences(now, before).empty());

@@ -194,6 +194,84 @@ TEST_CASE(
   CHECK(*transposed.rbegin() == *plain.rbegin() + 3);
 }
 
+TEST_CASE("control: each token's histogram, left out of a share of the windows, reaches its layer") {
+  test::ScratchFolder scratch;
+  const Dataset data = music_alone(scratch, {60, 40});
+  for (const int vocabulary : {243, 332}) {
+    INFO(vocabulary);
+    TrainingConfig config = training(temporal);
+    config.model.vocabulary = vocabulary;
+    config.model.control = true;
+    config.note_jitter_s = 0.01;
+    Split split = data.split("all");
+    split.train = {0};
+    split.validation = {1};
+    const TrainingData batches(data, split, config), same(data, split, config);
+    std::int64_t windows = 0, controlled = 0;
+    for (std::int64_t step = 0; step < 50; ++step) {
+      const TrainingBatch<float> batch = batches.training_batch(step);
+      const std::int64_t length = batch.tokens.dim(1);
+      REQUIRE(batch.control.shape() == Shape{4, length, 12});
+      REQUIRE(batch.controlled.size() == 4);
+      CHECK(same.training_batch(step).controlled == batch.controlled);
+      for (std::int64_t b = 0; b < 4; ++b) {
+        ++windows;
+        controlled += batch.controlled[static_cast<std::size_t>(b)];
+        std::vector<int> ids;
+        for (std::int64_t t = 0; t < length && batch.targets[b * length + t] != EventVocabulary1::pad; ++t)
+          ids.push_back(static_cast<int>(batch.targets[b * length + t]));
+        for (std::size_t t = 0; t < ids.size(); t += 7)
+          for (std::size_t c = 0; c < 12; ++c) {
+            PitchHistogram wanted{};
+            if (t > 0)
+              wanted = vocabulary == 332 ? pitch_histogram<EventVocabulary2>(ids, t - 1)
+                                         : pitch_histogram<EventVocabulary1>(ids, t - 1);
+            CHECK(batch.control[(b * length + static_cast<std::int64_t>(t)) * 12 +
+                                static_cast<std::int64_t>(c)] == static_cast<float>(wanted[c]));
+          }
+      }
+    }
+    CHECK(controlled > windows / 3);
+    CHECK(controlled < 2 * windows / 3);
+    // Every other window of validation.
+    REQUIRE(batches.validation_batches() > 1);
+    CHECK(batches.validation_batch(0).controlled == std::vector<std::uint8_t>{1, 0, 1, 0});
+
+    // The layer's columns: the token's, the flag's, the histogram's.
+    const auto gradient = [&](double share) {
+      config.control_dropout = share;
+      Model<float> model = init_model<float>(config.model, 1);
+      Learner<float> learner(model, 1);
+      learner.add_gradients(TrainingData(data, split, config).training_batch(0), 1);
+      for (const LearntParameter<float>& p : learner.parameters())
+        if (p.name == "concat_fc.0.weight") return p.gradient.clone();
+      return Tensor<float>();
+    };
+    const Tensor<float> always = gradient(0), half = gradient(0.5), never = gradient(1);
+    REQUIRE(always.shape() == Shape{16, 29});
+    double flag = 0, flag_half = 0, histogram = 0;
+    for (std::int64_t row = 0; row < 16; ++row) {
+      flag += std::abs(static_cast<double>(always[row * 29 + 16]));
+      flag_half += std::abs(static_cast<double>(half[row * 29 + 16]));
+      for (std::int64_t c = 17; c < 29; ++c)
+        histogram += std::abs(static_cast<double>(always[row * 29 + c] - never[row * 29 + c]));
+    }
+    CHECK(flag == 0);  // up where there is no control
+    CHECK(flag_half > 1e-3);
+    CHECK(histogram > 1e-3);
+  }
+}
+
+TEST_CASE("without control in the model there is none in a batch") {
+  test::ScratchFolder scratch;
+  const Dataset data = music_alone(scratch, {60});
+  Split split = data.split("all");
+  split.train = {0};
+  const TrainingBatch<float> batch = TrainingData(data, split, training(temporal)).training_batch(0);
+  CHECK_FALSE(batch.control.defined());
+  CHECK(batch.controlled.empty());
+}
+
 TEST_CASE("a pose encoder's windows are the keypoints of their place, and it learns from them") {
   test::ScratchFolder scratch;
   std::filesystem::create_directories(scratch / "video");

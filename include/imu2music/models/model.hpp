@@ -146,12 +146,13 @@ class Model {
     return features;
   }
 
-  // tokens: [B, T], T <= max_sequence; memory: [B, S, D]; control: [B, T, 12] or undefined → [B, T, V]. PAD
-  // is ignored as a key where there is a memory. An encoder_decoder without memory is its decoder alone, its
-  // attention to a memory left out: how it learns from music without motion.
+  // tokens: [B, T], T <= max_sequence; memory: [B, S, D]; control: [B, T, 12] or undefined, for the sequences
+  // that `controlled` marks, empty: for all → [B, T, V]. PAD is ignored as a key where there is a memory. An
+  // encoder_decoder without memory is its decoder alone, its attention to a memory left out: how it learns
+  // from music without motion.
   template <class V>
   V logits(Context& context, const V& memory, const Tensor<std::int64_t>& tokens,
-           const Tensor<T>& control = {}) const {
+           const Tensor<T>& control = {}, std::span<const std::uint8_t> controlled = {}) const {
     check_control(control);
     detail::require(
         memory.defined() ? has_memory() : !std::holds_alternative<LstmSeq2Seq<T>>(writer), "model", [&] {
@@ -160,7 +161,7 @@ class Model {
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
       return Wout.forward(context, lstm->forward(context, memory, tokens.dim(1)));
     V x = dropout(context, embed<V>(context, tokens), DropoutPlace::transformer);
-    if (control_input) x = control_input->forward(context, x, control);
+    if (control_input) x = control_input->forward(context, x, control, controlled);
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
       return Wout.forward(context, alone->layers.forward(context, x, true));
     Tensor<std::uint8_t> key_masked = context.allocate_on_host<std::uint8_t>(tokens.shape());

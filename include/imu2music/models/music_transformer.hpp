@@ -70,17 +70,25 @@ struct ControlInput {
     positions.on_host = true;
   }
 
-  // x: [B, T, D]; control: [B, T, 12] or undefined.
+  // x: [B, T, D]; control: [B, T, 12] or undefined; controlled: of each of the B sequences, whether its rows
+  // count or it has none; empty: all count.
   template <class V>
-  V forward(Context& context, const V& x, const Tensor<T>& control) const {
+  V forward(Context& context, const V& x, const Tensor<T>& control,
+            std::span<const std::uint8_t> controlled = {}) const {
     const std::int64_t B = x.dim(0), length = x.dim(1);
     detail::require(!control.defined() || control.shape() == Shape{B, length, classes}, "control", [&] {
       return "the histograms must be (" + std::to_string(B) + ", " + std::to_string(length) + ", 12), not " +
              control.shape().to_string();
     });
+    detail::require(controlled.empty() || static_cast<std::int64_t>(controlled.size()) == B, "control", [&] {
+      return std::to_string(controlled.size()) + " marks for " + std::to_string(B) + " sequences";
+    });
+    const auto given = [&](std::int64_t b) {
+      return control.defined() && (controlled.empty() || controlled[static_cast<std::size_t>(b)] != 0);
+    };
     Tensor<T> rows = context.allocate_on_host<T>({B, length, 1 + classes});
     for (std::int64_t n = 0; n < B * length; ++n)
-      fill_row(n % length, control.defined() ? control.data() + n * classes : nullptr,
+      fill_row(n % length, given(n / length) ? control.data() + n * classes : nullptr,
                rows.data() + n * (1 + classes));
     return join(context, x, rows);
   }

@@ -36,12 +36,14 @@
 namespace imu2music::inline v0 {
 
 // tokens, targets: [B, T], a sequence and the same one token later, padded at the end; input: the motion, of
-// the shape that the model takes, undefined without; control: [B, T, 12] or undefined.
+// the shape that the model takes, undefined without; control: [B, T, 12] or undefined, for the sequences that
+// `controlled` marks, [B], empty: for all.
 template <class T>
 struct TrainingBatch {
   Tensor<T> input;
   Tensor<std::int64_t> tokens, targets;
   Tensor<T> control;
+  std::vector<std::uint8_t> controlled;
 
   // The targets that are not padding.
   std::int64_t counted(std::int64_t pad) const {
@@ -242,7 +244,7 @@ class Learner {
     if (batch.input.defined())
       memory = model_.encode_memory(context_,
                                     model_.encode_motion(context_, V(on_device_of(context_, batch.input))));
-    const V out = model_.logits(context_, memory, batch.tokens, batch.control);
+    const V out = model_.logits(context_, memory, batch.tokens, batch.control, batch.controlled);
     memory = V();
     if (logits != nullptr) *logits = on_host(context_, out.value());
     Tensor<T> dlogits;

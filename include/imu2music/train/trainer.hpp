@@ -315,7 +315,7 @@ class Trainer {
       }
       look(features, "the encoded motion", b);
       look(memory, "the memory", b);
-      look(model.logits(context, memory, batch.tokens, batch.control), "the logits", b);
+      look(model.logits(context, memory, batch.tokens, batch.control, batch.controlled), "the logits", b);
     }
     for (const LearntParameter<float>& p : learner_.parameters())
       if (fault.empty() && !finite(p.gradient)) fault = "the gradient of " + p.name;
@@ -359,7 +359,8 @@ class Trainer {
       Tensor<float> memory, none;
       if (batch.input.defined())
         memory = model.encode_memory(context, model.encode_motion(context, batch.input));
-      const Tensor<float> logits = model.logits(context, memory, batch.tokens, batch.control);
+      const Tensor<float> logits =
+          model.logits(context, memory, batch.tokens, batch.control, batch.controlled);
       const CrossEntropySums part =
           cross_entropy_backward(context, logits, batch.targets, model.pad(), 0, 1, none);
       if (!std::isfinite(part.nll))

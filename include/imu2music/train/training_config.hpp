@@ -11,6 +11,7 @@
 //   beta1, beta2, eps, weight_decay    of the optimizer; eps above 0, or parameters without gradients get 0/0
 //   clip_norm                   the gradients' norm is brought down to it; 0: never
 //   label_smoothing, dropout, encoder_dropout    shares in 0..1; the two places: autograd/mode.hpp
+//   control_dropout             share of the windows that are learnt without control, for models with control
 //   validate_every, checkpoint_every, log_every    steps
 //   patience                    stop after so many validations without a better one; 0: never
 //   precision                   of products on a device: "float32", "tf32" or "bfloat16"; weights, sums and
@@ -54,7 +55,7 @@ struct TrainingConfig {
   double last_learning_rate = 0;
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-9, weight_decay = 1e-5;
   double clip_norm = 0;
-  double label_smoothing = 0, dropout = 0.1, encoder_dropout = 0.2;
+  double label_smoothing = 0, dropout = 0.1, encoder_dropout = 0.2, control_dropout = 0.5;
   std::int64_t validate_every = 100, checkpoint_every = 100, log_every = 10, patience = 0;
   std::string precision = "float32";
   std::int64_t seed = 1;
@@ -108,6 +109,7 @@ constexpr std::array numbers = {NumberField{"learning_rate", &TrainingConfig::le
                                 NumberField{"label_smoothing", &TrainingConfig::label_smoothing, 0, 0.99},
                                 NumberField{"dropout", &TrainingConfig::dropout, 0, 0.95},
                                 NumberField{"encoder_dropout", &TrainingConfig::encoder_dropout, 0, 0.95},
+                                NumberField{"control_dropout", &TrainingConfig::control_dropout, 0, 1},
                                 NumberField{"rotation_degrees", &TrainingConfig::rotation_degrees, 0, 180},
                                 NumberField{"gain", &TrainingConfig::gain, 0, 0.9},
                                 NumberField{"noise", &TrainingConfig::noise, 0, 10},
@@ -147,6 +149,9 @@ class Reader {
       if (amount != 0 && config.model.encoder != "temporal")
         throw InputError(path_, std::string(key) + " with the encoder '" + config.model.encoder + "'",
                          "only what the encoder 'temporal' hears is augmented: leave it out");
+    if (config.control_dropout != TrainingConfig().control_dropout && !config.model.control)
+      throw InputError(path_, "control_dropout for a model without control",
+                       "leave it out, or give the model \"control\": true");
     if (config.transpose_with_motion && config.transpose_semitones == 0)
       throw InputError(path_, "transpose_with_motion without transpose_semitones",
                        "say by how many semitones at most");

@@ -6,6 +6,10 @@
 // e of batch i draws from the random stream (seed, i, e) alone. Validation takes windows every half window,
 // not augmented. An augmentation that these data cannot have is refused.
 //
+// For a model with control, the row of a token is the histogram of pitch classes from it on
+// (music/event_vocabulary.hpp), that of SOS zeros; a share control_dropout of the windows has none, drawn for
+// training, evenly spread over validation, so that the model learns both.
+//
 // A split with motion trains on its pairs with motion only; one of music alone trains the decoder alone
 // (models/model.hpp), for which the model must be an encoder_decoder with a transformer or a
 // music_transformer. A music_transformer of 390 ids learns from excerpts: as many ids as its sequence has, or
@@ -27,6 +31,8 @@
 
 #include "imu2music/core/random.hpp"
 #include "imu2music/models/model.hpp"
+#include "imu2music/music/event_vocabulary.hpp"
+#include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/music/performance_vocabulary.hpp"
 #include "imu2music/train/augment.hpp"
 #include "imu2music/train/dataset.hpp"
@@ -125,6 +131,7 @@ class TrainingData : public BatchSource {
           static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), place) - ends_.begin());
       const std::int64_t start = place - (p == 0 ? 0 : ends_[p - 1]);
       elements.push_back(element(train_[p], start, &random));
+      if (config_.model.control) elements.back().controlled = random.uniform() >= config_.control_dropout;
     }
     return joined(elements);
   }
@@ -138,9 +145,14 @@ class TrainingData : public BatchSource {
     std::vector<Element> elements;
     const auto first = static_cast<std::size_t>(index * config_.batch);
     const auto last = std::min(first + static_cast<std::size_t>(config_.batch), validation_windows_.size());
-    for (std::size_t n = first; n < last; ++n)
+    for (std::size_t n = first; n < last; ++n) {
       elements.push_back(
           element(validation_[validation_windows_[n].first], validation_windows_[n].second, nullptr));
+      const auto dropped = [&](std::size_t windows) {  // of the first so many
+        return std::floor(static_cast<double>(windows) * config_.control_dropout);
+      };
+      elements.back().controlled = config_.model.control && dropped(n + 1) == dropped(n);
+    }
     return joined(elements);
   }
 
@@ -175,6 +187,7 @@ class TrainingData : public BatchSource {
   struct Element {
     std::vector<float> input;
     std::vector<int> tokens;
+    bool controlled = false;
   };
 
   static std::size_t ids_of(const Piece& piece) {
@@ -252,6 +265,22 @@ class TrainingData : public BatchSource {
                                                   static_cast<int>(pad_));
       std::copy(both.x.begin(), both.x.end(), batch.tokens.data() + b * length);
       std::copy(both.y.begin(), both.y.end(), batch.targets.data() + b * length);
+    }
+    if (config_.model.control) {
+      constexpr std::int64_t classes = ControlInput<float>::classes;
+      batch.control = Tensor<float>({B, length, classes});
+      for (std::int64_t b = 0; b < B; ++b) {
+        const Element& e = elements[static_cast<std::size_t>(b)];
+        batch.controlled.push_back(e.controlled);
+        const std::span<const int> ids = std::span(e.tokens).subspan(1);  // without SOS
+        const std::vector<PitchHistogram> rows = config_.model.vocabulary == EventVocabulary2::size
+                                                     ? pitch_histograms<EventVocabulary2>(ids)
+                                                     : pitch_histograms<EventVocabulary1>(ids);
+        for (std::size_t t = 1; t < e.tokens.size() - 1; ++t)
+          for (std::size_t c = 0; c < rows[t - 1].size(); ++c)
+            batch.control[(b * length + static_cast<std::int64_t>(t)) * classes +
+                          static_cast<std::int64_t>(c)] = static_cast<float>(rows[t - 1][c]);
+      }
     }
     if (with_motion_) {
       const Shape& one = train_.front().motion->input_shape();
