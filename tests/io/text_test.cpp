@@ -30,6 +30,16 @@ TEST_CASE("the nearest name; the first of equals; long names cost little") {
   CHECK(nearest_name(std::string(1 << 20, 'x'), known) == "d_model");
 }
 
+TEST_CASE("advice on an unknown name: the nearest, or all where none is near") {
+  const std::string_view known[] = {"d_model", "heads", "eps"};
+  CHECK(unknown_name_advice("haeds", known) == "did you mean 'heads'?");
+  CHECK(unknown_name_advice("head", known) == "did you mean 'heads'?");
+  CHECK(unknown_name_advice("dmodle", known) == "there is 'd_model', 'heads', 'eps'");
+  CHECK(unknown_name_advice("lr", known) == "there is 'd_model', 'heads', 'eps'");
+  CHECK(unknown_name_advice("", known) == "there is 'd_model', 'heads', 'eps'");
+  CHECK(unknown_name_advice(std::string(1 << 20, 'x'), known) == "there is 'd_model', 'heads', 'eps'");
+}
+
 TEST_CASE("the same without quotes") {
   CHECK(printable("layers.0.weight") == "layers.0.weight");
   CHECK(printable("a\x1b[2J") == "a\\x1b[2J");

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "support.hpp"
@@ -89,6 +91,40 @@ TEST_CASE("an augmentation that would do nothing is refused") {
     }
   CHECK(refusal(R"({"training": {"transpose_with_motion": true}})") ==
         "run.json: transpose_with_motion without transpose_semitones; say by how many semitones at most");
+}
+
+TEST_CASE("a key in the wrong place, by another name, or like none") {
+  const auto advice = [](const std::string& json) {
+    const std::string message = refusal(json);
+    return message.substr(std::min(message.find("; ") + 2, message.size()));
+  };
+  CHECK(refusal(R"({"steps": 7})") == "run.json: the unknown key 'steps'; it belongs in training");
+  CHECK(advice(R"({"d_model": 7})") == "it belongs in model");
+  CHECK(advice(R"({"training": {"encoder": "conv"}})") == "it belongs in model");
+  CHECK(advice(R"({"model": {"batch": 7}})") == "it belongs in training");
+  CHECK(advice(R"({"model": {"training": {}}})") == "it stands beside model, not in it");
+  CHECK(advice(R"({"training": {"model": {}}})") == "it stands beside training, not in it");
+  CHECK(advice(R"({"training": {"lr": 1}})") == "did you mean 'learning_rate'?");
+  CHECK(advice(R"({"training": {"epochs": 1}})") == "did you mean 'steps'?");
+  CHECK(advice(R"({"training": {"batch_size": 1}})") == "did you mean 'batch'?");
+  CHECK(advice(R"({"model": {"lr": 1}})") == "did you mean 'learning_rate' in training?");
+  CHECK(advice(R"({"lr": 1})") == "did you mean 'learning_rate' in training?");
+  CHECK(advice(R"({"model": {"num_heads": 1}})") == "did you mean 'heads'?");
+  CHECK(advice(R"({"stpes": 1})") == "did you mean 'steps' in training?");
+  CHECK(advice(R"({"training": {"max_sequenc": 1}})") == "did you mean 'max_sequence' in model?");
+  // Like none: all are listed.
+  CHECK(advice(R"({"colour": 1})") == "there is 'model', 'training'");
+  const std::string all = advice(R"({"training": {"colour": 1}})");
+  CHECK(all.find("there is 'steps', 'batch', ") == 0);
+  CHECK(all.find("'eps'") != std::string::npos);
+  CHECK(all.find("'precision'") != std::string::npos);
+  for (const auto& alias : training_config_detail::aliases) {
+    const bool training = alias.section == "training";
+    const auto& known = training_config_detail::keys;
+    const auto& model = config_detail::keys;
+    CHECK((training ? std::count(known.begin(), known.end(), alias.key)
+                    : std::count(std::begin(model), std::end(model), alias.key)) == 1);
+  }
 }
 
 TEST_CASE("a share of windows without control is for models with control") {

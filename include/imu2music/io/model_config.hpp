@@ -243,8 +243,7 @@ class ConfigReader {
   void key(const std::string& text) {
     const auto known = std::find(std::begin(keys), std::end(keys), text);
     if (known == std::end(keys))
-      throw InputError(path_, "the unknown key " + in_quotes(text),
-                       "did you mean '" + std::string(nearest_name(text, keys)) + "'?");
+      throw InputError(path_, "the unknown key " + in_quotes(text), unknown_name_advice(text, keys));
     bool& seen = seen_[static_cast<std::size_t>(known - std::begin(keys))];
     if (seen) throw InputError(path_, "the key " + in_quotes(text) + " stands twice", "keep one of the two");
     seen = true;

@@ -1,4 +1,5 @@
-// Text for messages: outside names made printable, and the known name nearest to a misspelt one.
+// Text for messages: outside names made printable, and what a name that is not known may have been meant to
+// be.
 #pragma once
 
 #include <algorithm>
@@ -54,6 +55,22 @@ inline std::string_view nearest_name(std::string_view name, std::span<const std:
   return *std::min_element(known.begin(), known.end(), [&](std::string_view a, std::string_view b) {
     return edit_distance(name, a) < edit_distance(name, b);
   });
+}
+
+// Whether `name` may be `known` misspelt: one letter in three is wrong at most.
+inline bool may_be_misspelt(std::string_view name, std::string_view known) {
+  return name.size() < 200 && edit_distance(name, known) <= std::max<std::size_t>((name.size() + 1) / 3, 1);
+}
+
+// What to say of a name that is none of `known`, which must not be empty: the nearest of them, or all of them
+// where none is near.
+inline std::string unknown_name_advice(std::string_view name, std::span<const std::string_view> known) {
+  if (const std::string_view nearest = nearest_name(name, known); may_be_misspelt(name, nearest))
+    return "did you mean '" + std::string(nearest) + "'?";
+  std::string all;
+  for (const std::string_view one : known)
+    all += std::string(all.empty() ? "there is '" : ", '").append(one) + "'";
+  return all;
 }
 
 }  // namespace imu2music::inline v0

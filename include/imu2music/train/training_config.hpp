@@ -133,6 +133,86 @@ constexpr auto keys = [] {
   return all;
 }();
 
+// What keys are called elsewhere.
+struct Alias {
+  std::string_view other, section, key;
+};
+constexpr Alias aliases[] = {{"lr", "training", "learning_rate"},
+                             {"min_lr", "training", "last_learning_rate"},
+                             {"epochs", "training", "steps"},
+                             {"max_steps", "training", "steps"},
+                             {"num_steps", "training", "steps"},
+                             {"iterations", "training", "steps"},
+                             {"batch_size", "training", "batch"},
+                             {"grad_accum", "training", "accumulate"},
+                             {"gradient_accumulation", "training", "accumulate"},
+                             {"gradient_accumulation_steps", "training", "accumulate"},
+                             {"accumulation_steps", "training", "accumulate"},
+                             {"optim", "training", "optimizer"},
+                             {"scheduler", "training", "schedule"},
+                             {"lr_scheduler", "training", "schedule"},
+                             {"warmup", "training", "warmup_steps"},
+                             {"betas", "training", "beta1"},
+                             {"epsilon", "training", "eps"},
+                             {"wd", "training", "weight_decay"},
+                             {"clip", "training", "clip_norm"},
+                             {"grad_clip", "training", "clip_norm"},
+                             {"gradient_clip", "training", "clip_norm"},
+                             {"max_grad_norm", "training", "clip_norm"},
+                             {"smoothing", "training", "label_smoothing"},
+                             {"early_stopping", "training", "patience"},
+                             {"eval_every", "training", "validate_every"},
+                             {"save_every", "training", "checkpoint_every"},
+                             {"random_seed", "training", "seed"},
+                             {"dtype", "training", "precision"},
+                             {"jitter", "training", "note_jitter_s"},
+                             {"transpose", "training", "transpose_semitones"},
+                             {"hidden", "model", "d_model"},
+                             {"hidden_size", "model", "d_model"},
+                             {"dim", "model", "d_model"},
+                             {"embed_dim", "model", "d_model"},
+                             {"n_heads", "model", "heads"},
+                             {"num_heads", "model", "heads"},
+                             {"nhead", "model", "heads"},
+                             {"layers", "model", "decoder_layers"},
+                             {"n_layers", "model", "decoder_layers"},
+                             {"num_layers", "model", "decoder_layers"},
+                             {"ffn", "model", "feed_forward"},
+                             {"d_ff", "model", "feed_forward"},
+                             {"dim_feedforward", "model", "feed_forward"},
+                             {"max_len", "model", "max_sequence"},
+                             {"max_length", "model", "max_sequence"},
+                             {"seq_len", "model", "max_sequence"},
+                             {"vocab", "model", "vocabulary"},
+                             {"vocab_size", "model", "vocabulary"}};
+
+// What to say of a key that the section, empty for the whole, does not have: where it belongs, what it is
+// called here, or which it is nearest to, here and then elsewhere.
+inline std::string advice(std::string_view text, std::string_view section) {
+  const auto is_in = [&](std::span<const std::string_view> known) {
+    return std::find(known.begin(), known.end(), text) != known.end();
+  };
+  const auto meant = [&](std::string_view key, std::string_view place) {
+    return "did you mean '" + std::string(key) + "'" + (place == section ? "" : " in " + std::string(place)) +
+           "?";
+  };
+  if (is_in(sections)) return "it stands beside " + std::string(section) + ", not in it";
+  if (is_in(keys)) return "it belongs in training";
+  if (is_in(config_detail::keys)) return "it belongs in model";
+  for (const Alias& alias : aliases)
+    if (alias.other == text) return meant(alias.key, alias.section);
+  std::span<const std::string_view> own = sections;
+  if (section == "training") own = keys;
+  if (section == "model") own = config_detail::keys;
+  if (!may_be_misspelt(text, nearest_name(text, own))) {
+    if (const std::string_view key = nearest_name(text, keys); may_be_misspelt(text, key))
+      return meant(key, "training");
+    if (const std::string_view key = nearest_name(text, config_detail::keys); may_be_misspelt(text, key))
+      return meant(key, "model");
+  }
+  return unknown_name_advice(text, own);
+}
+
 // Takes the events of read_json(): the object itself, then "model" for its own reader and "training" for us.
 class Reader {
  public:
@@ -214,6 +294,7 @@ class Reader {
       take(text, sections);
       section_ = text;
     } else if (section_ == "model") {
+      if (!is_known(text, config_detail::keys)) refuse_key(text);
       model_.key(text);
     } else {
       take(text, keys);
@@ -222,11 +303,17 @@ class Reader {
   }
 
  private:
+  static bool is_known(std::string_view text, std::span<const std::string_view> known) {
+    return std::find(known.begin(), known.end(), text) != known.end();
+  }
+  [[noreturn]] void refuse_key(const std::string& text) const {
+    throw InputError(path_, "the unknown key " + in_quotes(text),
+                     advice(text, depth_ == 1 ? std::string_view() : section_));
+  }
+
   template <class Known>
   void take(const std::string& text, const Known& known) {
-    if (std::find(std::begin(known), std::end(known), text) == std::end(known))
-      throw InputError(path_, "the unknown key " + in_quotes(text),
-                       "did you mean '" + std::string(nearest_name(text, known)) + "'?");
+    if (!is_known(text, known)) refuse_key(text);
     if (std::find(seen_.begin(), seen_.end(), text) != seen_.end())
       throw InputError(path_, "the key " + in_quotes(text) + " stands twice", "keep one of the two");
     seen_.push_back(text);
