@@ -321,6 +321,44 @@ TEST_CASE("what is not finite does not reach a checkpoint, though no loss has me
   check_kept(scratch / "validated", 4, run(trainer));
 }
 
+TEST_CASE("batches gathered for one step weigh their tokens, as one batch of all of them does") {
+  // Sequences of 8 tokens and of 3, by themselves and beside each other.
+  struct Uneven : Arithmetic {
+    explicit Uneven(bool of_both) : Arithmetic(0), both(of_both) {}
+    TrainingBatch<float> training_batch(std::int64_t index) const override {
+      TrainingBatch<float> batch = Arithmetic::training_batch(both ? index : index / 2);
+      for (std::int64_t t = 3; t < 8; ++t) batch.tokens[8 + t] = batch.targets[8 + t] = 19;
+      if (both) return batch;
+      TrainingBatch<float> one;
+      one.input = batch.input.slice(index % 2, 1).clone();
+      one.tokens = batch.tokens.slice(index % 2, 1).clone();
+      one.targets = batch.targets.slice(index % 2, 1).clone();
+      return one;
+    }
+    bool both;
+  };
+  test::ScratchFolder scratch;
+  TrainingConfig config = small_training();
+  config.dropout = config.encoder_dropout = 0;
+  std::vector<double> losses[2];
+  std::vector<std::int64_t> tokens;
+  for (const bool both : {true, false}) {
+    config.accumulate = both ? 1 : 2;
+    const Uneven data(both);
+    Model<float> model = init_model<float>(config.model, 1);
+    TrainerOptions options{scratch / (both ? "both" : "each"), 1, false, {}, {}};
+    options.on_report = [&](const TrainingReport& report) {
+      losses[both].push_back(report.loss);
+      tokens.push_back(report.tokens);
+    };
+    Trainer(model, config, data, options).run();
+  }
+  CHECK(tokens == std::vector<std::int64_t>(24, 11));
+  REQUIRE(losses[0].size() == 12);
+  for (std::size_t n = 0; n < 12; ++n) CHECK(losses[0][n] == doctest::Approx(losses[1][n]).epsilon(1e-4));
+  CHECK(losses[0].back() < losses[0].front());
+}
+
 TEST_CASE("patience ends a run that gets no better") {
   test::ScratchFolder scratch;
   TrainingConfig config = small_training();
