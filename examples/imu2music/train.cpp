@@ -48,7 +48,7 @@ std::string transfer_table(const std::vector<TransferredTensor>& rows) {
   std::size_t taken = 0;
   for (const TransferredTensor& row : rows) {
     taken += row.taken;
-    text += "  " + row.name + ": " + (row.taken ? "taken" : "as initialised, " + row.reason) + "\n";
+    text += "  " + row.name + ": " + (row.taken ? "taken" : "not taken, " + row.reason) + "\n";
   }
   return std::to_string(taken) + " of " + std::to_string(rows.size()) + " tensors taken\n" + text;
 }
@@ -82,6 +82,11 @@ void run_train(const TrainOptions& options) {
         temporal->mean.value[static_cast<std::int64_t>(c)] = static_cast<float>(mean[c]);
         temporal->deviation.value[static_cast<std::int64_t>(c)] = static_cast<float>(deviation[c]);
       }
+      for (TransferredTensor& row : transferred)
+        if (row.taken && (row.name == "imu_net.mean" || row.name == "imu_net.deviation")) {
+          row.taken = false;
+          row.reason = "that of the training recordings, for imu_net.stem.weight was not taken";
+        }
     }
   }
 

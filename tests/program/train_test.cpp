@@ -197,6 +197,28 @@ TEST_CASE("transfer takes what fits and says so, tensor by tensor") {
   }
   CHECK(taken > 10);
   CHECK(left > 5);
+  // The channels' statistics go with the convolutions that were learnt with them.
+  for (const bool fits : {true, false}) {
+    std::string other = model;
+    if (!fits) other.replace(other.find("\"width\": 8"), 10, "\"width\": 6");
+    test::write_file(scratch / "again.json", "{" + other + ", \"training\": {" + few + "}}");
+    const test::CommandResult begun =
+        program("train " + quoted(scratch / "again.json") + " --data " + quoted(data) + " --json -o " +
+                quoted(scratch / (fits ? "fits" : "does not")) + " --init-from " + weights);
+    INFO(begun.error);
+    REQUIRE(begun.status == 0);
+    int statistics = 0;
+    const auto rows = nlohmann::json::parse(begun.output)["transferred"];
+    for (const auto& row : rows) {
+      const std::string name = row["name"];
+      if (name != "imu_net.mean" && name != "imu_net.deviation") continue;
+      ++statistics;
+      CHECK(row["taken"] == fits);
+      if (!fits)
+        CHECK(row["reason"] == "that of the training recordings, for imu_net.stem.weight was not taken");
+    }
+    CHECK(statistics == 2);
+  }
   test::check_refused(train("-o " + quoted(scratch / "third") + " --only decoder"),
                       {"--only wants --init-from"});
   test::write_file(scratch / "other.json", R"({"d_model": 8, "heads": 2})");
@@ -233,6 +255,9 @@ TEST_CASE("what cannot be trained is refused in one line") {
   };
   test::check_refused(train(config(scratch, R"("stpes": 2)")),
                       {"the unknown key 'stpes'", "did you mean 'steps'?"});
+  test::check_refused(train(config(scratch, R"("lr": 1)")), {"'lr'", "did you mean 'learning_rate'?"});
+  test::check_refused(train(config(scratch, R"("transpose_semitones": 2)")),
+                      {"has motion", "transpose_with_motion"});
   test::check_refused(train(config(scratch, quick), "--split performer:9"), {"performer:9", "performer:s1"});
   test::check_refused(train(scratch / "none.json"), {"none.json"});
   test::check_refused(
@@ -251,6 +276,9 @@ TEST_CASE("what cannot be trained is refused in one line") {
                       {"holds a run already", "resume it, or choose another folder"});
   test::check_refused(train(config(scratch, R"("steps": 1, "batch": 3)"), "--resume"),
                       {"was made with another config", "batch is 3 instead of 2"});
+  test::check_refused(
+      train(config(scratch, R"("steps": 1, "batch": 2)"), "--resume --sensors myo1=myo,myo2=myo"),
+      {"was made with other options", "sensors is 'myo1=myo,myo2=myo' instead of not given"});
   test::check_refused(program("plot " + quoted(scratch / "set")), {"holds no log.jsonl"});
   test::write_file(scratch / "run/log.jsonl", "{\"step\": 1, \"nll\": 2}\nnonsense\n");
   test::check_refused(program("plot " + quoted(scratch / "run")), {"log.jsonl", "line 2"});
