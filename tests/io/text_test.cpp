@@ -12,6 +12,11 @@ TEST_CASE("quotes keep a message on one printable line") {
   CHECK(in_quotes(std::string(81, 'x')) == "'" + std::string(80, 'x') + "...'");
 }
 
+TEST_CASE("control characters become blanks") {
+  CHECK(one_line("two\nlines\x7f\x1b[2J") == "two lines  [2J");
+  CHECK(one_line("Größe \xff") == "Größe \xff");
+}
+
 TEST_CASE("edit distances") {
   CHECK(edit_distance("", "") == 0);
   CHECK(edit_distance("abc", "") == 3);

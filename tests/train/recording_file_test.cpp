@@ -114,6 +114,10 @@ TEST_CASE("files that are none, or contradict themselves, are refused") {
   check_refused(changed("sensor0/resets", "7"), "resets");
   check_refused(changed("sensor0/resets", "1e300:1"), "resets");
   check_refused(changed("sensor0/resets", "nan:1"), "resets");
+  check_refused(changed("sensor0/resets", "1:nan"), "resets");
+  CHECK(read_recording_file(changed("sensor0/resets", "199:1")).sensors[0].clock.resets.size() == 1);
+  check_refused(changed("sensor0/resets", "200:1"), "at sample 200 of 200");
+  CHECK(read_recording_file(changed("sensor0/name", "a\nb\x1b[2J")).sensors[0].name == "a b [2J");
   Recording broken = test::noise_recording(1);
   broken.sensors[0].channels[0].samples.pop_back();
   CHECK_THROWS_AS(write_recording_file(broken, scratch / "b.safetensors"), ShapeError);

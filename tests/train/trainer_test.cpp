@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "imu2music/models/weights.hpp"
@@ -428,6 +432,36 @@ TEST_CASE("a folder with a run, another config, other data, a damaged state: eac
   damaged[at] = 'F';
   test::write_file(folder + "/state.safetensors", damaged);
   CHECK(refusal(folder, nothing).find("first_moment.Wout.bias is missing") != std::string::npos);
+  // A parameter that is not finite.
+  test::write_file(scratch / "state", state);
+  const TensorFile whole = read_safetensors(scratch / "state");
+  std::vector<TensorEntry> entries = whole.entries();
+  const std::vector<float> infinite(20, std::numeric_limits<float>::infinity());
+  for (TensorEntry& entry : entries)
+    if (entry.name == "Wout.bias") entry.data = reinterpret_cast<const std::byte*>(infinite.data());
+  write_safetensors(folder + "/state.safetensors", entries, whole.metadata);
+  CHECK(refusal(folder, nothing).find("Wout.bias has values that are not finite") != std::string::npos);
+  // Progress that no run can have, and a text that would be shown.
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"step 12;", "step -2;"},
+                                                        {"step 12;", "step 1e;"},
+                                                        {"best_step ", "best_step 9"},
+                                                        {";seconds ", ";seconds -"},
+                                                        {"data_hash abc", "data_hash a\\n"}}) {
+    damaged = state;
+    const std::size_t place = damaged.find(from);
+    REQUIRE(place != std::string::npos);
+    damaged.replace(place, from.size(), to);
+    std::uint64_t header = 0;
+    std::memcpy(&header, damaged.data(), sizeof header);
+    header += to.size() - from.size();
+    std::memcpy(damaged.data(), &header, sizeof header);
+    test::write_file(folder + "/state.safetensors", damaged);
+    const std::string message = refusal(folder, nothing);
+    INFO(message);
+    CHECK((message.find("its progress") != std::string::npos ||
+           message.find("split hash a\\x0a") != std::string::npos));
+  }
   test::write_file(folder + "/state.safetensors", state.substr(0, state.size() / 2));
   CHECK(refusal(folder, nothing) != "");
   test::write_file(folder + "/state.safetensors", test::read_file(folder + "/best.safetensors"));

@@ -115,10 +115,11 @@ class CsvTable {
   const std::vector<std::string>& names() const { return names_; }
   const std::vector<std::string_view>& comments() const { return comments_; }
   std::size_t column_count() const { return columns_; }
-  // The rows that there may be, at most: a row ends in a line break and has a separator between two columns.
-  std::size_t row_limit() const {
+  // The rows that there may be, at most: a row ends in a line break and has a separator between two columns,
+  // and as many bytes more as there are fields that may not be empty.
+  std::size_t row_limit(std::size_t filled = 0) const {
     return std::min(static_cast<std::size_t>(std::count(rows_.begin(), rows_.end(), '\n')) + 1,
-                    (rows_.size() + 1) / columns_);
+                    (rows_.size() + 1) / (columns_ + filled));
   }
 
   bool has(std::string_view name) const {
@@ -338,9 +339,7 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
   auto column = columns.begin();
   for (const CsvTrack& track : tracks) {
     SensorTrack sensor;
-    sensor.name = track.name;
-    for (char& c : sensor.name)
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';  // messages and reports show names
+    sensor.name = one_line(track.name);
     sensor.clock = clock;
     for (const CsvChannel& wanted : track.channels) {
       Channel channel(wanted.quantity, rows);

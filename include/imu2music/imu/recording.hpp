@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/io/text.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -231,7 +232,8 @@ struct Recording {
 inline void check_recording(const Recording& recording) {
   for (const SensorTrack& sensor : recording.sensors) {
     const auto fail = [&](const std::string& fault) {
-      throw ShapeError("[recording] " + recording.source + ": sensor " + sensor.name + " " + fault);
+      throw ShapeError("[recording] " + printable(recording.source) + ": sensor " + printable(sensor.name) +
+                       " " + fault);
     };
     if (sensor.channels.empty()) fail("has no channels");
     const std::int64_t n = sensor.sample_count();

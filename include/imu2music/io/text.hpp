@@ -33,6 +33,14 @@ inline std::string printable(std::string_view text) {
 // The same in quotes.
 inline std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
+// `text` with a blank for each control character: names and remarks of a file, which reports show as they
+// are.
+inline std::string one_line(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  return text;
+}
+
 // The Levenshtein distance: how many insertions, deletions and replacements lead from a to b. Cost |a|·|b|.
 inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);

@@ -7,7 +7,9 @@
 // before.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "imu2music/io/safetensors.hpp"
+#include "imu2music/io/text.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/train/learner.hpp"
 #include "imu2music/train/training_config.hpp"
@@ -58,7 +61,7 @@ inline TrainingProgress progress_from(const std::string& text, const std::string
     const std::string digits = field(name);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size())
-      throw InputError(path, "its progress has the " + name + " '" + digits + "'",
+      throw InputError(path, "its progress has the " + name + " " + in_quotes(digits),
                        "it is damaged: use another checkpoint");
   };
   TrainingProgress p;
@@ -68,6 +71,11 @@ inline TrainingProgress progress_from(const std::string& text, const std::string
   number("worse_validations", p.worse_validations);
   number("seconds", p.seconds);
   p.data_hash = field("data_hash");
+  const auto within = [](auto value, auto most) { return value >= 0 && value <= most; };
+  if (!within(p.step, training_config_detail::many) || !within(p.best_step, p.step) ||
+      !within(p.worse_validations, p.step) || !within(p.seconds, 1e12) || std::isnan(p.best_nll))
+    throw InputError(path, "its progress is none that a run can have: " + printable(text),
+                     "it is damaged: use another checkpoint");
   return p;
 }
 
@@ -139,9 +147,15 @@ TrainingProgress load_checkpoint(const TensorFile& file, Learner<T>& learner) {
     else
       values.emplace_back(entry, tensor);
   };
+  const auto all_finite = [&](const std::string& name) {
+    const std::vector<T> stored = values_of<T>(*file.find(name));
+    return std::all_of(stored.begin(), stored.end(), [](T value) { return std::isfinite(value); });
+  };
   const auto restore = [&]<class Entry>(const std::string& name, Entry& entry) {
     if constexpr (std::is_same_v<Entry, Parameter<T>>) {
+      const std::size_t fitting = values.size();
       want(name, entry.value);
+      if (values.size() > fitting && !all_finite(name)) faults.add(name + " has values that are not finite");
     } else {
       const TensorEntry* stored = file.find(name);
       if (stored == nullptr || stored->shape.element_count() != 1 || stored->dtype != Dtype::i64)

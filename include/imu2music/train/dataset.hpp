@@ -19,16 +19,19 @@
 // is one unit only, nothing is kept for validation. So a split is a pure function of the list of pairs, and
 // its hash one of the data: SHA-256 over the ids of its three parts and the digests of their files.
 //
-// Loading checks the digests: a file that was changed is refused. Cost: a list of n pairs O(n log n); a pair
-// its files. Errors: InputError with file, fault and remedy.
+// Loading checks the digests: a file that was changed is refused. Cost: a list of n pairs O(n log n), a split
+// of them as much and one look at every performer for each unit that is kept for validation; a pair its
+// files. Errors: InputError with file, fault and remedy.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <queue>
 #include <set>
 #include <span>
 #include <string>
@@ -125,7 +128,7 @@ inline std::string text_of(const JsonValue& object, std::string_view name, const
   if (value == nullptr && !required) return {};
   if (value == nullptr || value->kind != JsonValue::Kind::text)
     throw InputError(path, "lacks the text " + in_quotes(name), "prepare the data set again");
-  return value->text;
+  return one_line(value->text);
 }
 inline double number_of(const JsonValue& object, std::string_view name, const std::string& path) {
   const JsonValue* value = object.find(name);
@@ -155,6 +158,9 @@ inline std::string file_of(const JsonValue& object, std::string_view name, const
   return file;
 }
 
+inline constexpr std::size_t longest_name = 255;  // of a file
+inline constexpr double longest_seconds = 1e7;    // four months
+
 inline PairInfo pair_of(const JsonValue& value, const std::string& path) {
   require_object(value, path, "a pair");
   PairInfo info;
@@ -173,14 +179,15 @@ inline PairInfo pair_of(const JsonValue& value, const std::string& path) {
   info.notes_sha256 = text_of(value, "notes_sha256", path);
   info.has_motion = !info.motion_file.empty();
   if (const JsonValue* goes_on = value.find("goes_on")) info.goes_on = goes_on->boolean;
-  if (info.id.empty() || info.notes_file.empty() || !(info.seconds >= 0) || info.notes < 0)
-    throw InputError(path, "has a pair " + in_quotes(info.id) + " without name, notes or length",
+  if (info.id.empty() || info.id.size() > longest_name || info.notes_file.empty() ||
+      !(info.seconds >= 0 && info.seconds <= longest_seconds) || info.notes < 0)
+    throw InputError(path, "has a pair " + in_quotes(info.id) + " without name, notes or a usual length",
                      "prepare the data set again");
   if (const JsonValue* quality = value.find("quality"))
     for (std::size_t i = 0; i < quality->names.size(); ++i)
       info.quality[quality->names[i]] = quality->items[i].number;
   if (const JsonValue* remarks = value.find("remarks"))
-    for (const JsonValue& remark : remarks->items) info.remarks.push_back(remark.text);
+    for (const JsonValue& remark : remarks->items) info.remarks.push_back(one_line(remark.text));
   return info;
 }
 
@@ -190,6 +197,7 @@ inline void choose_validation(std::span<const PairInfo> pairs, const std::string
   for (const bool motion : {true, false}) {
     struct Unit {
       std::string performer, piece, order;
+      std::size_t performer_number = 0, piece_number = 0;
       std::vector<std::size_t> members;
     };
     std::map<std::pair<std::string, std::string>, Unit> by_name;
@@ -209,17 +217,46 @@ inline void choose_validation(std::span<const PairInfo> pairs, const std::string
       units.push_back(std::move(unit));
     }
     std::sort(units.begin(), units.end(), [](const Unit& a, const Unit& b) { return a.order < b.order; });
-    std::map<std::string, std::size_t> performers, pieces;
-    std::size_t kept = 0;
-    while (8 * kept < count && units.size() > 1) {
-      const auto least = std::min_element(units.begin(), units.end(), [&](const Unit& a, const Unit& b) {
-        return performers[a.performer] + pieces[a.piece] < performers[b.performer] + pieces[b.piece];
-      });
-      ++performers[least->performer];
-      ++pieces[least->piece];
-      kept += least->members.size();
-      validation.insert(validation.end(), least->members.begin(), least->members.end());
-      units.erase(least);
+    std::map<std::string, std::size_t> performer_numbers, piece_numbers;
+    for (Unit& unit : units) {
+      unit.performer_number =
+          performer_numbers.emplace(unit.performer, performer_numbers.size()).first->second;
+      unit.piece_number = piece_numbers.emplace(unit.piece, piece_numbers.size()).first->second;
+    }
+    // One queue a performer, the unit whose piece was taken least in front. A piece's count only grows, so a
+    // unit that is queued under an older one comes too early, never too late, and is queued again.
+    using Queued = std::pair<std::size_t, std::size_t>;  // the piece's count, the unit
+    struct Performer {
+      std::size_t taken = 0;
+      std::priority_queue<Queued, std::vector<Queued>, std::greater<>> left;
+    };
+    std::vector<Performer> performers(performer_numbers.size());
+    std::vector<std::size_t> pieces(piece_numbers.size());
+    for (std::size_t u = 0; u < units.size(); ++u) performers[units[u].performer_number].left.push({0, u});
+    std::size_t kept = 0, left = units.size();
+    for (; 8 * kept < count && left > 1; --left) {
+      Performer* least = nullptr;
+      Queued front;
+      for (Performer& performer : performers) {
+        if (performer.left.empty()) continue;
+        Queued first = performer.left.top();
+        while (first.first != pieces[units[first.second].piece_number]) {
+          performer.left.pop();
+          performer.left.push({pieces[units[first.second].piece_number], first.second});
+          first = performer.left.top();
+        }
+        first.first += performer.taken;
+        if (least == nullptr || first < front) {
+          least = &performer;
+          front = first;
+        }
+      }
+      const Unit& unit = units[front.second];
+      least->left.pop();
+      ++least->taken;
+      ++pieces[unit.piece_number];
+      kept += unit.members.size();
+      validation.insert(validation.end(), unit.members.begin(), unit.members.end());
     }
   }
   std::sort(validation.begin(), validation.end());
@@ -266,7 +303,8 @@ inline Split make_split(std::span<const PairInfo> pairs, const std::string& name
     const auto fail = [&] {
       std::string known;
       const std::vector<std::string> names = split_names(pairs);
-      for (std::size_t i = 0; i < names.size() && i < 40; ++i) known += (i == 0 ? "" : ", ") + names[i];
+      for (std::size_t i = 0; i < names.size() && i < 40; ++i)
+        known += (i == 0 ? "" : ", ") + (names[i].size() <= 80 ? names[i] : printable(names[i]));
       if (names.size() > 40) known += ", and " + std::to_string(names.size() - 40) + " more";
       throw InputError(path, "has no split " + in_quotes(name),
                        "there are: " + known + "; or name a split's file");

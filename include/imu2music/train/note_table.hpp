@@ -85,6 +85,7 @@ inline NoteTable read_note_table(const CsvTable& table) {
     throw InputError(table.path(), "holds no notes: its columns are " + table.list_of_names(),
                      "a table of notes has the columns onset_s, offset_s and midi");
   NoteTable result;
+  result.notes.reserve(table.row_limit(3));  // a vector that grows would take more than the text may ask for
   table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t line) {
     const auto field = [&](int column) { return fields[static_cast<std::size_t>(column)]; };
     const auto time = [&](int column) {
@@ -116,13 +117,17 @@ inline NoteTable read_note_table(const std::string& path) {
   return read_note_table(CsvTable(text, path));
 }
 
-inline void write_note_table(const std::string& path, std::span<const Note> notes) {
+inline std::string note_table_text(std::span<const Note> notes) {
   std::string text = "onset_s,offset_s,midi,velocity\n";
   for (const Note& note : notes)
     text += number_text(note.start) + "," + number_text(note.end) + "," + std::to_string(note.pitch) + "," +
             std::to_string(note.velocity) + "\n";
+  return text;
+}
+
+inline void write_note_table(const std::string& path, std::span<const Note> notes) {
   AtomicFile file(path);
-  file.write(text);
+  file.write(note_table_text(notes));
   file.commit();
 }
 

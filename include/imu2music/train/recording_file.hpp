@@ -8,13 +8,16 @@
 //                      sensor0/channel0/unit "m/s²", sensor0/start_s "0", sensor0/rate_hz "100",
 //                      sensor0/resets "17:0.25 …" (sample:back_s)
 //
-// Texts that are not UTF-8 cannot stand in a safetensors header: their wrong bytes become U+FFFD.
+// Texts that are not UTF-8 cannot stand in a safetensors header: their wrong bytes become U+FFFD. Control
+// characters, which no reader leaves in a name, are read as blanks.
 // Errors: InputError for a file that is none of these or contradicts itself; ShapeError for a recording that
 // check_recording() refuses.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -58,6 +61,7 @@ class Metadata {
     if (found == file_.metadata.end()) fail("has no " + in_quotes(key) + " in its metadata");
     return found->second;
   }
+  std::string shown(const std::string& key) const { return one_line(text(key)); }
   double number(const std::string& key) const { return number_in(text(key), key); }
   std::size_t count(const std::string& key) const {
     const double value = number(key);
@@ -130,27 +134,28 @@ inline Recording read_recording_file(const std::string& path) {
     metadata.fail("is a recording of form " + in_quotes(metadata.text("imu2music.recording")) +
                   ", of which only 1 is known");
   Recording recording;
-  recording.source = metadata.text("source");
-  recording.format = metadata.text("format");
+  recording.source = metadata.shown("source");
+  recording.format = metadata.shown("format");
   for (std::size_t i = 0; i < metadata.count("notes"); ++i)
-    recording.notes.push_back(metadata.text("note" + std::to_string(i)));
+    recording.notes.push_back(metadata.shown("note" + std::to_string(i)));
   for (std::size_t s = 0; s < metadata.count("sensors"); ++s) {
     const std::string key = "sensor" + std::to_string(s) + "/";
     SensorTrack sensor;
-    sensor.name = metadata.text(key + "name");
+    sensor.name = metadata.shown(key + "name");
     sensor.clock.start_s = metadata.number(key + "start_s");
     sensor.clock.rate_hz = metadata.number(key + "rate_hz");
     std::string_view resets = metadata.text(key + "resets");
+    sensor.clock.resets.reserve(static_cast<std::size_t>(std::count(resets.begin(), resets.end(), ':')));
     while (!resets.empty()) {
       const std::string_view one = resets.substr(0, resets.find(' '));
       const std::size_t colon = one.find(':');
       if (colon == std::string_view::npos)
         metadata.fail("has " + in_quotes(one) + " among the resets of a clock");
       const double sample = metadata.number_in(one.substr(0, colon), key + "resets");
-      if (!(sample >= 0 && sample < 1e15))
+      const double back_s = metadata.number_in(one.substr(colon + 1), key + "resets");
+      if (!(sample >= 0 && sample < 1e15) || !std::isfinite(back_s))
         metadata.fail("has " + in_quotes(one) + " among the resets of a clock");
-      sensor.clock.resets.push_back(
-          {static_cast<std::int64_t>(sample), metadata.number_in(one.substr(colon + 1), key + "resets")});
+      sensor.clock.resets.push_back({static_cast<std::int64_t>(sample), back_s});
       resets.remove_prefix(std::min(one.size() + 1, resets.size()));
     }
     for (std::size_t c = 0; c < metadata.count(key + "channels"); ++c) {
@@ -172,6 +177,10 @@ inline Recording read_recording_file(const std::string& path) {
       sensor.channels.push_back(std::move(channel));
     }
     if (const TensorEntry* times = file.find(key + "times")) sensor.clock.times_s = values_of<double>(*times);
+    for (const ClockReset& reset : sensor.clock.resets)
+      if (reset.sample >= sensor.sample_count())
+        metadata.fail("has a clock that is reset at sample " + std::to_string(reset.sample) + " of " +
+                      std::to_string(sensor.sample_count()));
     recording.sensors.push_back(std::move(sensor));
   }
   try {

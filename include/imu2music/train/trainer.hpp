@@ -196,10 +196,10 @@ class Trainer {
                        "resume with those of the run, or start a new one");
     progress_ = load_checkpoint(state, learner_);
     if (progress_.data_hash != data_.data_hash())
-      throw InputError(
-          path,
-          "was made with other data (split hash " + progress_.data_hash + ", now " + data_.data_hash() + ")",
-          "resume with the data of the run, or start a new one");
+      throw InputError(path,
+                       "was made with other data (split hash " + printable(progress_.data_hash) + ", now " +
+                           data_.data_hash() + ")",
+                       "resume with the data of the run, or start a new one");
     // A run may be killed as it begins, before it has written more than its state.
     if (!std::filesystem::exists(settings)) write_text(settings, to_json(config_) + "\n");
     // What was logged after the checkpoint will be logged again.
