@@ -282,6 +282,12 @@ TEST_CASE("what cannot be trained is refused in one line") {
   test::check_refused(program("plot " + quoted(scratch / "set")), {"holds no log.jsonl"});
   test::write_file(scratch / "run/log.jsonl", "{\"step\": 1, \"nll\": 2}\nnonsense\n");
   test::check_refused(program("plot " + quoted(scratch / "run")), {"log.jsonl", "line 2"});
+  test::write_file(scratch / "run/log.jsonl", "{\"step\": 1, \"nll\": 2}\n{\"step\": 2, \"nll\": 1e300}\n");
+  test::check_refused(program("plot " + quoted(scratch / "run")), {"log.jsonl", "line 2", "no run has"});
+  // Values that differ by less than their last bits have an axis all the same.
+  test::write_file(scratch / "run/log.jsonl", "{\"step\": 1, \"nll\": 1e6}\n{\"step\": 2, \"nll\": 1e6}\n");
+  CHECK(program("plot " + quoted(scratch / "run")).status == 0);
+  CHECK(fs::file_size(scratch / "run/curves.svg") < 10000);
 }
 
 TEST_CASE("verify --train passes on every golden case: in double, and in float with every instruction set") {
