@@ -53,6 +53,34 @@ std::string columns(int count) {
   return text + "\n";
 }
 
+// A recording file of `sensors` sensors, the first of which has one sample.
+std::string recording_file(int sensors, const std::string& resets) {
+  std::string header = R"({"__metadata__":{"imu2music.recording":"1","source":"s","format":"f","notes":"0",)"
+                       R"("sensors":")" +
+                       std::to_string(sensors) + "\"";
+  for (int i = 0; i < sensors; ++i) {
+    const std::string key = ",\"sensor" + std::to_string(i) + "/";
+    header += key + "name\":\"\"" + key + "start_s\":\"0\"" + key + "rate_hz\":\"1\"" + key + "resets\":\"" +
+              (i == 0 ? resets : "") + "\"" + key + "channels\":\"" + (i == 0 ? "1" : "0") + "\"";
+  }
+  return safetensors(header +
+                     R"(,"sensor0/channel0":"acceleration"},"sensor0/channel0":{"dtype":"F32","shape":[3,1],)"
+                     R"("data_offsets":[0,12]}})") +
+         std::string(12, '\0');
+}
+
+// A data set's list of music alone, or of performers that play a piece each.
+std::string list_of_pairs(bool motion) {
+  std::string text = R"({"format":"imu2music dataset","version":1,"pairs":[)";
+  for (int i = 0; text.size() < size; ++i) {
+    const std::string number = std::to_string(i);
+    text += (i == 0 ? "" : ",") + (R"({"id":")" + number) + R"(","performer":")" + number + R"(","piece":")" +
+            number + R"(","stroke":"","source":"","seconds":1,"notes":0,"notes_file":"n","notes_sha256":"")" +
+            (motion ? R"(,"motion_file":"m"})" : "}");
+  }
+  return text + "]}";
+}
+
 int wrong = 0;
 
 enum class Wanted { read, refused };
@@ -157,6 +185,19 @@ int fuzz::run_large_inputs() {
   check("json_value", "numbers", "[" + repeated("0,") + "0]", Wanted::refused, 260 * megabyte);
   check("json_value", "names", object("0", 2 * megabyte), Wanted::read, 260 * megabyte);
   check("json_value", "one text", "\"" + repeated("t") + "\"", Wanted::read);
+  check("note_table", "notes of three digits", "onset_s,offset_s,midi\n" + repeated("0,0,0\n"), Wanted::read,
+        megabyte);
+  check("note_table", "rows that are empty", "onset_s,offset_s,midi\n" + repeated("\n"), Wanted::read,
+        megabyte);
+  check("recording_file", "resets of a clock", recording_file(1, repeated("0:0 ")), Wanted::read);
+  check("recording_file", "sensors without channels", recording_file(40000, ""), Wanted::refused);
+  check("dataset", "performers with a piece each", '\0' + list_of_pairs(true), Wanted::refused,
+        260 * megabyte);
+  check("dataset", "music of as many pieces", '\0' + list_of_pairs(false), Wanted::refused, 260 * megabyte);
+  check("training_config", "a long key", "{\"training\":" + object("1") + "}", Wanted::refused, megabyte);
+  check("training_log", "entries", repeated("{\"step\":1,\"nll\":2}\n"), Wanted::read, megabyte);
+  check("training_log", "lists in lists", repeated("["), Wanted::refused, megabyte);
+  check("training_run", "entries of a log", "\1" + repeated("{\"step\":1}\n"), Wanted::read, megabyte);
   check("events", "more than there may be", "{\"cases\":[" + repeated("[],", 17 * megabyte) + "[]]}",
         Wanted::refused);
   return wrong;

@@ -15,6 +15,8 @@
 #include "imu2music/io/safetensors.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
+#include "small_dataset.hpp"
+#include "small_run.hpp"
 
 namespace {
 
@@ -35,16 +37,9 @@ std::string file_bytes(const std::filesystem::path& path) {
   return bytes;
 }
 
-// The parameters of `model` become small numbers that every machine computes alike.
 std::string weights_of(const char* config, bool with_config) {
   auto model = init_model<float>(parse_model_config(config, "config"), 1);
-  int count = 0;
-  const auto set = [&]<class Entry>(const std::string&, Entry& entry) {
-    if constexpr (std::is_same_v<Entry, Parameter<float>>)
-      for (std::int64_t i = 0; i < entry.value.size(); ++i)
-        entry.value.data()[i] = static_cast<float>(++count % 7 - 3) / 8;
-  };
-  model.visit(set);
+  fuzz::set_small_values(model);
   const auto path = root / "weights.tmp";
   save_model(model, path.string());
   if (!with_config) {
@@ -229,6 +224,60 @@ void wav_seeds() {
   seed("wav", "refused_bits", wav(1, 12, 1, "", "abcd"));
 }
 
+void training_seeds() {
+  seed("training_config", "model_alone", R"({"model":{"encoder":"frequency"}})");
+  seed(
+      "training_config", "all",
+      R"({"training":{"steps":2000,"batch":16,"accumulate":2,"optimizer":"adamw","learning_rate":1e-3,)"
+      R"("schedule":"cosine","warmup_steps":100,"last_learning_rate":1e-5,"beta1":0.9,"beta2":0.98,"eps":1e-9,)"
+      R"("weight_decay":0.01,"clip_norm":1,"label_smoothing":0.1,"dropout":0.1,"encoder_dropout":0,)"
+      R"("validate_every":100,"checkpoint_every":50,"log_every":1,"patience":3,"precision":"bfloat16","seed":7,)"
+      R"("rotation_degrees":20,"gain":0.1,"noise":0.05,"note_jitter_s":0.01,"transpose_semitones":2},)"
+      R"("model":{"d_model":64,"heads":4}})");
+  seed("training_config", "refused_warmup", R"({"training":{"schedule":"inverse_square_root"}})");
+  seed("training_config", "refused_twice", R"({"training":{"steps":1,"steps":2}})");
+
+  const auto path = root / "state.tmp";
+  fuzz::write_small_state(path.string());
+  std::string state = file_bytes(path);
+  seed("training_run", "state", std::string(1, '\0') + state);
+  state.replace(state.find("step 2"), 6, "step-2");
+  seed("training_run", "refused_state", std::string(1, '\0') + state);
+  seed("training_run", "log", std::string("\1") + fuzz::small_log);
+
+  const std::string log = fuzz::small_log;
+  seed("training_log", "run", log.substr(0, log.rfind('\n') + 1));
+  seed("training_log", "validation", R"({"step":10,"validation_nll":3,"more":{"step":[1]}})");
+  seed("training_log", "level", "{\"nll\":1e6,\"step\":1}\n{\"nll\":1e6,\"step\":2}\n");
+  seed("training_log", "refused_cut", log);
+}
+
+void dataset_seeds() {
+  seed("note_table", "written",
+       note_table_text(std::vector<Note>{{60, 64, 0, 0.5}, {64, 70, 0.25, 1}, {60, 90, 1.0 / 3, 0.75}}));
+  seed("note_table", "ticks",
+       "start,end,onset,offset,pitch\r\n0.75,1.5,24,48,57\r\n0.0,0.75,0,24,55\r\n2,1,48,24,55\r\n");
+  seed("note_table", "names", "note_id;onset;offset;note;midi_number\n0;0;0.75;\"G3\";55\n\n1;1;1;;56\n");
+  seed("note_table", "refused_pitch", "onset_s,offset_s,midi\n0,1,128\n");
+
+  const auto path = root / "recording.tmp";
+  write_recording_file(fuzz::small_recording(), path.string());
+  std::string recording = file_bytes(path);
+  seed("recording_file", "two_sensors", recording);
+  write_recording_file(Recording(), path.string());
+  seed("recording_file", "nothing", file_bytes(path));
+  recording.replace(recording.find("4:0.125"), 7, "5:0.125");
+  seed("recording_file", "refused_reset", recording);
+
+  const auto folder = root / "dataset.tmp";
+  fuzz::write_small_dataset(folder.string());
+  seed("dataset", "list", std::string(1, '\0') + read_binary_file((folder / "dataset.json").string()));
+  seed("dataset", "split", "\1" + read_binary_file((folder / "splits/performer-s1.json").string()));
+  seed("dataset", "split_by_hand", "\1{\"name\":\"mine\",\"train\":[\"a_s1\"],\"test\":[\"c_\"]}");
+  seed("dataset", "refused_split", "\1{\"name\":\"mine\",\"train\":[\"a_s1\",\"a_s1\"]}");
+  std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -246,5 +295,7 @@ int main(int argc, char** argv) {
   recording_seeds();
   json_seeds();
   wav_seeds();
+  training_seeds();
+  dataset_seeds();
   return 0;
 }
