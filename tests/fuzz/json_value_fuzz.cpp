@@ -1,5 +1,6 @@
 // JSON as a tree: nested no deeper than it should be.
 #include <algorithm>
+#include <cstddef>
 
 #include "imu2music/io/json_value.hpp"
 #include "target.hpp"
@@ -19,6 +20,8 @@ void read(std::string_view bytes) {
   fuzz::require(depth_of(imu2music::parse_json(bytes, fuzz::name)) <= 64, "the depth");
 }
 
-const fuzz::Target target("json_value", read);
+// A tree of small values takes some hundred bytes for each byte, which its reader allows itself up to 256
+// MiB.
+const fuzz::Target target("json_value", read, std::size_t{32} << 20);
 
 }  // namespace
