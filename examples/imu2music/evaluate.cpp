@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <string>
 #include <typeinfo>
 #include <utility>
@@ -19,8 +20,10 @@
 #include "imu2music/imu/sensor_map.hpp"
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/io/sha256.hpp"
+#include "imu2music/io/weights_file.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/train/dataset.hpp"
+#include "imu2music/train/weights_split.hpp"
 
 namespace {
 
@@ -36,11 +39,37 @@ struct EvaluateOptions {
   double temperature = 1, top_p = 1;
 };
 
-// "test" is a split of that name in the data set, where somebody has put one.
-Split named_split(const Dataset& dataset, const std::string& name) {
-  const std::string file = join_path(dataset.folder(), "splits/test.json");
-  std::error_code ignored;
-  return dataset.split(name == "test" && std::filesystem::exists(file, ignored) ? file : name);
+// What the weights say of the split that they were trained with.
+struct Training {
+  std::optional<WeightsSplit> told;
+  std::optional<Split> split;  // of this data set; without value where it was another one
+};
+
+Training training_of(const std::string& weights, const Dataset& dataset) {
+  Training training{split_of(read_weights(weights)), {}};
+  if (training.told) training.split = find_split(dataset, *training.told);
+  return training;
+}
+
+// "test" is the split that the weights were trained with.
+Split named_split(const EvaluateOptions& options, const Dataset& dataset, const Training& training) {
+  if (options.split != "test") return dataset.split(options.split);
+  const std::string choice = "--split performer:NAME, piece:NAME, stroke:NAME or a split's file";
+  if (!training.told)
+    throw InputError(options.weights, "does not say which split it was trained with",
+                     "name what was kept from it: " + choice);
+  if (!training.split)
+    throw InputError(options.weights,
+                     "was trained with the split " + in_quotes(training.told->name) +
+                         " of other data (hash " + in_quotes(training.told->hash.substr(0, 16)) +
+                         ", which no split of " + options.data + " has)",
+                     "name the data that it was trained with, or " + choice);
+  if (training.split->test.empty() && (options.part.empty() || options.part == "test"))
+    throw InputError(
+        options.weights,
+        "was trained with the split " + in_quotes(training.told->name) + ", which keeps nothing for a test",
+        "choose --split all, which tells how well it knows what it learnt from");
+  return *training.split;
 }
 
 struct Part {
@@ -69,8 +98,20 @@ Part part_of(const Split& split, const Dataset& dataset, const std::string& want
   return part;
 }
 
-// Whether the weights may have learnt from what is evaluated, as far as the split tells.
-bool may_have_been_seen(const Part& part) { return part.name == "all" || part.name == "train"; }
+// Whether the split that is evaluated has a part to train on that is apart from what is evaluated.
+bool is_apart(const Part& part) { return part.name == "test" || part.name == "validation"; }
+
+// How many of the recordings evaluated the weights learnt from; without value where their split does not
+// tell.
+std::optional<std::size_t> known_to_be_seen(const Evaluation& evaluation, const Dataset& dataset,
+                                            const Training& training) {
+  if (!training.split) return std::nullopt;
+  std::set<std::string> learnt;
+  for (const std::size_t i : training.split->train) learnt.insert(dataset.pairs()[i].id);
+  std::size_t count = 0;
+  for (const EvaluatedRecording& recording : evaluation.recordings) count += learnt.count(recording.id);
+  return count;
+}
 
 std::string text_of(const Figure& figure, int decimals) {
   if (!std::isfinite(figure.value)) return "-";
@@ -125,6 +166,13 @@ std::string summary(const Evaluation& e) {
   return text;
 }
 
+nlohmann::ordered_json weights_split_json(const Training& training) {
+  if (!training.told) return nullptr;
+  return {{"name", training.told->name},
+          {"hash", training.told->hash},
+          {"of_this_data", training.split.has_value()}};
+}
+
 void run_evaluate(const EvaluateOptions& options) {
   if (!options.report.empty()) check_outputs({options.report}, {options.weights, options.data});
   Model<float> model = load_model<float>(options.weights, options.precision);
@@ -133,7 +181,8 @@ void run_evaluate(const EvaluateOptions& options) {
     throw InputError(options.weights, obstacle,
                      "evaluate needs weights that write music for a recording's motion");
   const Dataset dataset(options.data);
-  const Split split = named_split(dataset, options.split);
+  const Training training = training_of(options.weights, dataset);
+  const Split split = named_split(options, dataset, training);
   const Part part = part_of(split, dataset, options.part);
 
   EvaluationOptions evaluation_options;
@@ -160,7 +209,7 @@ void run_evaluate(const EvaluateOptions& options) {
     stage->update(done, of);
   };
   std::optional<Unigram> unigram;
-  if (!may_have_been_seen(part)) unigram = count_unigram(dataset, split.train, model.config);
+  if (is_apart(part)) unigram = count_unigram(dataset, split.train, model.config);
   evaluation_options.unigram = unigram ? &*unigram : nullptr;
 
   Evaluator<float> evaluator(model, evaluation_options);
@@ -179,7 +228,13 @@ void run_evaluate(const EvaluateOptions& options) {
   const std::string digest = sha256_of_file(options.weights);
   std::string warning;
   if (model.config.untrained) warning = "The weights are untrained: the music does not follow the motion. ";
-  if (may_have_been_seen(part))
+  const std::optional<std::size_t> seen = known_to_be_seen(evaluation, dataset, training);
+  // Where that is not known, the part that was asked for is all there is to go by.
+  const bool may_have_been_seen = seen ? *seen > 0 : !is_apart(part);
+  if (seen && *seen > 0)
+    warning += "The weights learnt from " + std::to_string(*seen) + " of these " +
+               std::to_string(evaluation.recordings.size()) + " recordings.";
+  else if (may_have_been_seen)
     warning += "These recordings are not kept for a test: the weights may have learnt from them.";
   if (!options.report.empty()) {
     const std::string name = std::filesystem::path(options.weights).filename().string();
@@ -207,7 +262,8 @@ void run_evaluate(const EvaluateOptions& options) {
                                     {{"name", split.name},
                                      {"part", part.name},
                                      {"hash", split.hash},
-                                     {"may_have_been_seen", may_have_been_seen(part)}}},
+                                     {"may_have_been_seen", may_have_been_seen}}},
+                                   {"weights_split", weights_split_json(training)},
                                    {"seed", options.seed},
                                    {"temperature", options.temperature},
                                    {"top_p", options.top_p}};
@@ -230,8 +286,9 @@ void add_evaluate_command(CLI::App& program) {
   command->add_option("--data", options->data, "A data set that prepare has made")->required();
   command
       ->add_option("--split", options->split,
-                   "What was kept for testing: performer:NAME, piece:NAME, stroke:NAME, a split's file; "
-                   "all: nothing was, everything is evaluated")
+                   "What was kept for testing: test: what the split kept that the weights were trained with; "
+                   "performer:NAME, piece:NAME, stroke:NAME, a split's file; all: nothing was, everything is "
+                   "evaluated")
       ->capture_default_str();
   command
       ->add_option("--part", options->part,

@@ -21,13 +21,15 @@ namespace {
 using namespace imu2music;
 
 // Two performers, two strokes, 4 s each, at 50 Hz; and music alone.
-std::string small_dataset(const test::ScratchFolder& scratch) {
-  const std::string folder = scratch / "data";
+std::string small_dataset(const test::ScratchFolder& scratch, const std::string& name = "data",
+                          std::uint64_t seed = 0) {
+  const std::string folder = scratch / name;
   DatasetWriter writer(folder);
   for (const char* performer : {"s1", "s2"})
     for (const char* stroke : {"martele", "legato"}) {
       Pair pair;
-      Philox random(static_cast<std::uint64_t>(performer[1]) * 256 + static_cast<std::uint64_t>(stroke[0]));
+      Philox random(static_cast<std::uint64_t>(performer[1]) * 256 + static_cast<std::uint64_t>(stroke[0]),
+                    seed);
       pair.info.id = std::string(stroke) + "_" + performer;
       pair.info.performer = performer;
       pair.info.piece = pair.info.stroke = stroke;
@@ -170,6 +172,58 @@ TEST_CASE("a split that keeps nothing is evaluated whole, and that is said") {
   CHECK(j["intervals"]["collapse_ratio"]["low"].is_null());
 }
 
+TEST_CASE("weights that were trained say what was kept for the test, and what was not") {
+  test::ScratchFolder scratch;
+  const std::string data = small_dataset(scratch), others = small_dataset(scratch, "others", 1);
+  test::write_file(scratch / "train.json",
+                   R"({"model": {"encoder": "temporal", "vocabulary": 332, "d_model": 16, "heads": 2,
+"encoder_layers": 0, "decoder_layers": 1, "width": 8, "blocks": 1, "window_ms": 2000, "max_sequence": 32},
+"training": {"steps": 1, "batch": 2}})");
+  const auto train = [&](const std::string& name, const std::string& split) {
+    REQUIRE(program("train " + quoted(scratch / "train.json") + " --data " + quoted(data) + " -o " +
+                    quoted(scratch / name) + " --split " + split)
+                .status == 0);
+    return scratch / name + "/best.safetensors";
+  };
+  const auto command = [&](const std::string& weights, const std::string& of, const std::string& split) {
+    return "evaluate --weights " + quoted(weights) + " --data " + quoted(of) + " --split " + split +
+           " --permutations 9 --draws 1 --retrieval-windows 4";
+  };
+  const auto evaluated = [&](const std::string& weights, const std::string& of, const std::string& split) {
+    const test::CommandResult result = program(command(weights, of, split) + " --json");
+    INFO(result.error);
+    REQUIRE(result.status == 0);
+    return json::parse(result.output);
+  };
+  const std::string weights = train("run", "performer:s2");
+  const json tested = evaluated(weights, data, "test");
+  CHECK(tested["split"]["name"] == "performer:s2");
+  CHECK(tested["split"]["part"] == "test");
+  CHECK(tested["split"]["may_have_been_seen"] == false);
+  CHECK(tested["weights_split"]["name"] == "performer:s2");
+  CHECK(tested["weights_split"]["hash"] == tested["split"]["hash"]);
+  CHECK(tested["weights_split"]["of_this_data"] == true);
+  CHECK(tested["recordings"][0]["performer"] == "s2");
+  CHECK(tested["recordings"].size() == 2);
+  // Kept by the split that is asked for, and learnt from all the same.
+  const json seen = evaluated(weights, data, "performer:s1");
+  CHECK(seen["split"]["part"] == "test");
+  CHECK(seen["split"]["may_have_been_seen"] == true);
+  CHECK(program(command(weights, data, "performer:s1")).output.find("The weights learnt from 1 of these 2") !=
+        std::string::npos);
+  // Of other data nothing is known but the part.
+  const json elsewhere = evaluated(weights, others, "performer:s1");
+  CHECK(elsewhere["weights_split"]["of_this_data"] == false);
+  CHECK(elsewhere["split"]["may_have_been_seen"] == false);
+  check_refused(program(command(weights, others, "test")),
+                {"was trained with the split 'performer:s2' of other data", "--split performer:NAME"});
+  check_refused(program(command(train("all", "all"), data, "test")),
+                {"'all', which keeps nothing for a test"});
+  const std::string untold = temporal_weights(scratch);
+  check_refused(program(command(untold, data, "test")), {"does not say which split it was trained with"});
+  CHECK(evaluated(untold, data, "performer:s2")["weights_split"].is_null());
+}
+
 TEST_CASE("evaluate refuses in one line what it cannot use") {
   test::ScratchFolder scratch;
   const std::string data = small_dataset(scratch), weights = temporal_weights(scratch);
@@ -177,7 +231,6 @@ TEST_CASE("evaluate refuses in one line what it cannot use") {
   check_refused(program(command + quoted(scratch / "nowhere")), {"nowhere", "is no folder"});
   check_refused(program(command + quoted(data) + " --split performer:s9"),
                 {"no split 'performer:s9'", "performer:s1"});
-  check_refused(program(command + quoted(data) + " --split test"), {"no split 'test'"});
   check_refused(program(command + quoted(data) + " --part test"), {"has nothing in its part test"});
   check_refused(program(command + quoted(data) + " --part some"), {"some"});
   check_refused(program(command + quoted(data) + " --sensors myo=wrist"), {"wrist"});

@@ -57,9 +57,10 @@ class Arithmetic : public BatchSource {
     return make(static_cast<std::uint64_t>(100000 + index));
   }
   std::string data_hash() const override { return hash; }
+  std::string split_name() const override { return split; }
 
   std::int64_t poisoned = -1;
-  std::string hash = "abc";
+  std::string hash = "abc", split;
 
  private:
   static TrainingBatch<float> make(std::uint64_t seed) {
@@ -382,6 +383,27 @@ TEST_CASE("patience ends a run that gets no better") {
   CHECK(again.progress.step == 8);
   CHECK(again.weights == outcome.weights);
   CHECK(lines(scratch / "run/log.jsonl") == log);
+}
+
+TEST_CASE("weights say which split they learnt from") {
+  test::ScratchFolder scratch;
+  TrainingConfig config = small_training();
+  config.steps = 4;
+  for (const std::string split : {"performer:s4", ""}) {
+    const std::string folder = scratch / ("run" + split);
+    Model<float> model = init_model<float>(config.model, 1);
+    Arithmetic data;
+    data.split = split;
+    Trainer(model, config, data, {folder, 1, false, {}, {}}).run();
+    for (const char* name : {"/best.safetensors", "/last.safetensors"}) {
+      const TensorFile file = read_safetensors(folder + name);
+      if (split.empty())
+        CHECK_FALSE(split_of(file).has_value());
+      else
+        CHECK(split_of(file) == WeightsSplit{"performer:s4", "abc"});
+      CHECK(load_model<float>(folder + name).config.d_model == 8);
+    }
+  }
 }
 
 TEST_CASE("without validation the best weights are the last") {

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -372,9 +373,10 @@ Model<T> init_model(ModelConfig config, std::uint64_t seed) {
 }
 
 // Writes every tensor under its state_dict name. Of a model on a device, all work on its parameters must be
-// done (synchronise()). Throws InputError where the file cannot be written.
+// done (synchronise()). `metadata` goes into the file as it is. Throws InputError where the file cannot be
+// written.
 template <class T>
-void save_model(Model<T>& model, const std::string& path) {
+void save_model(Model<T>& model, const std::string& path, std::map<std::string, std::string> metadata = {}) {
   Context context(1, model.device());
   std::vector<TensorEntry> entries;
   std::vector<Tensor<T>> here;  // what the entries point to
@@ -389,7 +391,9 @@ void save_model(Model<T>& model, const std::string& path) {
     }
   };
   model.visit(collect);
-  write_safetensors(path, entries, {{"format", "pt"}, {config_metadata_key, to_json(model.config)}});
+  metadata["format"] = "pt";
+  metadata[config_metadata_key] = to_json(model.config);
+  write_safetensors(path, entries, metadata);
 }
 
 struct WeightCount {

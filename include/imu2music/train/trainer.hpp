@@ -10,6 +10,8 @@
 //   RUN/last.safetensors      the weights of the last checkpoint
 //   RUN/state.safetensors     all that is needed to go on (train/checkpoint.hpp), from the beginning on
 //
+// Weights say which split they learnt from (train/weights_split.hpp).
+//
 // NLLs are nats a token, pooled over all tokens that are not padding. A run that was stopped, or killed at
 // any moment, goes on from its last checkpoint and then has, bit for bit, the losses that it would have had:
 // batches, augmentation and dropout are functions of (seed, step), and no sum depends on the number of
@@ -42,6 +44,7 @@
 #include "imu2music/train/learner.hpp"
 #include "imu2music/train/schedule.hpp"
 #include "imu2music/train/training_config.hpp"
+#include "imu2music/train/weights_split.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -53,6 +56,8 @@ class BatchSource {
   virtual std::int64_t validation_batches() const = 0;
   virtual TrainingBatch<float> validation_batch(std::int64_t index) const = 0;
   virtual std::string data_hash() const = 0;
+  // Of the split whose hash data_hash() is; empty for data that are none.
+  virtual std::string split_name() const { return {}; }
 };
 
 // What a run reports as it goes.
@@ -406,7 +411,7 @@ class Trainer {
   void save_weights(const char* name) {
     learner_.model().config.untrained = false;
     synchronise(learner_.context());
-    save_model(learner_.model(), file(name));
+    save_model(learner_.model(), file(name), split_metadata({data_.split_name(), data_.data_hash()}));
   }
 
   static void write_text(const std::string& path, const std::string& text) {

@@ -47,7 +47,7 @@ class TrainingData : public BatchSource {
   // `prepare`, where given, is applied to every recording first, such as map_sensors().
   TrainingData(const Dataset& dataset, const Split& split, const TrainingConfig& config,
                const std::function<Recording(const Recording&)>& prepare = {})
-      : config_(config), hash_(split.hash), pad_(Model<float>(config.model).pad()) {
+      : config_(config), split_(split.name), hash_(split.hash), pad_(Model<float>(config.model).pad()) {
     const auto has_motion = [&](std::size_t i) { return dataset.pairs()[i].has_motion; };
     with_motion_ =
         config.model.encoder != "none" && std::any_of(split.train.begin(), split.train.end(), has_motion);
@@ -157,6 +157,7 @@ class TrainingData : public BatchSource {
   }
 
   std::string data_hash() const override { return hash_; }
+  std::string split_name() const override { return split_; }
 
  private:
   static constexpr double music_rate_hz = 50;  // of window starts where there is no motion
@@ -298,7 +299,7 @@ class TrainingData : public BatchSource {
   TrainingConfig config_;
   Augmentation augmentation_;
   std::vector<float> deviations_;  // of the motion's channels
-  std::string hash_;
+  std::string split_, hash_;
   std::int64_t pad_ = 0;
   bool with_motion_ = false;
   std::vector<Piece> train_, validation_;

@@ -1,0 +1,66 @@
+// Which split weights were trained with, kept in their metadata, so that those who evaluate them need not be
+// told what was kept for the test.
+//
+//   imu2music.split        the split's name
+//   imu2music.split_hash   its hash (train/dataset.hpp)
+//
+// A name alone would not do: "performer:s4" of data that were prepared otherwise is another split.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "imu2music/core/error.hpp"
+#include "imu2music/imu/folder.hpp"
+#include "imu2music/io/tensor_file.hpp"
+#include "imu2music/train/dataset.hpp"
+
+namespace imu2music::inline v0 {
+
+struct WeightsSplit {
+  std::string name, hash;
+
+  friend bool operator==(const WeightsSplit&, const WeightsSplit&) = default;
+};
+
+inline constexpr const char* split_metadata_key = "imu2music.split";
+inline constexpr const char* split_hash_metadata_key = "imu2music.split_hash";
+
+// What save_model() is to write. Nothing for data that are no split of a data set, which have no name.
+inline std::map<std::string, std::string> split_metadata(const WeightsSplit& split) {
+  if (split.name.empty()) return {};
+  return {{split_metadata_key, split.name}, {split_hash_metadata_key, split.hash}};
+}
+
+// Without value: the file does not say.
+inline std::optional<WeightsSplit> split_of(const TensorFile& weights) {
+  const auto name = weights.metadata.find(split_metadata_key),
+             hash = weights.metadata.find(split_hash_metadata_key);
+  if (name == weights.metadata.end() || hash == weights.metadata.end()) return std::nullopt;
+  return WeightsSplit{name->second, hash->second};
+}
+
+// That split of the data set: one that it can make, or that a file in its splits/ holds. Without value where
+// no split of the name has the hash: the data are others.
+inline std::optional<Split> find_split(const Dataset& dataset, const WeightsSplit& wanted) {
+  const auto unless_refused = [&](const auto& make) -> std::optional<Split> {
+    try {
+      Split split = make();
+      if (split.name == wanted.name && split.hash == wanted.hash) return split;
+    } catch (const InputError&) {  // no split of this data, so not the one that is looked for
+    }
+    return std::nullopt;
+  };
+  // Not Dataset::split(): the name comes from a file, and must not be taken for a path.
+  if (auto split = unless_refused([&] { return make_split(dataset.pairs(), wanted.name, dataset.folder()); }))
+    return split;
+  const std::string folder = join_path(dataset.folder(), "splits");
+  if (!is_folder(folder)) return std::nullopt;
+  for (const std::string& name : list_entries(folder).files)
+    if (auto split = unless_refused([&] { return read_split(dataset.pairs(), join_path(folder, name)); }))
+      return split;
+  return std::nullopt;
+}
+
+}  // namespace imu2music::inline v0
