@@ -34,7 +34,8 @@ struct EvaluateOptions {
   Device device = Device::cpu();
   WeightFormat precision = WeightFormat::plain;
   std::string weights, data, split = "all", part, sensors, report;
-  std::int64_t windows_per_recording = 0, retrieval_windows = 64, draws = 3, permutations = 999;
+  std::int64_t windows_per_recording = 6, retrieval_windows = 64, draws = 3, permutations = 999;
+  bool even_windows = false;
   std::uint64_t seed = 0;
   double temperature = 1, top_p = 1;
 };
@@ -188,7 +189,7 @@ void run_evaluate(const EvaluateOptions& options) {
   EvaluationOptions evaluation_options;
   evaluation_options.threads = thread_count(options.common);
   evaluation_options.seed = options.seed;
-  evaluation_options.windows_per_recording = options.windows_per_recording;
+  evaluation_options.windows_per_recording = options.even_windows ? 0 : options.windows_per_recording;
   evaluation_options.retrieval_windows = options.retrieval_windows;
   evaluation_options.draws = options.draws;
   evaluation_options.permutations = static_cast<int>(options.permutations);
@@ -245,6 +246,10 @@ void run_evaluate(const EvaluateOptions& options) {
          {"Data", options.data},
          {"Split", split.name + ", part " + part.name},
          {"Hash of the split", split.hash},
+         {"Windows", options.even_windows
+                         ? "every half window"
+                         : "at random places, up to " + std::to_string(options.windows_per_recording) +
+                               " in a recording"},
          {"Seed", std::to_string(options.seed)},
          {"Drawn at", "temperature " + number_text(options.temperature) +
                           (options.top_p < 1 ? ", top-p " + number_text(options.top_p) : "")}},
@@ -265,6 +270,7 @@ void run_evaluate(const EvaluateOptions& options) {
                                      {"may_have_been_seen", may_have_been_seen}}},
                                    {"weights_split", weights_split_json(training)},
                                    {"seed", options.seed},
+                                   {"even_windows", options.even_windows},
                                    {"temperature", options.temperature},
                                    {"top_p", options.top_p}};
     json.update(evaluation_json(evaluation));
@@ -298,8 +304,13 @@ void add_evaluate_command(CLI::App& program) {
   command->add_option("--report", options->report, "Write an HTML report with pictures");
   command
       ->add_option("--windows-per-recording", options->windows_per_recording,
-                   "So many windows at random places (default: one every half window)")
-      ->check(whole_number(1, 100000));
+                   "So many windows at random places of every recording")
+      ->check(whole_number(1, 100000))
+      ->capture_default_str();
+  command
+      ->add_flag("--even-windows", options->even_windows,
+                 "One window every half window from the recording's beginning on, in place of random ones")
+      ->excludes("--windows-per-recording");
   command
       ->add_option("--retrieval-windows", options->retrieval_windows,
                    "The most windows whose music is held against every motion")

@@ -75,6 +75,7 @@ EvaluationOptions quick() {
   options.resamples = 50;
   options.draws = 2;
   options.retrieval_windows = 8;
+  options.windows_per_recording = 0;
   return options;
 }
 
@@ -99,7 +100,7 @@ void deafen(Model<float>& model) {
 
 }  // namespace
 
-TEST_CASE("windows lie every half window, with the music that begins in them") {
+TEST_CASE("windows on a grid lie every half window, with the music that begins in them") {
   const Model<float> model = init_model<float>(small_config(), 1);
   const std::vector<Pair> pairs = four_pairs();
   const Evaluation e = evaluate(model, pairs, quick());
@@ -285,9 +286,10 @@ TEST_CASE("within strokes of one recording each, windows of it change places") {
   CHECK_FALSE(evaluate(model, {make_pair("a", "", 5, 1), make_pair("b", "", 5, 2)}, quick()).within_stroke);
 }
 
-TEST_CASE("windows at random places come from the seed") {
+TEST_CASE("windows at random places come from the seed, and are what is taken where nothing is said") {
   const Model<float> model = init_model<float>(small_config(), 1);
   EvaluationOptions options = quick();
+  CHECK(EvaluationOptions().windows_per_recording == 6);
   options.windows_per_recording = 3;
   const std::vector<Pair> pairs = four_pairs();
   const Evaluation a = evaluate(model, pairs, options), b = evaluate(model, pairs, options);
@@ -302,6 +304,12 @@ TEST_CASE("windows at random places come from the seed") {
     same = same && a.windows[w].start_s == c.windows[w].start_s;
   }
   CHECK_FALSE(same);
+  // No two of a recording are one: of 2.08 s there are five windows of 2 s.
+  options.windows_per_recording = 6;
+  const Evaluation few = evaluate(model, {make_pair("a", "x", 2.08, 1)}, options);
+  REQUIRE(few.windows.size() == 5);
+  for (std::size_t w = 0; w < 5; ++w)
+    CHECK(few.windows[w].start_s == doctest::Approx(0.02 * static_cast<double>(w)));
 }
 
 TEST_CASE("two armbands and vocabulary 1") {

@@ -81,8 +81,8 @@ TEST_CASE("evaluate tells every figure as JSON, and writes a report") {
   const std::string data = small_dataset(scratch), weights = temporal_weights(scratch),
                     report = scratch / "report.html";
   const std::string command = "evaluate --weights " + quoted(weights) + " --data " + quoted(data) +
-                              " --split performer:s2 --permutations 99 --report " + quoted(report) +
-                              " --json";
+                              " --split performer:s2 --even-windows --permutations 99 --report " +
+                              quoted(report) + " --json";
   const test::CommandResult result = program(command);
   INFO(result.error);
   REQUIRE(result.status == 0);
@@ -96,6 +96,7 @@ TEST_CASE("evaluate tells every figure as JSON, and writes a report") {
   CHECK(j["windows"] == 6);
   REQUIRE(j["recordings"].size() == 2);
   CHECK(j["recordings"][0]["starts_s"] == json::array({0.0, 1.0, 2.0}));
+  CHECK(j["even_windows"] == true);
   CHECK(j["nll"].get<double>() == doctest::Approx(std::log(332.0)).epsilon(0.2));
   CHECK(j["bits_per_second"].get<double>() > 0);
   CHECK(j["baselines"]["uniform"].get<double>() == doctest::Approx(std::log(332.0)));
@@ -222,6 +223,33 @@ TEST_CASE("weights that were trained say what was kept for the test, and what wa
   const std::string untold = temporal_weights(scratch);
   check_refused(program(command(untold, data, "test")), {"does not say which split it was trained with"});
   CHECK(evaluated(untold, data, "performer:s2")["weights_split"].is_null());
+}
+
+TEST_CASE("windows begin at random places unless a grid is asked for") {
+  test::ScratchFolder scratch;
+  const std::string data = small_dataset(scratch), weights = temporal_weights(scratch);
+  const auto starts = [&](const std::string& options) {
+    const test::CommandResult result =
+        program("evaluate --weights " + quoted(weights) + " --data " + quoted(data) +
+                " --split performer:s2 --permutations 9 --draws 1 --retrieval-windows 4 --json" + options);
+    INFO(result.error);
+    REQUIRE(result.status == 0);
+    const json j = json::parse(result.output);
+    CHECK(j["even_windows"] == (options == " --even-windows"));
+    return j["recordings"][0]["starts_s"];
+  };
+  const json drawn = starts("");
+  REQUIRE(drawn.size() == 6);
+  bool on_grid = true;
+  for (const json& start : drawn) on_grid = on_grid && std::fmod(start.get<double>(), 1.0) == 0;
+  CHECK_FALSE(on_grid);
+  CHECK(starts("") == drawn);
+  CHECK(starts(" --windows-per-recording 6") == drawn);
+  CHECK(starts(" --seed 1") != drawn);
+  CHECK(starts(" --even-windows") == json::array({0.0, 1.0, 2.0}));
+  check_refused(program("evaluate --weights " + quoted(weights) + " --data " + quoted(data) +
+                        " --even-windows --windows-per-recording 3"),
+                {"--even-windows", "--windows-per-recording"});
 }
 
 TEST_CASE("evaluate refuses in one line what it cannot use") {

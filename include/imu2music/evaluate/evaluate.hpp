@@ -4,8 +4,8 @@
 //   for (…) evaluator.add(pair);                  // recordings that the model did not learn from
 //   const Evaluation evaluation = evaluator.run();
 //
-// Windows are as long as the model's and begin every half window, as in validation, or at frames drawn at
-// random (windows_per_recording). Everything depends on model, recordings, options and seed alone, not on
+// Windows are as long as the model's and begin at frames drawn at random, or every half window, as in
+// validation (windows_per_recording). Everything depends on model, recordings, options and seed alone, not on
 // threads. Draws of window w begin the sampler's streams draws · w, draws · w + 1, …
 //
 // Generated music is that of each window by itself: vocabulary 2 is not told what sounds at the window's
@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <memory>
@@ -55,9 +56,11 @@ namespace imu2music::inline v0 {
 struct EvaluationOptions {
   int threads = 1;
   std::uint64_t seed = 0;
-  std::int64_t windows_per_recording = 0;  // at random frames; 0: one every half window
-  std::int64_t retrieval_windows = 64;     // K, at most
-  std::int64_t draws = 3;                  // outputs a window, 2 or more for the collapse ratio
+  // At random frames, no two alike; 0: one every half window. Music that was played to a click has its bars
+  // on such a grid, and windows of it are then all the beginnings of bars.
+  std::int64_t windows_per_recording = 6;
+  std::int64_t retrieval_windows = 64;  // K, at most
+  std::int64_t draws = 3;               // outputs a window, 2 or more for the collapse ratio
   int permutations = 999, resamples = 1000;
   SamplerOptions sampler;            // its seed is `seed`
   const Unigram* unigram = nullptr;  // counted in the training windows; null: in the evaluated ones
@@ -181,9 +184,10 @@ class Evaluator {
     std::vector<std::int64_t> starts_at;
     if (options_.windows_per_recording > 0) {
       Philox draw = random(starts, result_.recordings.size());
-      for (std::int64_t n = 0; n < options_.windows_per_recording; ++n)
-        starts_at.push_back(draw.below(static_cast<std::uint32_t>(last + 1)));
-      std::sort(starts_at.begin(), starts_at.end());
+      std::set<std::int64_t> drawn;
+      while (std::ssize(drawn) < std::min(options_.windows_per_recording, last + 1))
+        drawn.insert(draw.below(static_cast<std::uint32_t>(last + 1)));
+      starts_at.assign(drawn.begin(), drawn.end());
     } else {
       const std::int64_t hop = std::max<std::int64_t>(motion.window_frames() / 2, 1);
       for (std::int64_t frame = 0; frame <= last; frame += hop) starts_at.push_back(frame);
