@@ -254,6 +254,27 @@ TEST_CASE("figures of the music are those of its windows") {
   CHECK(e.bins == 3);
 }
 
+TEST_CASE("what is written where no note was played counts as too many notes") {
+  const Model<float> model = init_model<float>(small_config(), 2);
+  std::vector<Pair> pairs = four_pairs();
+  pairs[1].notes.clear();
+  pairs[2].notes.clear();
+  const Evaluation e = evaluate(model, pairs, quick());
+  double written = 0, in_silence = 0, played = 0;
+  for (const EvaluatedWindow& w : e.windows) {
+    const auto notes = static_cast<double>(w.generated.size());
+    written += notes;
+    if (pairs[w.recording].notes.empty()) in_silence += notes;
+    played += static_cast<double>(w.real.size());
+  }
+  REQUIRE(in_silence > 0);
+  CHECK(e.note_count_ratio.value == doctest::Approx(written / played));
+  CHECK(e.note_count_ratio.value ==
+        doctest::Approx(e.notes_per_window.value / e.real_notes_per_window.value));
+  REQUIRE(e.note_count_ratio.interval);
+  CHECK(e.note_count_ratio.interval->high > written / played);
+}
+
 TEST_CASE("one recording alone has no gap and no intervals") {
   const Model<float> model = init_model<float>(small_config(), 1);
   const Evaluation e = evaluate(model, {make_pair("a", "", 5, 1)}, quick());

@@ -353,13 +353,17 @@ class Evaluator {
     std::vector<double> numerator, denominator;
     for (std::size_t g = 0; g < denominators.size(); ++g)
       if (denominators[g] > 0) numerator.push_back(numerators[g]), denominator.push_back(denominators[g]);
+    return ratio_of_all(numerator, denominator);
+  }
+  // The same where a recording without a denominator still has its say.
+  Figure ratio_of_all(std::span<const double> numerators, std::span<const double> denominators) const {
     const auto value = [&](std::span<const double> weights) {
       double n = 0, d = 0;
       for (std::size_t g = 0; g < weights.size(); ++g)
-        n += weights[g] * numerator[g], d += weights[g] * denominator[g];
+        n += weights[g] * numerators[g], d += weights[g] * denominators[g];
       return d > 0 ? n / d : std::numeric_limits<double>::quiet_NaN();
     };
-    return {value(std::vector<double>(numerator.size(), 1.0)), interval(value, numerator.size())};
+    return {value(std::vector<double>(numerators.size(), 1.0)), interval(value, numerators.size())};
   }
 
   void tell_likelihoods() {
@@ -482,8 +486,11 @@ class Evaluator {
         ratio([&](const EvaluatedWindow& w, double& n, double& d) { n += count(w.generated), d += 1; });
     result_.real_notes_per_window =
         ratio([&](const EvaluatedWindow& w, double& n, double& d) { n += count(w.real), d += 1; });
-    result_.note_count_ratio = ratio(
-        [&](const EvaluatedWindow& w, double& n, double& d) { n += count(w.generated), d += count(w.real); });
+    // Notes where there should be none count too.
+    std::vector<double> generated(result_.recordings.size(), 0.0), real = generated;
+    for (const EvaluatedWindow& w : result_.windows)
+      generated[w.recording] += count(w.generated), real[w.recording] += count(w.real);
+    result_.note_count_ratio = ratio_of_all(generated, real);
   }
 
   // Pooled F1 of windows whose counts are given, and their sum.
