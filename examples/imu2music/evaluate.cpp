@@ -153,16 +153,19 @@ std::string summary(const Evaluation& e) {
   line("notes, generated to real", text_of(e.note_count_ratio, 3));
   for (std::size_t t = 0; t < onset_tolerances_s.size(); ++t)
     line("onset F1, " + std::to_string(std::lround(1000 * onset_tolerances_s[t])) + " ms",
-         text_of(e.onset_f1[t], 3) + "; against another recording " + plain(e.shuffled_onset_f1[t].value, 3));
+         text_of(e.onset_f1[t], 3) + "; against another recording " + plain(e.shuffled_onset_f1[t].value, 3) +
+             ", knowing the stroke " + plain(e.stroke_baseline_onset_f1[t].value, 3));
   line("onset and pitch F1", text_of(e.onset_pitch_f1, 3));
   line("note F1", text_of(e.note_f1, 3));
   if (e.generated_alignment)
     line("onsets and motion, z",
          text_of(e.generated_alignment->z, 2) + "; real music " + plain(e.real_alignment->z.value, 2));
   for (const auto& [name, stroke] : e.strokes)
-    line("  " + name, "NLL " + plain(stroke.nll.value, 3) + ", onset F1 " +
-                          plain(stroke.onset_f1[0].value, 3) + " " + plain(stroke.onset_f1[1].value, 3) +
-                          " " + plain(stroke.onset_f1[2].value, 3));
+    line("  " + name,
+         "NLL " + plain(stroke.nll.value, 3) + ", onset F1 " + plain(stroke.onset_f1[0].value, 3) + " " +
+             plain(stroke.onset_f1[1].value, 3) + " " + plain(stroke.onset_f1[2].value, 3) +
+             "; knowing the stroke " + plain(stroke.baseline_onset_f1[0].value, 3) + " " +
+             plain(stroke.baseline_onset_f1[1].value, 3) + " " + plain(stroke.baseline_onset_f1[2].value, 3));
   for (const std::string& sentence : e.left_out) text += "left out: " + sentence + "\n";
   return text;
 }
@@ -215,6 +218,9 @@ void run_evaluate(const EvaluateOptions& options) {
 
   Evaluator<float> evaluator(model, evaluation_options);
   for (const std::size_t i : part.pairs) evaluator.add(dataset.load(i));
+  if (is_apart(part))
+    for (const std::size_t i : split.train)
+      if (dataset.pairs()[i].has_motion) evaluator.add_training_music(dataset.load_notes(i));
   const Evaluation evaluation = [&] {
     try {
       return evaluator.run();

@@ -208,7 +208,8 @@ class Page {
         "silent windows " + count(e_.silent_windows) + ", out of tokens " + count(e_.out_of_tokens));
     for (std::size_t t = 0; t < 3; ++t)
       row("Onset F1, " + count(std::lround(1000 * onset_tolerances_s[t])) + " ms", e_.onset_f1[t], 3,
-          "other recording " + fixed(e_.shuffled_onset_f1[t].value, 3),
+          "other recording " + fixed(e_.shuffled_onset_f1[t].value, 3) + "; knowing the stroke " +
+              fixed(e_.stroke_baseline_onset_f1[t].value, 3),
           "precision " + fixed(e_.onset_counts[t].precision(), 3) + ", recall " +
               fixed(e_.onset_counts[t].recall(), 3));
     row("Onset and pitch F1", e_.onset_pitch_f1, 3, "", "50 ms");

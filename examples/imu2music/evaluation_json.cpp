@@ -153,6 +153,18 @@ class Writer {
       matches("onset_" + milliseconds(t), e_.onset_counts[t]);
     }
     for (std::size_t t = 0; t < 3; ++t) put("onset_f1_shuffled." + milliseconds(t), e_.shuffled_onset_f1[t]);
+    const std::int64_t of_training = e_.baseline_windows_of_training,
+                       of_others = e_.baseline_windows_of_others;
+    for (std::size_t t = 0; t < 3; ++t)
+      put("onset_f1_stroke_baseline." + milliseconds(t), e_.stroke_baseline_onset_f1[t],
+          static_cast<std::size_t>(of_training + of_others),
+          static_cast<std::size_t>(e_.baseline_recordings));
+    Json drawn_in = nullptr;
+    if (of_training > 0) drawn_in = "the training recordings";
+    if (of_others > 0) drawn_in = "other performers' evaluated recordings";
+    if (of_training > 0 && of_others > 0)
+      drawn_in = "the training recordings, or other performers' evaluated recordings";
+    place("baselines.stroke_onsets_drawn_in") = drawn_in;
     put("onset_pitch_f1", e_.onset_pitch_f1);
     matches("onset_pitch", e_.onset_pitch_counts);
     put("note_f1", e_.note_f1);
@@ -181,6 +193,7 @@ class Writer {
           {"windows", stroke.windows}, {"recordings", stroke.recordings}, {"nll", number(stroke.nll.value)}};
       for (std::size_t t = 0; t < 3; ++t) {
         entry["onset_f1"][milliseconds(t)] = number(stroke.onset_f1[t].value);
+        entry["onset_f1_stroke_baseline"][milliseconds(t)] = number(stroke.baseline_onset_f1[t].value);
         if (const auto& interval = stroke.onset_f1[t].interval)
           entry["onset_f1_interval"][milliseconds(t)] = {number(interval->low), number(interval->high)};
       }

@@ -307,6 +307,47 @@ TEST_CASE("within strokes of one recording each, windows of it change places") {
   CHECK_FALSE(evaluate(model, {make_pair("a", "", 5, 1), make_pair("b", "", 5, 2)}, quick()).within_stroke);
 }
 
+TEST_CASE("the baseline by stroke: onsets of other windows of the stroke, counted by hand") {
+  const Model<float> model = init_model<float>(small_config(), 1);
+  Pair pair = make_pair("a", "martele", 4, 1);
+  pair.notes = {{60, 80, 0.53, 0.7}, {61, 80, 1.08, 1.2}, {62, 80, 1.5, 1.7}};
+  // As long as a window: it can be drawn at one place only.
+  Pair training = make_pair("t", "martele", 2, 7), other = make_pair("u", "legato", 2, 8);
+  training.notes = {{70, 80, 0.5, 0.6}, {71, 80, 1.0, 1.1}};
+  Evaluator<float> evaluator(model, quick());
+  evaluator.add(pair);
+  evaluator.add_training_music(training);
+  evaluator.add_training_music(other);
+  const Evaluation e = evaluator.run();
+  REQUIRE(e.windows.size() == 3);
+  // At 0 s: 0.53, 1.08 and 1.5 against 0.5 and 1; at 1 s: 0.08 and 0.5; at 2 s nothing.
+  const double of = (3 + 2) + (2 + 2) + (0 + 2);
+  CHECK(e.stroke_baseline_onset_f1[0].value == doctest::Approx(2 * (1 + 1) / of));
+  CHECK(e.stroke_baseline_onset_f1[1].value == doctest::Approx(2 * (2 + 1) / of));
+  CHECK(e.stroke_baseline_onset_f1[2].value == doctest::Approx(2 * (2 + 1) / of));
+  CHECK(e.strokes.at("martele").baseline_onset_f1[0].value == e.stroke_baseline_onset_f1[0].value);
+  CHECK(e.baseline_windows_of_training == 3);
+  CHECK(e.baseline_windows_of_others == 0);
+  CHECK(e.baseline_recordings == 1);
+}
+
+TEST_CASE("without training music of the stroke the baseline is drawn from other performers") {
+  const Model<float> model = init_model<float>(small_config(), 1);
+  const Evaluation e = evaluate(model, four_pairs(), quick());
+  CHECK(e.baseline_windows_of_others == 17);
+  CHECK(e.stroke_baseline_onset_f1[1].value > 0);
+  CHECK(e.stroke_baseline_onset_f1[0].value <= e.stroke_baseline_onset_f1[1].value);
+  REQUIRE(e.stroke_baseline_onset_f1[1].interval);
+  CHECK(e.stroke_baseline_onset_f1[1].value ==
+        evaluate(model, four_pairs(), quick()).stroke_baseline_onset_f1[1].value);
+  // One's own takes of the stroke are none of others, and music of no stroke is like no other.
+  std::vector<Pair> pairs = {make_pair("a", "martele", 5, 1), make_pair("b", "martele", 5, 1),
+                             make_pair("c", "", 5, 2), make_pair("d", "", 5, 3)};
+  const Evaluation none = evaluate(model, pairs, quick());
+  CHECK(std::isnan(none.stroke_baseline_onset_f1[0].value));
+  CHECK(none.baseline_windows_of_others == 0);
+}
+
 TEST_CASE("windows at random places come from the seed, and are what is taken where nothing is said") {
   const Model<float> model = init_model<float>(small_config(), 1);
   EvaluationOptions options = quick();

@@ -101,6 +101,7 @@ TEST_CASE("evaluate tells every figure as JSON, and writes a report") {
   CHECK(j["bits_per_second"].get<double>() > 0);
   CHECK(j["baselines"]["uniform"].get<double>() == doctest::Approx(std::log(332.0)));
   CHECK(j["baselines"]["unigram_counted_in"] == "the training windows");
+  CHECK(j["baselines"]["stroke_onsets_drawn_in"] == "the training recordings");
   CHECK(j["baselines"]["zeroed"].get<double>() > 0);
   for (const char* key : {"zeroed", "reversed", "later", "earlier"})
     CHECK(j["perturbed"][key]["delta"].is_number());
@@ -118,6 +119,11 @@ TEST_CASE("evaluate tells every figure as JSON, and writes a report") {
   for (const char* tolerance : {"50", "100", "150"}) {
     CHECK(j["onset_f1"][tolerance].is_number());
     CHECK(j["onset_f1_shuffled"][tolerance].is_number());
+    CHECK(j["onset_f1_stroke_baseline"][tolerance].is_number());
+    // The other performer's take of one stroke is trained on, that of the other one kept for validation.
+    CHECK(j["intervals"][std::string("onset_f1_stroke_baseline.") + tolerance]["windows"] == 3);
+    CHECK(j["strokes"]["legato"]["onset_f1_stroke_baseline"][tolerance].is_number() !=
+          j["strokes"]["martele"]["onset_f1_stroke_baseline"][tolerance].is_number());
     CHECK(j["strokes"]["legato"]["onset_f1"][tolerance].is_number());
   }
   CHECK(j["note_f1"].is_number());
@@ -145,6 +151,7 @@ TEST_CASE("evaluate tells every figure as JSON, and writes a report") {
   CHECK(html.find(j["split"]["hash"].get<std::string>()) != std::string::npos);
   CHECK(html.find("untrained") != std::string::npos);
   CHECK(html.find("nan") == std::string::npos);
+  CHECK(html.find("knowing the stroke") != std::string::npos);
 
   // Again, and with other threads: the same.
   const test::CommandResult again = program(command + " --threads 1");

@@ -2,6 +2,7 @@
 //
 //   Evaluator<float> evaluator(model, options);
 //   for (…) evaluator.add(pair);                  // recordings that the model did not learn from
+//   for (…) evaluator.add_training_music(other);  // those that it did, for the baseline by stroke
 //   const Evaluation evaluation = evaluator.run();
 //
 // Windows are as long as the model's and begin at frames drawn at random, or every half window, as in
@@ -10,6 +11,10 @@
 //
 // Generated music is that of each window by itself: vocabulary 2 is not told what sounds at the window's
 // beginning, and a note that it continues from before is no onset, in the model's music as in the real one.
+//
+// The baseline by stroke: a window's onsets against those of another window, drawn anywhere in the training
+// music of the same stroke of the bow; where that has none, in other performers' recordings among the
+// evaluated. Pooled over 20 draws a window.
 //
 // Memory: all recordings at the encoder's rate, K memories. Errors: InputError for a model that writes no
 // music for a recording, or no window; what loading and resampling throw; Error where the model gives no
@@ -137,6 +142,7 @@ class Evaluator {
     const MotionWindows& motion = *motions_.back();
     const MotionActivity activity = motion_activity(recording);
     const std::vector<double> peaks = motion_peaks(activity);
+    evaluated_music_.push_back(stroke_music(pair));
     EvaluatedRecording added{pair.info.id, pair.info.performer, pair.info.piece, pair.info.stroke, {}};
     for (std::int64_t frame : window_starts(motion)) {
       added.windows.push_back(result_.windows.size());
@@ -145,6 +151,12 @@ class Evaluator {
           window(pair, activity, peaks, motion.start_s() + static_cast<double>(frame) / motion.rate_hz()));
     }
     result_.recordings.push_back(std::move(added));
+  }
+
+  // The pair's motion is not looked at.
+  void add_training_music(const Pair& pair) {
+    if (!pair.info.stroke.empty() && pair.info.seconds >= result_.window_s)
+      training_music_.push_back(stroke_music(pair));
   }
 
   // Once.
@@ -168,7 +180,16 @@ class Evaluator {
 
  private:
   // Random streams beside those of the sampler.
-  enum Stream : std::uint64_t { starts = 1, gaps, stroke_gaps, shifts, clusters, resampling, shuffles };
+  enum Stream : std::uint64_t {
+    starts = 1,
+    gaps,
+    stroke_gaps,
+    shifts,
+    clusters,
+    resampling,
+    shuffles,
+    stroke_windows
+  };
   Philox random(Stream purpose, std::uint64_t index = 0) const {
     return Philox(options_.seed ^ (0x9E3779B97F4A7C15u * purpose), index);
   }
@@ -176,6 +197,18 @@ class Evaluator {
   void progress(std::string_view stage, std::size_t done, std::size_t of) const {
     if (options_.on_progress)
       options_.on_progress(stage, static_cast<std::int64_t>(done), static_cast<std::int64_t>(of));
+  }
+
+  // When the notes of a recording begin, for the baseline by stroke.
+  struct StrokeMusic {
+    std::string stroke, performer;
+    double seconds = 0;
+    std::vector<double> onsets;
+  };
+  static StrokeMusic stroke_music(const Pair& pair) {
+    StrokeMusic music{pair.info.stroke, pair.info.performer, pair.info.seconds, {}};
+    for (const Note& note : pair.notes) music.onsets.push_back(note.start);
+    return music;
   }
 
   // ---- windows
@@ -542,6 +575,7 @@ class Evaluator {
           n += w.likelihood[0]->all_nats(), d += w.likelihood[0]->all_tokens();
         });
     }
+    tell_stroke_baseline();
     result_.onset_pitch_f1 = f1(counts({.offset = false}), result_.onset_pitch_counts);
     result_.note_f1 = f1(counts({}), result_.note_counts);
   }
@@ -564,6 +598,68 @@ class Evaluator {
       }
     }
     return ratio_of(numerator, denominator);
+  }
+
+  // Real onsets of other windows against the real ones: what F1 is worth to one who knows the stroke alone.
+  void tell_stroke_baseline() {
+    constexpr int draws = 20;
+    std::array<std::vector<MatchCounts>, onset_tolerances_s.size()> found;
+    found.fill(std::vector<MatchCounts>(result_.windows.size()));
+    std::set<std::size_t> recordings;
+    for (std::size_t w = 0; w < result_.windows.size(); ++w) {
+      const std::size_t g = result_.windows[w].recording;
+      std::vector<const StrokeMusic*> others = training_music_of(g);
+      const bool of_training = !others.empty();
+      if (!of_training) others = others_of_stroke(g);
+      if (others.empty()) continue;
+      ++(of_training ? result_.baseline_windows_of_training : result_.baseline_windows_of_others);
+      recordings.insert(g);
+      std::vector<double> real;
+      for (const Note& note : result_.windows[w].real) real.push_back(note.start);
+      Philox draw = random(stroke_windows, w);
+      for (int d = 0; d < draws; ++d) {
+        const StrokeMusic& music = *others[draw.below(static_cast<std::uint32_t>(others.size()))];
+        const double start_s = draw.uniform() * (music.seconds - result_.window_s);
+        std::vector<double> onsets;
+        for (double onset : music.onsets)
+          if (onset >= start_s && onset < start_s + result_.window_s) onsets.push_back(onset - start_s);
+        for (std::size_t t = 0; t < onset_tolerances_s.size(); ++t)
+          found[t][w] += match_onsets(real, onsets, onset_tolerances_s[t]);
+      }
+    }
+    result_.baseline_recordings = static_cast<std::int64_t>(recordings.size());
+    for (std::size_t t = 0; t < onset_tolerances_s.size(); ++t) {
+      const auto figure = [&](const std::string& stroke) {
+        std::vector<double> numerator(result_.recordings.size(), 0.0), denominator = numerator;
+        for (std::size_t w = 0; w < found[t].size(); ++w) {
+          const std::size_t g = result_.windows[w].recording;
+          if (!stroke.empty() && result_.recordings[g].stroke != stroke) continue;
+          numerator[g] += 2 * static_cast<double>(found[t][w].matched);
+          denominator[g] += static_cast<double>(found[t][w].reference + found[t][w].estimated);
+        }
+        return ratio_of(numerator, denominator);
+      };
+      result_.stroke_baseline_onset_f1[t] = figure("");
+      for (auto& [name, stroke] : result_.strokes) stroke.baseline_onset_f1[t] = figure(name);
+    }
+  }
+
+  std::vector<const StrokeMusic*> training_music_of(std::size_t recording) const {
+    std::vector<const StrokeMusic*> found;
+    for (const StrokeMusic& music : training_music_)
+      if (music.stroke == result_.recordings[recording].stroke) found.push_back(&music);
+    return found;
+  }
+  std::vector<const StrokeMusic*> others_of_stroke(std::size_t recording) const {
+    std::vector<const StrokeMusic*> found;
+    const StrokeMusic& own = evaluated_music_[recording];
+    for (std::size_t g = 0; g < evaluated_music_.size(); ++g) {
+      const StrokeMusic& music = evaluated_music_[g];
+      if (g != recording && !own.stroke.empty() && music.stroke == own.stroke &&
+          (own.performer.empty() || music.performer != own.performer))
+        found.push_back(&music);
+    }
+    return found;
   }
 
   void tell_alignment() {
@@ -653,7 +749,8 @@ class Evaluator {
   EvaluationOptions options_;
   WindowLikelihoods<T> likelihoods_;
   std::vector<std::unique_ptr<MotionWindows>> motions_;
-  std::vector<MotionPlace> places_;  // by window
+  std::vector<MotionPlace> places_;                            // by window
+  std::vector<StrokeMusic> training_music_, evaluated_music_;  // the latter by recording
   Evaluation result_;
 };
 
@@ -663,7 +760,7 @@ inline Unigram count_unigram(const Dataset& dataset, std::span<const std::size_t
   Unigram unigram(config.vocabulary);
   const double seconds = window_seconds(config);
   for (std::size_t i : long_enough(dataset.pairs(), pairs, seconds)) {
-    const Pair pair = dataset.load(i);
+    const Pair pair = dataset.load_notes(i);
     for (const Window& window : even_windows(std::span(&pair.info, 1), seconds, seconds / 2)) {
       const std::vector<int> tokens = window_tokens(config, pair, window.start_s, seconds);
       for (std::size_t t = 1; t < tokens.size(); ++t) unigram.count(tokens[t]);

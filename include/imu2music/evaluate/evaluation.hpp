@@ -83,7 +83,7 @@ struct ConditioningGap {
 struct StrokeFigures {
   std::int64_t windows = 0, recordings = 0;
   Figure nll;
-  std::array<Figure, 3> onset_f1;
+  std::array<Figure, 3> onset_f1, baseline_onset_f1;
 };
 
 struct AlignmentFigures {
@@ -132,6 +132,11 @@ struct Evaluation {
   Figure notes_per_window, real_notes_per_window, note_count_ratio;
   std::array<Figure, 3> onset_f1,
       shuffled_onset_f1;  // at onset_tolerances_s; against another recording's music
+  // Of real onsets from other places of music of the window's stroke: what knowing the stroke is worth.
+  std::array<Figure, 3> stroke_baseline_onset_f1;
+  // By where those onsets are from: the music that the model learnt from, or other performers' among the
+  // evaluated; and the recordings that have any.
+  std::int64_t baseline_windows_of_training = 0, baseline_windows_of_others = 0, baseline_recordings = 0;
   std::array<MatchCounts, 3> onset_counts;
   Figure onset_pitch_f1, note_f1;  // at 50 ms; note_f1 with offsets
   MatchCounts onset_pitch_counts, note_counts;

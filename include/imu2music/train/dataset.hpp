@@ -443,13 +443,19 @@ class Dataset {
     return written.name == made.name ? written : made;
   }
 
-  Pair load(std::size_t i) const {
+  // The pair, its motion left on disk.
+  Pair load_notes(std::size_t i) const {
     if (i >= pairs_.size())
       throw ShapeError("[dataset] pair " + std::to_string(i) + " of " + std::to_string(pairs_.size()));
     Pair pair;
     pair.info = pairs_[i];
     const std::string notes = checked(pair.info.notes_file, pair.info.notes_sha256);
     pair.notes = read_note_table(notes).notes;
+    return pair;
+  }
+
+  Pair load(std::size_t i) const {
+    Pair pair = load_notes(i);
     if (pair.info.has_motion)
       pair.motion = read_recording_file(checked(pair.info.motion_file, pair.info.motion_sha256));
     return pair;
