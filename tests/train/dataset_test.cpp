@@ -274,14 +274,21 @@ TEST_CASE("changed, damaged and missing data are refused by name") {
   CHECK(contains(refused(R"({"format": "imu2music dataset", "version": 1, "pairs": [{}]})"), "'id'"));
   std::string many = test::read_file(folder + "/dataset.json");
   many.replace(many.find("\"notes\": 12"), 11, "\"notes\": 1e99");
-  CHECK(contains(refused(many), "without name, notes or a usual length"));
-  many = test::read_file(folder + "/dataset.json");
-  many.replace(many.find("\"seconds\": 4"), 12, "\"seconds\": 1e300");
-  CHECK(contains(refused(many), "without name, notes or a usual length"));
+  CHECK(contains(refused(many), "without a usual name, or without notes"));
   many = test::read_file(folder + "/dataset.json");
   many.replace(many.find("\"b_s1\""), 6, "\"b_s1\\u001b[2J\"");
   test::write_file(scratch / "e/dataset.json", many);
   CHECK(Dataset(scratch / "e").pairs()[1].id == "b_s1 [2J");  // what a terminal would obey is a blank
+  const std::string list = test::read_file(folder + "/dataset.json");
+  for (const char* seconds : {"0", "-1", "1e7", "1e300", "1e999"}) {
+    INFO(seconds);
+    std::string wrong = list;
+    wrong.replace(wrong.find("\"seconds\": 4"), 12, std::string("\"seconds\": ") + seconds);
+    const std::string message = refused(wrong);
+    INFO(message);
+    CHECK(contains(message, scratch / "e/dataset.json"));
+    if (std::string(seconds) != "1e999") CHECK(contains(message, "the pair 'a_s1' lasts "));
+  }
   std::string outside = test::read_file(folder + "/dataset.json");
   outside.replace(outside.find("pairs/a_s1.notes.csv"), 20, "../../../etc/passwd!");
   CHECK(contains(refused(outside), "outside the data set"));

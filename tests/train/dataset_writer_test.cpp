@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,18 @@ TEST_CASE("nothing appears before commit, and nothing is left without it") {
     CHECK_THROWS_AS(writer.commit(), InputError);
   }
   CHECK_FALSE(fs::exists(scratch / "none"));
+}
+
+TEST_CASE("a pair that could not be read back is not written") {
+  test::ScratchFolder scratch;
+  DatasetWriter writer(scratch / "d");
+  for (const double seconds :
+       {0.0, -1.0, 1e7, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    Pair pair = test::pair("x", "p", "q", "", 1);
+    pair.info.seconds = seconds;
+    CHECK_THROWS_AS(writer.add(pair), InputError);
+  }
+  CHECK(writer.pairs().empty());
 }
 
 TEST_CASE("a data set is replaced whole; nothing else is") {

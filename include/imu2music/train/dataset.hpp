@@ -90,6 +90,8 @@ struct Split {
 inline constexpr std::string_view dataset_format = "imu2music dataset";
 inline constexpr int dataset_version = 1;
 inline constexpr std::string_view dataset_list = "dataset.json";
+// Windows and frames are counted from a pair's length, so one that cannot be right must not get so far.
+inline constexpr double longest_pair_s = 1e6;
 
 namespace dataset_detail {
 
@@ -159,7 +161,8 @@ inline std::string file_of(const JsonValue& object, std::string_view name, const
 }
 
 inline constexpr std::size_t longest_name = 255;  // of a file
-inline constexpr double longest_seconds = 1e7;    // four months
+
+inline bool is_length(double seconds) { return seconds > 0 && seconds <= longest_pair_s; }
 
 inline PairInfo pair_of(const JsonValue& value, const std::string& path) {
   require_object(value, path, "a pair");
@@ -179,10 +182,14 @@ inline PairInfo pair_of(const JsonValue& value, const std::string& path) {
   info.notes_sha256 = text_of(value, "notes_sha256", path);
   info.has_motion = !info.motion_file.empty();
   if (const JsonValue* goes_on = value.find("goes_on")) info.goes_on = goes_on->boolean;
-  if (info.id.empty() || info.id.size() > longest_name || info.notes_file.empty() ||
-      !(info.seconds >= 0 && info.seconds <= longest_seconds) || info.notes < 0)
-    throw InputError(path, "has a pair " + in_quotes(info.id) + " without name, notes or a usual length",
+  if (info.id.empty() || info.id.size() > longest_name || info.notes_file.empty() || info.notes < 0)
+    throw InputError(path, "has a pair " + in_quotes(info.id) + " without a usual name, or without notes",
                      "prepare the data set again");
+  if (!is_length(info.seconds))
+    throw InputError(
+        path, "says that the pair " + in_quotes(info.id) + " lasts " + number_text(info.seconds) + " s",
+        "more than 0 and at most " + number_text(longest_pair_s) +
+            " s can be right: prepare the data set again");
   if (const JsonValue* quality = value.find("quality"))
     for (std::size_t i = 0; i < quality->names.size(); ++i)
       info.quality[quality->names[i]] = quality->items[i].number;

@@ -12,7 +12,7 @@
 // Dataset::split() makes any of them when asked.
 //
 // The same pairs in the same order give the same bytes. Errors: InputError for a folder that cannot be
-// written, SystemError for failures of the machine.
+// written or a pair without a length, SystemError for failures of the machine.
 #pragma once
 
 #include <fcntl.h>
@@ -110,6 +110,9 @@ class DatasetWriter {
   // source and seconds; an id is wanted, not required to be unique or a file name.
   const PairInfo& add(const Pair& pair) {
     PairInfo info = pair.info;
+    if (!dataset_detail::is_length(info.seconds))
+      throw InputError("pair " + info.id, "lasts " + number_text(info.seconds) + " s",
+                       "more than 0 and at most " + number_text(longest_pair_s) + " s can be used");
     info.id = unique_id(info.id);
     info.has_motion = !pair.motion.sensors.empty();
     info.notes = static_cast<std::int64_t>(pair.notes.size());

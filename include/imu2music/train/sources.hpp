@@ -619,7 +619,7 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
     // Music alone keeps its own clock; what begins before 0, which no file should hold, is cut there.
     pair.notes = place_notes(notes, 0, std::max(end_of(notes), 1e-3)).notes;
     info.has_motion = false;
-    info.seconds = end_of(pair.notes);
+    info.seconds = std::max(end_of(pair.notes), 1e-3);
   } else {
     Recording motion = read_recording(source.motion_path, options.read);
     if (options.keypoints) {
