@@ -64,6 +64,22 @@ Prepared prepare(const PrepareCommand& command) {
   }
 }
 
+// Notes that were left out because models with motion have no ids for them.
+struct OutOfRange {
+  std::int64_t notes = 0;
+  std::size_t pairs = 0;
+};
+
+OutOfRange out_of_range(const Prepared& prepared) {
+  OutOfRange found;
+  for (const PairInfo& pair : prepared.pairs)
+    if (const auto count = pair.quality.find("notes_out_of_range"); count != pair.quality.end()) {
+      found.notes += static_cast<std::int64_t>(count->second);
+      ++found.pairs;
+    }
+  return found;
+}
+
 std::string rounded(double value) { return number_text(std::round(value * 1000) / 1000); }
 
 nlohmann::ordered_json as_json(const PrepareCommand& command, const Prepared& prepared) {
@@ -84,8 +100,13 @@ nlohmann::ordered_json as_json(const PrepareCommand& command, const Prepared& pr
   }
   for (const DroppedSource& one : prepared.dropped)
     dropped.push_back({{"source", one.source}, {"reason", one.reason}});
-  return {{"output", command.output},   {"seconds", seconds},        {"notes", notes},
-          {"with_motion", with_motion}, {"splits", prepared.splits}, {"pairs", pairs},
+  return {{"output", command.output},
+          {"seconds", seconds},
+          {"notes", notes},
+          {"notes_out_of_range", out_of_range(prepared).notes},
+          {"with_motion", with_motion},
+          {"splits", prepared.splits},
+          {"pairs", pairs},
           {"dropped", dropped}};
 }
 
@@ -130,6 +151,10 @@ std::string as_text(const PrepareCommand& command, const Prepared& prepared) {
     line.erase(line.find_last_not_of(' ') + 1);
     text += "  " + line + "\n";
   }
+  if (const OutOfRange left = out_of_range(prepared); left.notes > 0)
+    text += "left out: " + std::to_string(left.notes) + (left.notes == 1 ? " note" : " notes") +
+            " outside A0 to C8, in " + std::to_string(left.pairs) +
+            (left.pairs == 1 ? " pair\n" : " pairs\n");
   std::size_t remarked = 0;
   for (const PairInfo& pair : prepared.pairs) remarked += !pair.remarks.empty();
   text += "splits: " + std::to_string(prepared.splits.size()) + ", in " + command.output + "/splits\n";

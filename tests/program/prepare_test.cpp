@@ -79,6 +79,24 @@ TEST_CASE("a data set of takes and of music alone, with what was dropped and why
   CHECK(run(scratch / "d", "").status == 0);  // a data set is replaced
 }
 
+TEST_CASE("notes that no vocabulary has are counted, and music of nothing else is dropped") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "music");
+  test::write_file(scratch / "music/wide.csv", "onset_s,offset_s,midi\n0,1,20\n1,2,60\n2,3,110\n");
+  test::write_file(scratch / "music/high.csv", "onset_s,offset_s,midi\n0,1,120\n");
+  const std::string command = "prepare " + quoted(scratch / "music") + " -o " + quoted(scratch / "d");
+  const test::CommandResult table = program(command);
+  INFO(table.output);
+  REQUIRE(table.status == 0);
+  CHECK(table.output.find("left out: 2 notes outside A0 to C8, in 1 pair\n") != std::string::npos);
+  CHECK(table.output.find("music/high.csv: high.csv: has no notes within A0 to C8") != std::string::npos);
+  const auto report = nlohmann::json::parse(program(command + " --json").output);
+  CHECK(report["notes"] == 1);
+  CHECK(report["notes_out_of_range"] == 2);
+  CHECK(report["pairs"][0]["remarks"][0] == "left out: 2 notes outside A0 to C8");
+  CHECK(report["dropped"].size() == 1);
+}
+
 TEST_CASE("bad sources and targets are refused in one line, and nothing is left") {
   test::ScratchFolder scratch;
   const std::string set = takes(scratch);

@@ -250,6 +250,24 @@ TEST_CASE("music that cannot be used is told") {
   }
   test::write_file(scratch / "none.csv", "onset_s,offset_s,midi\n");
   CHECK_THROWS_AS(load_source_pair(found_in(scratch / "none.csv").pairs.at(0)), InputError);
+  // Models with motion have no ids for notes outside a piano's range; its ends belong to it.
+  test::write_file(scratch / "wide.csv",
+                   "onset_s,offset_s,midi\n0,1,20\n0,1,21\n1,2,60\n2,3,108\n3,4,109\n4,5,127\n");
+  const Pair wide = load_source_pair(found_in(scratch / "wide.csv").pairs.at(0));
+  REQUIRE(wide.notes.size() == 3);
+  CHECK(wide.notes.front().pitch == 21);
+  CHECK(wide.notes.back().pitch == 108);
+  CHECK(wide.info.notes == 3);
+  CHECK(wide.info.seconds == 3);
+  CHECK(wide.info.quality.at("notes_out_of_range") == 3);
+  CHECK(contains(wide.info.remarks.at(0), "left out: 3 notes outside A0 to C8"));
+  test::write_file(scratch / "high.csv", "onset_s,offset_s,midi\n0,1,120\n");
+  try {
+    load_source_pair(found_in(scratch / "high.csv").pairs.at(0));
+    FAIL("was taken");
+  } catch (const InputError& error) {
+    CHECK(contains(error.what(), "has no notes within A0 to C8"));
+  }
   // Percussion is no melody.
   test::write_file(
       scratch / "drum.mid",

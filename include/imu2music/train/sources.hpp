@@ -23,6 +23,8 @@
 //   <book>_Op45-01_<performer>_…        piece <book>_Op45-01
 // and of any other the stem is the piece.
 //
+// Notes outside A0 to C8, for which there are no ids, are left out and counted.
+//
 // Finding reads the beginnings of files; load_source_pair() reads them whole. Errors: InputError for a source
 // that is not there; what is wrong with one file becomes the reason for which it is dropped.
 #pragma once
@@ -57,6 +59,7 @@
 #include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/text.hpp"
 #include "imu2music/io/wav_file.hpp"
+#include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "imu2music/music/note.hpp"
 #include "imu2music/train/dataset.hpp"
@@ -594,6 +597,17 @@ inline void add_diagnosis(const Recording& recording, PairInfo& info) {
   for (const std::string& sentence : describe(diagnosis)) info.remarks.push_back(sentence);
 }
 
+// Takes out the notes that the vocabularies of models with motion have no ids for: a model could neither
+// learn nor write them, and would be measured by them.
+inline void leave_out_of_range(std::vector<Note>& notes, PairInfo& info) {
+  const std::size_t count =
+      std::erase_if(notes, [](const Note& note) { return !EventVocabulary1::has_pitch(note.pitch); });
+  if (count == 0) return;
+  info.quality["notes_out_of_range"] = static_cast<double>(count);
+  info.remarks.push_back("left out: " + std::to_string(count) + (count == 1 ? " note" : " notes") +
+                         " outside A0 to C8");
+}
+
 }  // namespace sources_detail
 
 struct PrepareOptions {
@@ -614,6 +628,10 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
   PairInfo& info = pair.info;
   std::vector<Note> notes = read_music(source.notes_path, info.remarks);
   if (notes.empty()) throw InputError(source.notes_path, "has no notes", "use music with at least one note");
+  leave_out_of_range(notes, info);
+  if (notes.empty())
+    throw InputError(source.notes_path, "has no notes within A0 to C8 (MIDI 21 to 108)",
+                     "use music within the range of a piano");
 
   if (source.motion_path.empty()) {
     // Music alone keeps its own clock; what begins before 0, which no file should hold, is cut there.
