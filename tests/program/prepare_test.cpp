@@ -1,6 +1,7 @@
 // `imu2music prepare`: data sets from recordings and music.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -97,6 +98,32 @@ TEST_CASE("notes that no vocabulary has are counted, and music of nothing else i
   CHECK(report["dropped"].size() == 1);
 }
 
+TEST_CASE("virtual sensors of a tracked body get another recording's distributions") {
+  test::ScratchFolder scratch;
+  std::string body;
+  for (const std::string joint : {"ShoulderRight", "ElbowRight", "WristRight"})
+    body += joint + ".x," + joint + ".y," + joint + ".z,state" + (joint == "WristRight" ? "\n" : ",");
+  for (int i = 0; i < 120; ++i)
+    body += "0,0.3,2,tracked,0,0,2,tracked," + std::to_string(0.25 * std::cos(i / 30.0)) + ",0," +
+            std::to_string(2 + 0.25 * std::sin(i / 30.0)) + ",tracked\n";
+  fs::create_directories(scratch / "body");
+  test::write_file(scratch / "body/bow.csv", body);
+  test::write_file(scratch / "body/bow.notes.csv", score);
+  test::write_file(scratch / "real.csv", take(1));
+  const std::string command = "prepare " + quoted(scratch / "body") + " -o ";
+  const auto motion = [&](const std::string& name, const std::string& options) {
+    const test::CommandResult result = program(command + quoted(scratch / name) + options);
+    INFO(result.error);
+    REQUIRE(result.status == 0);
+    return imu2music::Dataset(scratch / name).load(0).motion.sensors.at(0);
+  };
+  const auto plain = motion("d", ""), like = motion("e", " --like " + quoted(scratch / "real.csv"));
+  CHECK(plain.name == like.name);
+  CHECK(plain.channels[0].samples != like.channels[0].samples);
+  // The y of the real one is 0.1 g all the time.
+  for (const float value : like.channels[0].axis(1)) CHECK(value == doctest::Approx(0.980665).epsilon(1e-3));
+}
+
 TEST_CASE("bad sources and targets are refused in one line, and nothing is left") {
   test::ScratchFolder scratch;
   const std::string set = takes(scratch);
@@ -113,6 +140,10 @@ TEST_CASE("bad sources and targets are refused in one line, and nothing is left"
   test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "d") + " --like " +
                               quoted(scratch / "none.csv")),
                       {"none.csv"});
+  // Another recording's distributions, and no virtual sensors to get them.
+  test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "d") + " --like " +
+                              quoted(set + "/takes/1_martele_s1.csv")),
+                      {"set: no pair in it has virtual sensors of a tracked body", "leave it out"});
   test::check_refused(program("prepare " + quoted(set)), {"--output is required"});
   test::check_refused(program("prepare -o " + quoted(scratch / "d")), {"SOURCE is required"});
   test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "mine/thesis.tex/d")),

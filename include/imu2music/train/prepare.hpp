@@ -8,9 +8,10 @@
 // Where performers are to be aligned, recordings are read twice: first for their speed alone.
 //
 // The same sources in the same order give the same bytes. Errors: InputError for a source that is not there,
-// a target that may not be replaced, or where no pair is left.
+// a target that may not be replaced, or where no pair is left, or none for PrepareOptions::like to change.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -114,6 +115,10 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
     throw InputError(sources.empty() ? folder : sources.front(), "nothing in it makes a pair (" + why + ")",
                      "name sources with music: docs/datasets.md tells which are known");
   }
+  if (options.like && std::none_of(writer.pairs().begin(), writer.pairs().end(),
+                                   [](const PairInfo& pair) { return pair.layout == virtual_layout; }))
+    throw InputError(sources.front(), "no pair in it has virtual sensors of a tracked body",
+                     "only those get another recording's distributions: leave it out");
   writer.commit();
   return {writer.pairs(), writer.dropped(), writer.splits()};
 }
