@@ -20,7 +20,7 @@ struct PrepareCommand {
   RecordingOptions recording;
   std::vector<std::string> sources;
   std::string output, like;
-  bool align_performers = false, keypoints = false;
+  bool align_performers = false, no_align_performers = false, keypoints = false;
 };
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -48,7 +48,9 @@ Prepared prepare(const PrepareCommand& command) {
   PrepareOptions options;
   options.read = read_options(command.recording);
   if (!command.like.empty()) options.like = read_recording(command.like, options.read);
-  options.align_performers = command.align_performers;
+  options.alignment = command.align_performers      ? Alignment::all
+                      : command.no_align_performers ? Alignment::none
+                                                    : Alignment::where_needed;
   options.keypoints = command.keypoints;
   Progress progress("pair");
   try {
@@ -105,6 +107,7 @@ nlohmann::ordered_json as_json(const PrepareCommand& command, const Prepared& pr
           {"notes", notes},
           {"notes_out_of_range", out_of_range(prepared).notes},
           {"with_motion", with_motion},
+          {"performer_phases_s", prepared.phases},
           {"splits", prepared.splits},
           {"pairs", pairs},
           {"dropped", dropped}};
@@ -150,6 +153,13 @@ std::string as_text(const PrepareCommand& command, const Prepared& prepared) {
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += "  " + line + "\n";
+  }
+  if (!prepared.phases.empty()) {
+    std::string moved;
+    for (const auto& [performer, phase] : prepared.phases)
+      moved += (moved.empty() ? "" : ", ") + performer + " " + rounded(phase) + " s";
+    text += "scores moved to their performers' motion: " + moved +
+            " (--no-align-performers leaves them where they are)\n";
   }
   if (const OutOfRange left = out_of_range(prepared); left.notes > 0)
     text += "left out: " + std::to_string(left.notes) + (left.notes == 1 ? " note" : " notes") +
@@ -199,10 +209,14 @@ void add_prepare_command(CLI::App& program) {
                  "Keep the keypoints of tracked bodies and hands, for weights of a pose encoder; without it "
                  "they become virtual sensors")
       ->excludes("--like");
-  command->add_flag(
-      "--align-performers", options->align_performers,
-      "Lay one score under all performers' takes of it alike: each performer's notes are moved by "
-      "a constant, found from the motion alone");
+  command->add_flag("--align-performers", options->align_performers,
+                    "Lay one score under all performers' takes of it alike: each performer's notes are moved "
+                    "by a constant, "
+                    "found from the motion alone. Done of itself with armband takes (violin-myo)");
+  command
+      ->add_flag("--no-align-performers", options->no_align_performers,
+                 "Leave the scores of armband takes where they are too")
+      ->excludes("--align-performers");
   add_recording_options(*command, options->recording, false);
   add_common_options(*command, options->common);
   command->callback([options] { run_prepare(*options); });

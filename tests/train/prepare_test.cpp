@@ -87,8 +87,11 @@ TEST_CASE("the violin takes: 32 pairs whose notes and samples are those of the f
   const std::string source = test::shared_file("data/violin-myo");
   if (source.empty()) return;
   test::ScratchFolder scratch;
-  const Prepared prepared = prepare_dataset(std::vector<std::string>{source}, scratch / "d");
+  PrepareOptions options;
+  options.alignment = Alignment::none;
+  const Prepared prepared = prepare_dataset(std::vector<std::string>{source}, scratch / "d", options);
   REQUIRE(prepared.pairs.size() == 32);
+  CHECK(prepared.phases.empty());
   CHECK(prepared.dropped.empty());
   const Dataset dataset(scratch / "d");
   for (const char* performer : {"performer:1", "performer:s4"})
@@ -106,6 +109,71 @@ TEST_CASE("the violin takes: 32 pairs whose notes and samples are those of the f
     CHECK(pair.info.seconds == pair.info.quality.at("duration_s"));
   }
   CHECK(seconds == doctest::Approx(729));
+  // Without a word the players' clocks are brought together.
+  const Prepared aligned = prepare_dataset(std::vector<std::string>{source}, scratch / "e");
+  REQUIRE(aligned.phases.size() == 4);
+  CHECK(aligned.phases.at("s4") - aligned.phases.at("s1") == doctest::Approx(0.16).epsilon(0.2));
+  for (const PairInfo& pair : aligned.pairs)
+    CHECK(pair.quality.at("performer_phase_s") == aligned.phases.at(pair.performer));
+}
+
+TEST_CASE("armband players' scores get their clocks unless it is forbidden, others when asked for") {
+  test::ScratchFolder scratch;
+  const std::vector<double> onsets = {0.5, 0.9, 1.7, 2.2, 3.1, 3.6, 4.6};
+  std::string notes = "onset_s,offset_s,midi\n";
+  for (double onset : onsets) notes += number_text(onset) + "," + number_text(onset + 0.2) + ",60\n";
+  // The arm turns `late` seconds after a note begins. No two takes are alike: copies would be dropped.
+  const auto take = [&](double late, const std::string& player) {
+    std::string text = "t_s,new_sample,acc_x_g,acc_y_g,acc_z_g,gyro_x_dps,gyro_y_dps,gyro_z_dps\n";
+    for (int i = 0; i < 300; ++i) {
+      double turn = 0;
+      for (double onset : onsets) turn += 200 * std::exp(-std::pow((i * 0.02 - onset - late) / 0.06, 2));
+      text += number_text(i * 0.02) + ",1,0,0,1," + number_text(turn) + ",0," + player + "\n";
+    }
+    return text;
+  };
+  const std::map<std::string, double> late = {{"1", 0}, {"2", 0}, {"3", 0.1}};
+  fs::create_directories(scratch / "set/takes");
+  fs::create_directories(scratch / "set/score");
+  fs::create_directories(scratch / "other");
+  test::write_file(scratch / "set/score/1_martele.csv", notes);
+  std::string manifest = "file,stroke,player\n", list = "file,performer,piece\n";
+  for (const auto& [player, seconds] : late) {
+    const std::string file = "takes/1_martele_s" + player + ".csv", name = "air_s" + player;
+    test::write_file(scratch / "set/" + file, take(seconds, player));
+    manifest += file + ",martele," + player + "\n";
+    test::write_file(scratch / "other/" + name + ".csv", take(seconds, player) + "6.1,1,0,0,1,0,0,0\n");
+    test::write_file(scratch / "other/" + name + ".notes.csv", notes);
+    list += name + ",s" + player + ",air\n";
+  }
+  test::write_file(scratch / "set/manifest.csv", manifest);
+  test::write_file(scratch / "other/manifest.csv", list);
+  const std::vector<std::string> sources = {scratch / "set", scratch / "other"};
+  const auto begins = [&](Alignment alignment) {
+    PrepareOptions options;
+    options.alignment = alignment;
+    const Prepared prepared = prepare_dataset(sources, scratch / "d", options);
+    CHECK(prepared.phases.size() == (alignment == Alignment::none ? 0 : 3));
+    const Dataset dataset(scratch / "d");
+    std::map<std::string, double> first;
+    for (std::size_t i = 0; i < dataset.pairs().size(); ++i)
+      first[dataset.pairs()[i].id] = dataset.load(i).notes.front().start;
+    return first;
+  };
+  CHECK(PrepareOptions().alignment == Alignment::where_needed);
+  const auto needed = begins(Alignment::where_needed), all = begins(Alignment::all),
+             none = begins(Alignment::none);
+  REQUIRE(needed.size() == 6);
+  for (const auto& [player, seconds] : late) {
+    INFO(player);
+    const std::string armband = "1_martele_s" + player, other = "air_s" + player;
+    CHECK(needed.at(armband) == doctest::Approx(0.5 + seconds));
+    CHECK(needed.at(other) == 0.5);
+    CHECK(all.at(armband) == doctest::Approx(0.5 + seconds));
+    CHECK(all.at(other) == doctest::Approx(0.5 + seconds));
+    CHECK(none.at(armband) == 0.5);
+    CHECK(none.at(other) == 0.5);
+  }
 }
 
 TEST_CASE("published music alone") {

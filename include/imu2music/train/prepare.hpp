@@ -35,7 +35,8 @@ namespace imu2music::inline v0 {
 struct Prepared {
   std::vector<PairInfo> pairs;
   std::vector<DroppedSource> dropped;
-  std::vector<std::string> splits;  // that were written
+  std::vector<std::string> splits;       // that were written
+  std::map<std::string, double> phases;  // seconds by performer that scores were moved by
 };
 
 // Done so far, and of how many.
@@ -64,7 +65,9 @@ inline std::map<std::string, double> phases_of(const std::vector<SourcePair>& pa
                                                const PrepareOptions& options) {
   std::vector<PerformerMotion> takes;
   for (const SourcePair& source : pairs) {
-    if (source.motion_path.empty() || source.info.performer.empty() || source.info.piece.empty()) continue;
+    if (source.motion_path.empty() || source.info.performer.empty() || source.info.piece.empty() ||
+        !is_aligned(source.info, options.alignment))
+      continue;
     try {
       const Pair pair = load_source_pair(source, options);
       takes.push_back(performer_motion(pair.motion, pair.info.performer, pair.info.piece));
@@ -85,9 +88,8 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
   const FoundSources& found = finder.found();
   for (const DroppedSource& dropped : found.dropped) writer.drop(dropped.source, dropped.reason);
 
-  if (options.align_performers)
-    for (const auto& [performer, phase] : prepare_detail::phases_of(found.pairs, options))
-      options.phases[performer] = phase;
+  for (const auto& [performer, phase] : prepare_detail::phases_of(found.pairs, options))
+    options.phases[performer] = phase;
 
   std::map<std::string, std::string> ids;  // by content
   for (std::size_t i = 0; i < found.pairs.size(); ++i) {
@@ -120,7 +122,7 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
     throw InputError(sources.front(), "no pair in it has virtual sensors of a tracked body",
                      "only those get another recording's distributions: leave it out");
   writer.commit();
-  return {writer.pairs(), writer.dropped(), writer.splits()};
+  return {writer.pairs(), writer.dropped(), writer.splits(), options.phases};
 }
 
 }  // namespace imu2music::inline v0

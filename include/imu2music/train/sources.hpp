@@ -80,6 +80,8 @@ struct FoundSources {
   std::vector<DroppedSource> dropped;
 };
 
+// PairInfo::layout of armband takes.
+inline constexpr const char* armband_layout = "violin-myo";
 // PairInfo::layout of virtual sensors, and of keypoints as they are.
 inline constexpr const char* virtual_layout = "keypoints";
 
@@ -381,7 +383,7 @@ class SourceFinder {
         drop(source, "has no score: there is no score/" + stem + ".csv");
         continue;
       }
-      add(id, row.file, source, "violin-myo", manifest, take, score);
+      add(id, row.file, source, armband_layout, manifest, take, score);
       SourcePair& pair = found_.pairs.back();
       if (pair.info.piece == id) pair.info.piece = row.labels.stroke;
       pair.info.remarks.push_back(
@@ -613,15 +615,26 @@ inline void leave_out_of_range(std::vector<Note>& notes, PairInfo& info) {
 
 }  // namespace sources_detail
 
+// Whose scores get their performer's clock (train/performer_phase.hpp).
+enum class Alignment {
+  where_needed,  // those of armband takes, of which it is known that their clocks are apart
+  all,
+  none,
+};
+
 struct PrepareOptions {
   ReadOptions read;               // for files that do not tell units or rate
   std::optional<Recording> like;  // virtual sensors get this recording's distributions
   bool keypoints = false;         // recordings of tracked bodies keep their keypoints, for pose encoders
-  // The performers of pairs with motion get one score's clock each (train/performer_phase.hpp).
-  bool align_performers = false;
+  Alignment alignment = Alignment::where_needed;
   // Seconds by performer that notes are moved by; prepare_dataset() fills it where performers are aligned.
   std::map<std::string, double> phases;
 };
+
+inline bool is_aligned(const PairInfo& info, Alignment alignment) {
+  return alignment == Alignment::all ||
+         (alignment == Alignment::where_needed && info.layout == armband_layout);
+}
 
 // Reads both halves and brings them to one axis. Throws InputError where the pair cannot be used.
 inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& options = {}) {
@@ -675,7 +688,8 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
     info.has_motion = true;
     info.seconds = span.end_s - span.begin_s;
     double phase_s = 0;
-    if (const auto phase = options.phases.find(info.performer); phase != options.phases.end()) {
+    if (const auto phase = options.phases.find(info.performer);
+        phase != options.phases.end() && is_aligned(source.info, options.alignment)) {
       phase_s = phase->second;
       info.quality["performer_phase_s"] = phase_s;
     }
