@@ -8,9 +8,11 @@
 // This reads the preparation of IMU2Music (its process_data.sh: `sox … silence -l 1 0.1 1%` from either end)
 // as: threshold 1 % of the largest value that a sample can have, on sox's running level over a fiftieth of a
 // second, for at least 0.1 s. That script then rounds the start up and the end down to whole seconds, by
-// which up to a second of music is lost on either side; here nothing is rounded, and a margin is kept, so
-// that an attack's first milliseconds are not cut off. Levels stand side by side here and overlap in sox, so
-// both agree to 20 ms.
+// which up to a second of music is lost on either side; here nothing is rounded. Its 0.1 is how long sound
+// must last, no margin: sox keeps nothing before it. A margin is kept here so that an attack's first
+// milliseconds are not cut off, nor the motion that leads to them. Notes are none the worse for it: their
+// times are those of the uncut sound. Levels stand side by side here and overlap in sox, so both agree to
+// 20 ms.
 //
 // Cost: one pass over the samples. Nothing where no 0.1 s are loud.
 #pragma once
