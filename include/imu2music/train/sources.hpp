@@ -23,7 +23,7 @@
 //   <book>_Op45-01_<performer>_…        piece <book>_Op45-01
 // and of any other the stem is the piece.
 //
-// Notes outside A0 to C8, for which there are no ids, are left out and counted.
+// Notes outside A0 to C8, for which models with motion have no ids, are left out and counted.
 //
 // Finding reads the beginnings of files; load_source_pair() reads them whole. Errors: InputError for a source
 // that is not there; what is wrong with one file becomes the reason for which it is dropped.
