@@ -250,6 +250,9 @@ TEST_CASE("music that cannot be used is told") {
   }
   test::write_file(scratch / "none.csv", "onset_s,offset_s,midi\n");
   CHECK_THROWS_AS(load_source_pair(found_in(scratch / "none.csv").pairs.at(0)), InputError);
+  // A note without length, and nothing else: still some length that a data set may have.
+  test::write_file(scratch / "point.csv", "onset_s,offset_s,midi\n0,0,60\n");
+  CHECK(load_source_pair(found_in(scratch / "point.csv").pairs.at(0)).info.seconds == 1e-3);
   // Models with motion have no ids for notes outside a piano's range; its ends belong to it.
   test::write_file(scratch / "wide.csv",
                    "onset_s,offset_s,midi\n0,1,20\n0,1,21\n1,2,60\n2,3,108\n3,4,109\n4,5,127\n");
