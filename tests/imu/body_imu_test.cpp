@@ -209,6 +209,82 @@ TEST_CASE("a straight arm has a frame too") {
     for (const float value : channel.samples) CHECK(std::isfinite(value));
 }
 
+namespace {
+
+// A forearm of 120 pixels that swings about its elbow before a camera, 100 frames a second, its upper arm of
+// 80 pixels pointing up; φ(t) = 0.5 sin 2t from the picture's right upwards. One keypoint has confidence 0
+// now and then, and is somewhere else.
+constexpr double forearm_pixels = 120, upper_arm_pixels = 80;
+double swing_angle(double t) { return 0.5 * std::sin(2 * t); }
+
+Recording seen_arm(const char* shoulder, const char* elbow, const char* wrist, double seconds = 4) {
+  Recording recording;
+  recording.source = "video";
+  const auto keypoint = [&](const char* name, const std::function<std::array<double, 2>(double)>& place) {
+    SensorTrack track;
+    track.name = name;
+    track.clock.rate_hz = 100;
+    const auto n = static_cast<std::int64_t>(seconds * 100);
+    Channel at(Quantity::image_position, n), sure(Quantity::confidence, n);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      const bool lost = i % 17 == 3;
+      const auto [x, y] = place(static_cast<double>(i) / 100);
+      at.axis(0)[k] = lost ? 0.0f : static_cast<float>(x);
+      at.axis(1)[k] = lost ? 0.0f : static_cast<float>(y);
+      sure.axis(0)[k] = lost ? 0.0f : 0.8f;
+    }
+    track.channels = {std::move(at), std::move(sure)};
+    recording.sensors.push_back(std::move(track));
+  };
+  using Place = std::array<double, 2>;
+  keypoint(shoulder, [](double) { return Place{400, 300 - upper_arm_pixels}; });
+  keypoint(elbow, [](double) { return Place{400, 300}; });
+  keypoint(wrist, [](double t) {
+    return Place{400 + forearm_pixels * std::cos(swing_angle(t)),
+                 300 - forearm_pixels * std::sin(swing_angle(t))};
+  });
+  return recording;
+}
+
+}  // namespace
+
+TEST_CASE("an arm in a picture moves in a plane, as long as an arm is") {
+  BodyImuOptions options;
+  options.along = 1;
+  options.arm_m = 0.6;
+  const Recording imu = virtual_forearms(seen_arm("RShoulder", "RElbow", "RWrist"), options);
+  REQUIRE(imu.sensors.size() == 1);
+  const SensorTrack& sensor = imu.sensors[0];
+  CHECK(sensor.name == "forearm_right");
+  const double radius = 0.6 * forearm_pixels / (forearm_pixels + upper_arm_pixels);
+  for (std::int64_t i = 0; i < sensor.sample_count(); i += 9) {
+    const double t = sensor.clock.time_s(i), angle = swing_angle(t), omega = std::cos(2 * t),
+                 change = -2 * std::sin(2 * t);
+    // x along the forearm, z = x × up, towards the viewer: y is what turns with the arm.
+    check_vector(sample(*sensor.find(Quantity::angular_velocity), i), {0, 0, omega}, 0.02);
+    check_vector(sample(*sensor.find(Quantity::acceleration), i),
+                 {standard_gravity * std::sin(angle) - omega * omega * radius,
+                  standard_gravity * std::cos(angle) + change * radius, 0},
+                 0.05);
+  }
+  CHECK(imu.notes.back().find("0.6 m long") != std::string::npos);
+}
+
+TEST_CASE("of an arm that is never whole in the picture there is no sensor, and the other one says so") {
+  Recording both = seen_arm("RShoulder", "RElbow", "RWrist");
+  for (SensorTrack& track : seen_arm("LShoulder", "LElbow", "LWrist").sensors) {
+    for (std::size_t i = 60; i < 140; ++i) track.channels[1].axis(0)[i] = 0;
+    both.sensors.push_back(track);
+  }
+  const Recording imu = virtual_forearms(both);
+  REQUIRE(imu.sensors.size() == 1);
+  CHECK(imu.sensors[0].name == "forearm_right");
+  CHECK(imu.notes.back().find("LShoulder") != std::string::npos);
+  for (SensorTrack& track : both.sensors) std::fill_n(track.channels[1].axis(0).begin(), 400, 0.0f);
+  CHECK_FALSE(has_forearms(both));
+}
+
 TEST_CASE("recordings without an arm, too short or with gaps are refused by name") {
   const auto fixed = [](Vec3 p) { return [p](double) { return p; }; };
   Recording body = arm(fixed({0, 0.3, 0}), fixed({}), fixed({0.3, 0, 0}));

@@ -298,3 +298,21 @@ TEST_CASE("weights that are damaged are told so") {
   check_refused(program("evaluate --weights " + quoted(damaged) + " --data " + quoted(data)),
                 {"damaged.safetensors", "no numbers"});
 }
+
+TEST_CASE("evaluate on the device judges as the CPU does") {
+  test::ScratchFolder scratch;
+  const std::string command =
+      " evaluate --weights " + quoted(temporal_weights(scratch)) + " --data " +
+      quoted(small_dataset(scratch)) +
+      " --split performer:s2 --windows-per-recording 1 --draws 2 --permutations 9 --json";
+  const test::CommandResult here = test::run_command(quoted(IMU2MUSIC_PROGRAM) + command),
+                            there = test::run_command(quoted(IMU2MUSIC_DEVICE_PROGRAM) + command +
+                                                      " --device cuda");
+  INFO(there.error);
+  REQUIRE(here.status == 0);
+  REQUIRE(there.status == 0);
+  const json wanted = json::parse(here.output), got = json::parse(there.output);
+  CHECK(std::abs(got["nll"].get<double>() - wanted["nll"].get<double>()) < 1e-4);
+  CHECK(got["note_count_ratio"] == wanted["note_count_ratio"]);
+  CHECK(got["onset_f1"] == wanted["onset_f1"]);
+}

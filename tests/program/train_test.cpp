@@ -349,7 +349,15 @@ TEST_CASE("a pose encoder: OpenPose's frames and MIDI, prepared, trained, evalua
   }
   const std::string data = scratch / "data", run = scratch / "run";
   const std::string prepare = "prepare " + quoted(scratch / "set") + " -o " + quoted(data);
-  test::check_refused(program(prepare), {"nothing in it makes a pair", "acceleration"});
+  // Without --keypoints they become sensors on the forearms.
+  const test::CommandResult sensed =
+      program("prepare " + quoted(scratch / "set") + " -o " + quoted(scratch / "sensed") + " --json");
+  INFO(sensed.error);
+  REQUIRE(sensed.status == 0);
+  const auto virtual_pairs = nlohmann::json::parse(sensed.output)["pairs"];
+  REQUIRE(virtual_pairs.size() == 2);
+  CHECK(virtual_pairs[0]["quality"]["sensors"] == 2);
+  CHECK(virtual_pairs[0]["remarks"].dump().find("picture's plane") != std::string::npos);
   const test::CommandResult prepared = program(prepare + " --keypoints --json");
   INFO(prepared.error);
   REQUIRE(prepared.status == 0);

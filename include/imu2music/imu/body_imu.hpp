@@ -1,7 +1,8 @@
 // What inertial sensors on the forearms of a tracked body would have read: virtual motion from keypoints.
 //
-//   joints    shoulder, elbow and wrist of an arm, positions in metres, by the names of the Kinect
-//             (ElbowRight), OpenPose (RElbow) or plain ones (right_elbow)
+//   joints    shoulder, elbow and wrist of an arm by the names of the Kinect (ElbowRight), OpenPose (RElbow)
+//   or
+//             plain ones (right_elbow): positions in metres, or places in a picture, see below
 //   smoothed  p(t): the value at t of the cubic that fits the samples within ± half_window_s best, weighted
 //   by
 //             (1 − |τ|³)³, τ from −1 to 1, and by how far a sample lies from the fit at its own time:
@@ -17,14 +18,22 @@
 // smoothly, to z ∥ ± x × (x × up), with the sign that agrees best with the arm's plane over the whole
 // recording. (No frame is smooth for every motion of a straight arm.)
 //
+// A picture has no depth. Its x and −y are taken for the joints' x and y, z for 0, as if the arm moved in a
+// plane that faces the camera, which is what it sees of a bow arm from the front; and the unit is such that
+// the way from shoulder to elbow to wrist, where it is longest but for one frame in twenty, is arm_m: an arm
+// looks as long as it is when it lies in that plane. Turning about the forearm and towards the camera is
+// lost.
+//
 // The result has a sensor forearm_right and forearm_left, as far as the joints are there, with acceleration,
 // angular velocity and orientation (sensor → world, world with z up) at rate_hz, from half_window_s after the
-// joints' first sample to as long before their last. A recording says that it is virtual in its notes.
+// joints' first sample to as long before their last. A recording says that it is virtual in its notes,
+// whether it is of a picture, and which arm was seen too seldom.
 //
 // Cost: some 15 small fits an output sample. Errors: InputError for a recording without the joints of an arm,
-// too short, or with too few positions of a joint within some window. Source: H. Kwon et al., IMUTube, Proc.
-// ACM IMWUT 4(3), 2020, sections 3.2 and 3.3 (the idea); W. Cleveland, Robust Locally Weighted Regression,
-// JASA 74, 1979 (the weights).
+// or whose arms are all seen for too short a time, or in too few samples within some window. Source: H. Kwon
+// et al., IMUTube, Proc. ACM IMWUT 4(3), 2020, sections 3.2 and 3.3 (the idea); W. Cleveland, Robust Locally
+// Weighted Regression, JASA 74, 1979 (the weights); D. Winter, Biomechanics and Motor Control of Human
+// Movement, 4th ed., 2009, figure 4.1 (an arm's length).
 #pragma once
 
 #include <algorithm>
@@ -50,6 +59,7 @@ struct BodyImuOptions {
   double half_window_s = 0.25;
   double along = 0.25;  // where the sensor sits: 0 the elbow, 1 the wrist
   Vec3 up = {0, 1, 0};  // in the joints' coordinates; the Kinect's camera has y up
+  double arm_m = 0.56;  // of a picture's body: 0.186 + 0.146 of a height of 1.7 m
 };
 
 namespace body_imu_detail {
@@ -68,28 +78,93 @@ inline constexpr std::array<Arm, 2> arms = {{{"forearm_right",
                                               {"ElbowLeft", "LElbow", "left_elbow"},
                                               {"WristLeft", "LWrist", "left_wrist"}}}};
 
-inline const SensorTrack* find_joint(const Recording& recording,
-                                     const std::array<std::string_view, 3>& names) {
+// A keypoint's places in the joints' coordinates: metres, or a picture's unit.
+class Joint {
+ public:
+  Joint() = default;
+  explicit Joint(const SensorTrack& track)
+      : track_(&track), place_(track.find(Quantity::position)), sure_(track.find(Quantity::confidence)) {
+    if (place_ != nullptr) return;
+    place_ = track.find(Quantity::image_position);
+    in_picture_ = place_ != nullptr;
+  }
+
+  const SensorTrack& track() const { return *track_; }
+  bool in_picture() const { return in_picture_; }
+  bool is_there(std::size_t i) const {
+    return is_finite_sample(*place_, i) && (sure_ == nullptr || sure_->axis(0)[i] > 0);
+  }
+  bool is_ever_there() const {
+    if (place_ == nullptr) return false;
+    for (std::size_t i = 0; i < place_->axis(0).size(); ++i)
+      if (is_there(i)) return true;
+    return false;
+  }
+  Vec3 at(std::size_t i) const {
+    const double x = static_cast<double>(place_->axis(0)[i]), y = static_cast<double>(place_->axis(1)[i]);
+    return in_picture_ ? Vec3{x, -y, 0} : Vec3{x, y, static_cast<double>(place_->axis(2)[i])};
+  }
+
+ private:
+  const SensorTrack* track_ = nullptr;
+  const Channel* place_ = nullptr;
+  const Channel* sure_ = nullptr;  // null: as sure as can be
+  bool in_picture_ = false;
+};
+
+inline std::optional<Joint> find_joint(const Recording& recording,
+                                       const std::array<std::string_view, 3>& names) {
   for (const std::string_view name : names)
-    if (const SensorTrack* joint = recording.find_sensor(name))
-      if (joint->find(Quantity::position) != nullptr) return joint;
-  return nullptr;
+    if (const SensorTrack* track = recording.find_sensor(name))
+      if (const Joint joint(*track); joint.is_ever_there()) return joint;
+  return {};
+}
+
+struct Joints {
+  Joint shoulder, elbow, wrist;
+};
+
+// None where a joint is missing, or one is in a picture and another in metres.
+inline std::optional<Joints> find_joints(const Recording& recording, const Arm& arm) {
+  const auto shoulder = find_joint(recording, arm.shoulder), elbow = find_joint(recording, arm.elbow),
+             wrist = find_joint(recording, arm.wrist);
+  if (!shoulder || !elbow || !wrist) return {};
+  if (shoulder->in_picture() != elbow->in_picture() || elbow->in_picture() != wrist->in_picture()) return {};
+  return Joints{*shoulder, *elbow, *wrist};
+}
+
+// The way from shoulder to elbow to wrist, in the joints' unit, that one frame in twenty exceeds.
+inline double apparent_length(const Joints& arm, const std::string& source) {
+  std::vector<double> lengths;
+  const std::size_t n = static_cast<std::size_t>(
+      std::min({arm.shoulder.track().sample_count(), arm.elbow.track().sample_count(),
+                arm.wrist.track().sample_count()}));
+  for (std::size_t i = 0; i < n; ++i)
+    if (arm.shoulder.is_there(i) && arm.elbow.is_there(i) && arm.wrist.is_there(i))
+      lengths.push_back(norm(arm.shoulder.at(i) - arm.elbow.at(i)) + norm(arm.elbow.at(i) - arm.wrist.at(i)));
+  if (lengths.empty())
+    throw InputError(source + ", " + arm.wrist.track().name, "is never seen with its elbow and shoulder",
+                     "the three are needed in one frame");
+  const auto at = lengths.begin() + static_cast<std::ptrdiff_t>(lengths.size() * 19 / 20);
+  std::nth_element(lengths.begin(), at, lengths.end());
+  if (!(*at > 0))
+    throw InputError(source + ", " + arm.wrist.track().name, "is always where its elbow and shoulder are",
+                     "keypoints of a body are needed");
+  return *at;
 }
 
 // A joint's path, smoothed.
 class Path {
  public:
-  // `axes` are the world's axes in the joints' coordinates.
-  Path(const SensorTrack& joint, const Rotation3& axes, double half_window_s, const std::string& source)
-      : half_window_(half_window_s), name_(source + ", " + joint.name) {
-    const Channel& channel = *joint.find(Quantity::position);
-    const std::vector<double> times = sample_times(joint);
+  // `axes` are the world's axes in the joints' coordinates, `unit_m` is what these count in.
+  Path(const Joint& joint, double unit_m, const Rotation3& axes, double half_window_s,
+       const std::string& source)
+      : half_window_(half_window_s), name_(source + ", " + joint.track().name) {
+    const std::vector<double> times = sample_times(joint.track());
     for (std::size_t i = 0; i < times.size(); ++i) {
-      if (!is_finite_sample(channel, i)) continue;
-      const Vec3 seen{static_cast<double>(channel.axis(0)[i]), static_cast<double>(channel.axis(1)[i]),
-                      static_cast<double>(channel.axis(2)[i])};
+      if (!joint.is_there(i)) continue;
       times_.push_back(times[i]);
-      places_.push_back(axes.to_sensor(seen));
+      places_.push_back(axes.to_sensor(unit_m * joint.at(i)));
     }
     if (times_.size() < least)
       throw InputError(name_, "has " + std::to_string(times_.size()) + " positions",
@@ -223,11 +298,71 @@ inline bool has_forearms(const Recording& recording) {
     if (sensor.find(Quantity::acceleration) != nullptr || sensor.find(Quantity::angular_velocity) != nullptr)
       return false;
   return std::any_of(body_imu_detail::arms.begin(), body_imu_detail::arms.end(), [&](const auto& arm) {
-    using body_imu_detail::find_joint;
-    return find_joint(recording, arm.shoulder) != nullptr && find_joint(recording, arm.elbow) != nullptr &&
-           find_joint(recording, arm.wrist) != nullptr;
+    return body_imu_detail::find_joints(recording, arm).has_value();
   });
 }
+
+namespace body_imu_detail {
+
+inline SensorTrack virtual_sensor(const Arm& arm, const Joints& joints, const BodyImuOptions& options,
+                                  const std::string& source) {
+  const Rotation3 world = world_axes(options.up);
+  const double unit_m = joints.wrist.in_picture() ? options.arm_m / apparent_length(joints, source) : 1;
+  const auto path = [&](const Joint& joint) {
+    return Path(joint, unit_m, world, options.half_window_s, source);
+  };
+  const Path a = path(joints.shoulder), b = path(joints.elbow), c = path(joints.wrist);
+  const double begin = std::max({a.begin(), b.begin(), c.begin()}) + options.half_window_s;
+  const double end = std::min({a.end(), b.end(), c.end()}) - options.half_window_s;
+  const double count = std::floor((end - begin) * options.rate_hz + 1e-6) + 1;
+  if (!(count >= 2))
+    throw InputError(source, "is too short for motion to be told",
+                     "it should last " + number_text(3 * options.half_window_s) + " s at least");
+  if (count > 1e8) throw InputError(source, "is too long", "cut it into parts");
+  const auto n = static_cast<std::int64_t>(count);
+  SensorTrack sensor;
+  sensor.name = std::string(arm.name);
+  sensor.clock.start_s = begin;
+  sensor.clock.rate_hz = options.rate_hz;
+  Channel force(Quantity::acceleration, n), turning(Quantity::angular_velocity, n),
+      attitude(Quantity::orientation, n);
+  double agreement_of_plane = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double t = begin + static_cast<double>(i) / options.rate_hz;
+    const Vec3 shoulder_at = a.at(t), elbow_at = b.at(t), wrist_at = c.at(t);  // in this order
+    const ArmAxes axes = arm_axes(shoulder_at, elbow_at, wrist_at);
+    agreement_of_plane += dot(axes.across, level_axis(axes.along));
+  }
+  const double sign = agreement_of_plane < 0 ? -1 : 1;
+  const auto pose_at = [&](double t) {
+    const Vec3 shoulder_at = a.at(t), elbow_at = b.at(t), wrist_at = c.at(t);
+    return Pose{forearm_rotation(arm_axes(shoulder_at, elbow_at, wrist_at), sign),
+                elbow_at + options.along * (wrist_at - elbow_at)};
+  };
+  std::array<double, 4> before{};
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double t = begin + static_cast<double>(i) / options.rate_hz;
+    const ImuReading reading = ideal_imu_reading(pose_at, t);
+    const auto put = [&](Channel& channel, std::initializer_list<double> values) {
+      int axis = 0;
+      for (const double value : values)
+        channel.axis(axis++)[static_cast<std::size_t>(i)] = static_cast<float>(value);
+    };
+    put(force, {reading.specific_force.x, reading.specific_force.y, reading.specific_force.z});
+    put(turning, {reading.angular_velocity.x, reading.angular_velocity.y, reading.angular_velocity.z});
+    std::array<double, 4> q = quaternion(pose_at(t).rotation);
+    double agreement = 0;
+    for (std::size_t k = 0; k < 4; ++k) agreement += q[k] * before[k];
+    if (agreement < 0)
+      for (double& part : q) part = -part;
+    before = q;
+    put(attitude, {q[0], q[1], q[2], q[3]});
+  }
+  sensor.channels = {std::move(force), std::move(turning), std::move(attitude)};
+  return sensor;
+}
+
+}  // namespace body_imu_detail
 
 inline Recording virtual_forearms(const Recording& recording, const BodyImuOptions& options = {}) {
   using namespace body_imu_detail;
@@ -236,70 +371,31 @@ inline Recording virtual_forearms(const Recording& recording, const BodyImuOptio
     throw InputError(recording.source,
                      "has no shoulder, elbow and wrist of one arm, or has sensors of its own",
                      "joints should be named like ShoulderRight, ElbowRight, WristRight");
-  if (!(options.rate_hz > 0) || !(options.half_window_s > 0) || !(norm(options.up) > 0))
-    throw Error("[virtual_forearms] rate, window and what is up should be above 0");
-  const Rotation3 world = world_axes(options.up);
+  if (!(options.rate_hz > 0) || !(options.half_window_s > 0) || !(norm(options.up) > 0) ||
+      !(options.arm_m > 0))
+    throw Error("[virtual_forearms] rate, window, an arm's length and what is up should be above 0");
   Recording result;
   result.source = recording.source;
   result.format = recording.format;
   result.notes = recording.notes;
   result.notes.push_back("the motion is virtual: what sensors on the forearms would have read");
+  std::optional<InputError> unseen;
+  bool in_picture = false;
   for (const Arm& arm : arms) {
-    const SensorTrack *shoulder = find_joint(recording, arm.shoulder),
-                      *elbow = find_joint(recording, arm.elbow), *wrist = find_joint(recording, arm.wrist);
-    if (shoulder == nullptr || elbow == nullptr || wrist == nullptr) continue;
-    const auto path = [&](const SensorTrack* joint) {
-      return Path(*joint, world, options.half_window_s, recording.source);
-    };
-    const Path a = path(shoulder), b = path(elbow), c = path(wrist);
-    const double begin = std::max({a.begin(), b.begin(), c.begin()}) + options.half_window_s;
-    const double end = std::min({a.end(), b.end(), c.end()}) - options.half_window_s;
-    const double count = std::floor((end - begin) * options.rate_hz + 1e-6) + 1;
-    if (!(count >= 2))
-      throw InputError(recording.source, "is too short for motion to be told",
-                       "it should last " + number_text(3 * options.half_window_s) + " s at least");
-    if (count > 1e8) throw InputError(recording.source, "is too long", "cut it into parts");
-    const auto n = static_cast<std::int64_t>(count);
-    SensorTrack sensor;
-    sensor.name = std::string(arm.name);
-    sensor.clock.start_s = begin;
-    sensor.clock.rate_hz = options.rate_hz;
-    Channel force(Quantity::acceleration, n), turning(Quantity::angular_velocity, n),
-        attitude(Quantity::orientation, n);
-    double agreement_of_plane = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double t = begin + static_cast<double>(i) / options.rate_hz;
-      const ArmAxes axes = arm_axes(a.at(t), b.at(t), c.at(t));
-      agreement_of_plane += dot(axes.across, level_axis(axes.along));
+    const std::optional<Joints> joints = find_joints(recording, arm);
+    if (!joints) continue;
+    try {
+      result.sensors.push_back(virtual_sensor(arm, *joints, options, recording.source));
+      in_picture = joints->wrist.in_picture();
+    } catch (const InputError& error) {  // of use by the other arm alone
+      unseen = error;
     }
-    const double sign = agreement_of_plane < 0 ? -1 : 1;
-    const auto pose_at = [&](double t) {
-      const Vec3 shoulder_at = a.at(t), elbow_at = b.at(t), wrist_at = c.at(t);
-      return Pose{forearm_rotation(arm_axes(shoulder_at, elbow_at, wrist_at), sign),
-                  elbow_at + options.along * (wrist_at - elbow_at)};
-    };
-    std::array<double, 4> before{};
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double t = begin + static_cast<double>(i) / options.rate_hz;
-      const ImuReading reading = ideal_imu_reading(pose_at, t);
-      const auto put = [&](Channel& channel, std::initializer_list<double> values) {
-        int axis = 0;
-        for (const double value : values)
-          channel.axis(axis++)[static_cast<std::size_t>(i)] = static_cast<float>(value);
-      };
-      put(force, {reading.specific_force.x, reading.specific_force.y, reading.specific_force.z});
-      put(turning, {reading.angular_velocity.x, reading.angular_velocity.y, reading.angular_velocity.z});
-      std::array<double, 4> q = quaternion(pose_at(t).rotation);
-      double agreement = 0;
-      for (std::size_t k = 0; k < 4; ++k) agreement += q[k] * before[k];
-      if (agreement < 0)
-        for (double& part : q) part = -part;
-      before = q;
-      put(attitude, {q[0], q[1], q[2], q[3]});
-    }
-    sensor.channels = {std::move(force), std::move(turning), std::move(attitude)};
-    result.sensors.push_back(std::move(sensor));
   }
+  if (result.sensors.empty()) throw *unseen;
+  if (in_picture)
+    result.notes.push_back("the arm is taken to move in the picture's plane, and to be " +
+                           number_text(options.arm_m) + " m long where it looks longest");
+  if (unseen) result.notes.push_back("one arm has no sensor: " + std::string(unseen->what()));
   return result;
 }
 

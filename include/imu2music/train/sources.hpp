@@ -672,7 +672,7 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
     if (!senses && !options.keypoints)
       throw InputError(source.motion_path,
                        "holds no acceleration and no angular velocity, nor an arm's joints",
-                       "motion sensors, or shoulder, elbow and wrist in metres, are needed");
+                       "motion sensors, or shoulder, elbow and wrist of a tracked body, are needed");
     add_diagnosis(motion, info);
     TimeSpan span = common_span(motion);
     if (!source.sound_path.empty()) {
