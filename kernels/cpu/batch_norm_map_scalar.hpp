@@ -1,4 +1,4 @@
-// Batch normalisation as an affine map, portable.
+// Batch normalisation as an affine map. The one CPU column: two numbers a channel, whatever the batch.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,5 @@
-// Products element by element, portable.
+// Products element by element. The one CPU column: a graph's matrices, some thousand numbers, are all that it is
+// used for.
 #pragma once
 
 #include "../multiply_table.hpp"
