@@ -11,11 +11,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 
 #include "kernel_context.hpp"
-#include "kernel_error.hpp"
 
 namespace imu2music::inline v0::kernels {
+
+// A call of the device's libraries failed; the message names the call, its code and the place.
+class DeviceFailure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 struct DeviceRuntime {
   // Fills in the context's stream and handles. Throws DeviceFailure with one line where there is no usable

@@ -30,9 +30,15 @@ class DeviceQueue {
   const kernels::Context& kernel() const { return context_; }
   std::size_t capacity() const { return kernels::cuda_runtime->capacity(context_); }  // bytes, in use or not
 
-  // Uninitialised memory of the device, which goes back to the queue with its last owner.
+  // Uninitialised memory of the device, which goes back to the queue with its last owner. Throws DeviceError
+  // where the device has no more.
   static std::shared_ptr<std::byte> take(const std::shared_ptr<DeviceQueue>& queue, std::size_t bytes) {
-    void* memory = kernels::cuda_runtime->allocate(queue->context_, bytes);
+    void* memory = nullptr;
+    try {
+      memory = kernels::cuda_runtime->allocate(queue->context_, bytes);
+    } catch (const kernels::DeviceFailure& failure) {
+      throw DeviceError(failure.what());
+    }
     return {static_cast<std::byte*>(memory),
             [queue](std::byte* block) { kernels::cuda_runtime->release(queue->context_, block); }};
   }

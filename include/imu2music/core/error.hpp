@@ -4,19 +4,26 @@
 //   ├ ShapeError   an operand's shape does not fit: a mistake of the calling code
 //   ├ InputError   a file or a value from outside is wrong: `path: what is wrong; what would be right`
 //   ├ SystemError  the operating system refused a call that ought to succeed: the call, its code, the place
-//   ├ DeviceError  the processor or the build lacks what was asked for
-//   └ kernels::DeviceFailure   a call of a device's libraries failed: the call, its code, the place
+//   └ DeviceError  the processor, the device or the build lacks what was asked for, memory included
+//
+// Beside these, with a device only: a call of its libraries that fails in the middle of work is a
+// kernels::DeviceFailure (kernels/device_runtime.hpp), a std::runtime_error with the call, its code and the
+// place.
 //
 // Library headers never print, abort or exit.
 #pragma once
 
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 
-#include <kernel_error.hpp>
-
 namespace imu2music::inline v0 {
+
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 class ShapeError : public Error {
  public:
