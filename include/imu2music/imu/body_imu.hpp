@@ -49,6 +49,7 @@
 
 #include "imu2music/core/error.hpp"
 #include "imu2music/imu/interpolate.hpp"
+#include "imu2music/imu/keypoint.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/virtual_imu.hpp"
 
@@ -78,50 +79,22 @@ inline constexpr std::array<Arm, 2> arms = {{{"forearm_right",
                                               {"ElbowLeft", "LElbow", "left_elbow"},
                                               {"WristLeft", "LWrist", "left_wrist"}}}};
 
-// A keypoint's places in the joints' coordinates: metres, or a picture's unit.
-class Joint {
- public:
-  Joint() = default;
-  explicit Joint(const SensorTrack& track)
-      : track_(&track), place_(track.find(Quantity::position)), sure_(track.find(Quantity::confidence)) {
-    if (place_ != nullptr) return;
-    place_ = track.find(Quantity::image_position);
-    in_picture_ = place_ != nullptr;
-  }
+// In the joints' coordinates: metres, or a picture's unit.
+inline Vec3 place_of(const Keypoint& joint, std::size_t i) {
+  const double x = joint.place(0, i), y = joint.place(1, i);
+  return joint.in_picture() ? Vec3{x, -y, 0} : Vec3{x, y, joint.place(2, i)};
+}
 
-  const SensorTrack& track() const { return *track_; }
-  bool in_picture() const { return in_picture_; }
-  bool is_there(std::size_t i) const {
-    return is_finite_sample(*place_, i) && (sure_ == nullptr || sure_->axis(0)[i] > 0);
-  }
-  bool is_ever_there() const {
-    if (place_ == nullptr) return false;
-    for (std::size_t i = 0; i < place_->axis(0).size(); ++i)
-      if (is_there(i)) return true;
-    return false;
-  }
-  Vec3 at(std::size_t i) const {
-    const double x = static_cast<double>(place_->axis(0)[i]), y = static_cast<double>(place_->axis(1)[i]);
-    return in_picture_ ? Vec3{x, -y, 0} : Vec3{x, y, static_cast<double>(place_->axis(2)[i])};
-  }
-
- private:
-  const SensorTrack* track_ = nullptr;
-  const Channel* place_ = nullptr;
-  const Channel* sure_ = nullptr;  // null: as sure as can be
-  bool in_picture_ = false;
-};
-
-inline std::optional<Joint> find_joint(const Recording& recording,
-                                       const std::array<std::string_view, 3>& names) {
+inline std::optional<Keypoint> find_joint(const Recording& recording,
+                                          const std::array<std::string_view, 3>& names) {
   for (const std::string_view name : names)
     if (const SensorTrack* track = recording.find_sensor(name))
-      if (const Joint joint(*track); joint.is_ever_there()) return joint;
+      if (const Keypoint joint(*track, Quantity::position); joint.is_ever_there()) return joint;
   return {};
 }
 
 struct Joints {
-  Joint shoulder, elbow, wrist;
+  Keypoint shoulder, elbow, wrist;
 };
 
 // None where a joint is missing, or one is in a picture and another in metres.
@@ -137,18 +110,19 @@ inline std::optional<Joints> find_joints(const Recording& recording, const Arm& 
 inline double apparent_length(const Joints& arm, const std::string& source) {
   std::vector<double> lengths;
   const std::size_t n = static_cast<std::size_t>(
-      std::min({arm.shoulder.track().sample_count(), arm.elbow.track().sample_count(),
-                arm.wrist.track().sample_count()}));
+      std::min({arm.shoulder.sensor().sample_count(), arm.elbow.sensor().sample_count(),
+                arm.wrist.sensor().sample_count()}));
   for (std::size_t i = 0; i < n; ++i)
     if (arm.shoulder.is_there(i) && arm.elbow.is_there(i) && arm.wrist.is_there(i))
-      lengths.push_back(norm(arm.shoulder.at(i) - arm.elbow.at(i)) + norm(arm.elbow.at(i) - arm.wrist.at(i)));
+      lengths.push_back(norm(place_of(arm.shoulder, i) - place_of(arm.elbow, i)) +
+                        norm(place_of(arm.elbow, i) - place_of(arm.wrist, i)));
   if (lengths.empty())
-    throw InputError(source + ", " + arm.wrist.track().name, "is never seen with its elbow and shoulder",
+    throw InputError(source + ", " + arm.wrist.sensor().name, "is never seen with its elbow and shoulder",
                      "the three are needed in one frame");
   const auto at = lengths.begin() + static_cast<std::ptrdiff_t>(lengths.size() * 19 / 20);
   std::nth_element(lengths.begin(), at, lengths.end());
   if (!(*at > 0))
-    throw InputError(source + ", " + arm.wrist.track().name, "is always where its elbow and shoulder are",
+    throw InputError(source + ", " + arm.wrist.sensor().name, "is always where its elbow and shoulder are",
                      "keypoints of a body are needed");
   return *at;
 }
@@ -157,14 +131,14 @@ inline double apparent_length(const Joints& arm, const std::string& source) {
 class Path {
  public:
   // `axes` are the world's axes in the joints' coordinates, `unit_m` is what these count in.
-  Path(const Joint& joint, double unit_m, const Rotation3& axes, double half_window_s,
+  Path(const Keypoint& joint, double unit_m, const Rotation3& axes, double half_window_s,
        const std::string& source)
-      : half_window_(half_window_s), name_(source + ", " + joint.track().name) {
-    const std::vector<double> times = sample_times(joint.track());
+      : half_window_(half_window_s), name_(source + ", " + joint.sensor().name) {
+    const std::vector<double> times = sample_times(joint.sensor());
     for (std::size_t i = 0; i < times.size(); ++i) {
       if (!joint.is_there(i)) continue;
       times_.push_back(times[i]);
-      places_.push_back(axes.to_sensor(unit_m * joint.at(i)));
+      places_.push_back(axes.to_sensor(unit_m * place_of(joint, i)));
     }
     if (times_.size() < least)
       throw InputError(name_, "has " + std::to_string(times_.size()) + " positions",
@@ -308,7 +282,7 @@ inline SensorTrack virtual_sensor(const Arm& arm, const Joints& joints, const Bo
                                   const std::string& source) {
   const Rotation3 world = world_axes(options.up);
   const double unit_m = joints.wrist.in_picture() ? options.arm_m / apparent_length(joints, source) : 1;
-  const auto path = [&](const Joint& joint) {
+  const auto path = [&](const Keypoint& joint) {
     return Path(joint, unit_m, world, options.half_window_s, source);
   };
   const Path a = path(joints.shoulder), b = path(joints.elbow), c = path(joints.wrist);

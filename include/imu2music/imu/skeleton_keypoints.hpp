@@ -36,6 +36,7 @@
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/tensor.hpp"
 #include "imu2music/imu/interpolate.hpp"
+#include "imu2music/imu/keypoint.hpp"
 #include "imu2music/imu/openpose_reader.hpp"
 #include "imu2music/imu/recording.hpp"
 
@@ -88,32 +89,6 @@ inline double median(std::vector<double>& values) {
   return *middle;
 }
 
-// A keypoint's positions, and which way x and y go in the picture's coordinates.
-struct Places {
-  const Channel* place = nullptr;  // null: it is no keypoint
-  const Channel* sure = nullptr;   // null: as sure as can be
-  float direction = 1;
-
-  explicit Places(const SensorTrack& sensor)
-      : place(sensor.find(Quantity::image_position)), sure(sensor.find(Quantity::confidence)) {
-    if (place != nullptr) return;
-    place = sensor.find(Quantity::position);
-    direction = -1;
-  }
-
-  float confidence(std::size_t i) const { return sure == nullptr ? 1.0F : sure->axis(0)[i]; }
-  bool is_there(std::size_t i) const {
-    return std::isfinite(place->axis(0)[i]) && std::isfinite(place->axis(1)[i]) &&
-           std::isfinite(confidence(i)) && confidence(i) > 0;
-  }
-  bool is_ever_there() const {
-    if (place == nullptr) return false;
-    for (std::size_t i = 0; i < place->axis(0).size(); ++i)
-      if (is_there(i)) return true;
-    return false;
-  }
-};
-
 // One keypoint's samples that are there, in the picture's coordinates.
 struct Track {
   std::vector<double> times, x, y, confidence;
@@ -122,8 +97,11 @@ struct Track {
   bool has_last = false;  // its clock's last sample is there
 };
 
+inline Keypoint keypoint_of(const SensorTrack& sensor) { return {sensor, Quantity::image_position}; }
+
 inline Track track_of(const SensorTrack& sensor) {
-  const Places places(sensor);
+  const Keypoint keypoint = keypoint_of(sensor);
+  const double direction = keypoint.in_picture() ? 1 : -1;  // a picture's x and y to the right and down
   const std::vector<double> times = sample_times(sensor);
   Track track;
   track.start_s = sensor.start_s();
@@ -131,12 +109,12 @@ inline Track track_of(const SensorTrack& sensor) {
   std::vector<double> periods;
   for (std::size_t i = 0; i < times.size(); ++i) {
     if (i > 0) periods.push_back(times[i] - times[i - 1]);
-    track.has_last = places.is_there(i);
+    track.has_last = keypoint.is_there(i);
     if (!track.has_last) continue;
     track.times.push_back(times[i]);
-    track.x.push_back(static_cast<double>(places.direction * places.place->axis(0)[i]));
-    track.y.push_back(static_cast<double>(places.direction * places.place->axis(1)[i]));
-    track.confidence.push_back(static_cast<double>(places.confidence(i)));
+    track.x.push_back(direction * keypoint.place(0, i));
+    track.y.push_back(direction * keypoint.place(1, i));
+    track.confidence.push_back(keypoint.confidence(i));
   }
   if (!periods.empty()) track.longest_gap_s = std::max(track.longest_gap_s, 1.5 * median(periods));
   return track;
@@ -150,7 +128,7 @@ inline std::vector<const SensorTrack*> find_nodes(const Recording& recording,
     found.push_back(nullptr);
     for (const std::string& name : names) {
       const SensorTrack* sensor = recording.find_sensor(name);
-      if (sensor != nullptr && found.back() == nullptr && Places(*sensor).is_ever_there())
+      if (sensor != nullptr && found.back() == nullptr && keypoint_of(*sensor).is_ever_there())
         found.back() = sensor;
     }
   }
@@ -173,8 +151,8 @@ inline std::vector<const SensorTrack*> wanted_nodes(const Recording& recording, 
   std::string has;
   std::size_t listed = 0;
   for (const SensorTrack& sensor : recording.sensors) {
-    const Places places(sensor);
-    if (places.place != nullptr && !places.is_ever_there()) continue;
+    const Keypoint keypoint = keypoint_of(sensor);
+    if (keypoint.is_one() && !keypoint.is_ever_there()) continue;
     if (listed < 5) has += (listed == 0 ? "" : ", ") + (listed == 4 ? std::string("…") : sensor.name);
     ++listed;
   }
