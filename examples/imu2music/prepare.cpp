@@ -154,7 +154,8 @@ std::string as_text(const PrepareCommand& command, const Prepared& prepared) {
     line.erase(line.find_last_not_of(' ') + 1);
     text += "  " + line + "\n";
   }
-  if (!prepared.phases.empty()) {
+  if (std::any_of(prepared.phases.begin(), prepared.phases.end(),
+                  [](const auto& one) { return one.second != 0; })) {
     std::string moved;
     for (const auto& [performer, phase] : prepared.phases)
       moved += (moved.empty() ? "" : ", ") + performer + " " + rounded(phase) + " s";
@@ -209,10 +210,10 @@ void add_prepare_command(CLI::App& program) {
                  "Keep the keypoints of tracked bodies and hands, for weights of a pose encoder; without it "
                  "they become virtual sensors")
       ->excludes("--like");
-  command->add_flag("--align-performers", options->align_performers,
-                    "Lay one score under all performers' takes of it alike: each performer's notes are moved "
-                    "by a constant, "
-                    "found from the motion alone. Done of itself with armband takes (violin-myo)");
+  command->add_flag(
+      "--align-performers", options->align_performers,
+      "Lay one score under all performers' takes of it alike: each performer's notes are moved "
+      "by a constant, found from the motion alone. Done of itself with armband takes (violin-myo)");
   command
       ->add_flag("--no-align-performers", options->no_align_performers,
                  "Leave the scores of armband takes where they are too")

@@ -53,8 +53,8 @@ class Queue {
   cudaStream_t stream() const { return stream_; }
   // Made when the first product asks for it; its workspace after its stream, which would take it away again.
   cublasHandle_t cublas() {
-    if (cublas_ == nullptr) {
-      IMU2MUSIC_CUDA_CHECK(cublasCreate(&cublas_));
+    if (cublas_ == nullptr) IMU2MUSIC_CUDA_CHECK(cublasCreate(&cublas_));
+    if (workspace_ == nullptr) {
       IMU2MUSIC_CUDA_CHECK(cublasSetStream(cublas_, stream_));
       IMU2MUSIC_CUDA_CHECK(cudaMalloc(&workspace_, workspace_bytes));
       IMU2MUSIC_CUDA_CHECK(cublasSetWorkspace(cublas_, workspace_, workspace_bytes));

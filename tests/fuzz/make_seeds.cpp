@@ -232,8 +232,9 @@ void training_seeds() {
       R"("schedule":"cosine","warmup_steps":100,"last_learning_rate":1e-5,"beta1":0.9,"beta2":0.98,"eps":1e-9,)"
       R"("weight_decay":0.01,"clip_norm":1,"label_smoothing":0.1,"dropout":0.1,"encoder_dropout":0,)"
       R"("validate_every":100,"checkpoint_every":50,"log_every":1,"patience":3,"precision":"bfloat16","seed":7,)"
-      R"("rotation_degrees":20,"gain":0.1,"noise":0.05,"note_jitter_s":0.01,"transpose_semitones":2},)"
-      R"("model":{"d_model":64,"heads":4}})");
+      R"("rotation_degrees":20,"gain":0.1,"noise":0.05,"note_jitter_s":0.01,"transpose_semitones":2,)"
+      R"("transpose_with_motion":true,"control_dropout":0.25},)"
+      R"("model":{"encoder":"temporal","control":true,"d_model":64,"heads":4}})");
   seed("training_config", "refused_warmup", R"({"training":{"schedule":"inverse_square_root"}})");
   seed("training_config", "refused_twice", R"({"training":{"steps":1,"steps":2}})");
 

@@ -66,8 +66,10 @@ TEST_CASE("verify on the device with products in bfloat16: near the reference, a
   CHECK(there.status == 0);
   const auto report = nlohmann::json::parse(there.output);
   CHECK(report["passed"] == true);
+  bool rounded = false;
   for (const auto& row : report["rows"])
-    if (row["name"] == "logits_eval") CHECK(row["max_abs_error"] > 1e-3);  // attention did round
+    rounded = rounded || (row["name"] == "logits_eval" && row["max_abs_error"] > 1e-3);
+  CHECK(rounded);
   const test::CommandResult here = test::program(verify + "bfloat16");
   CHECK(here.status == 2);
   CHECK(here.error.find("use --device cuda") != std::string::npos);

@@ -4,9 +4,8 @@
 // included, or less where the model ends it or duration_s is reached. Ids are drawn or searched as for a
 // recording (generate/compose.hpp), by what the grammar allows.
 //
-//   243 and 332 ids  begin with SOS, so ComposeOptions::prime may be empty; pitches outside 21 to 108 are
-//   left
-//                    out, and one at least must be inside
+//   243 and 332 ids  begin with SOS, so ComposeOptions::prime may be empty; pitches outside 21 to 108
+//                    are left out, and one at least must be inside
 //   390 ids          have nothing to begin with: prime must hold a note (music/performance_vocabulary.hpp)
 //
 // Of ComposeOptions everything is used but start_s, hop_s, batch and on_window. Errors: InputError for a

@@ -1,14 +1,13 @@
 // What inertial sensors on the forearms of a tracked body would have read: virtual motion from keypoints.
 //
-//   joints    shoulder, elbow and wrist of an arm by the names of the Kinect (ElbowRight), OpenPose (RElbow)
-//   or
-//             plain ones (right_elbow): positions in metres, or places in a picture, see below
-//   smoothed  p(t): the value at t of the cubic that fits the samples within ± half_window_s best, weighted
-//   by
-//             (1 − |τ|³)³, τ from −1 to 1, and by how far a sample lies from the fit at its own time:
-//             (1 − (r / s)²)² for a distance r below s, otherwise 0, s six times the median distance and 2 cm
-//             at least, found in two rounds. So a frame in which the tracker lost the joint counts nothing.
-//             Smooth in t, exact for cubics; noise of the tracking is what limits how short the window may be
+//   joints    shoulder, elbow and wrist of an arm by the Kinect's names (ElbowRight), OpenPose's (RElbow)
+//             or plain ones (right_elbow): positions in metres, or places in a picture, see below
+//   smoothed  p(t): the value at t of the cubic that fits the samples within ± half_window_s best,
+//             weighted by (1 − |τ|³)³, τ from −1 to 1, and by how far a sample lies from the fit at its own
+//             time: (1 − (r / s)²)² for a distance r below s, otherwise 0, s six times the median distance
+//             and 2 cm at least, found in two rounds. So a frame in which the tracker lost the joint counts
+//             nothing. Smooth in t, exact for cubics; noise of the tracking is what limits how short the
+//             window may be
 //   frame     x from elbow to wrist; z ∥ x × (shoulder − elbow), across the arm's plane; y = z × x
 //   place     p = elbow + along · (wrist − elbow)
 //   reading   angular velocity 2 vec(q* ⊗ q̇) = vee(Rᵀ Ṙ), and specific force Rᵀ (p̈ − g), which reads +9.81
@@ -360,7 +359,7 @@ inline Recording virtual_forearms(const Recording& recording, const BodyImuOptio
     if (!joints) continue;
     try {
       result.sensors.push_back(virtual_sensor(arm, *joints, options, recording.source));
-      in_picture = joints->wrist.in_picture();
+      in_picture = in_picture || joints->wrist.in_picture();
     } catch (const InputError& error) {  // of use by the other arm alone
       unseen = error;
     }

@@ -96,11 +96,11 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
     const SourcePair& source = found.pairs[i];
     try {
       const Pair pair = load_source_pair(source, options);
-      const auto [same, is_new] = ids.emplace(prepare_detail::content_digest(pair), "");
-      if (is_new)
-        same->second = writer.add(pair).id;
-      else
+      const std::string digest = prepare_detail::content_digest(pair);
+      if (const auto same = ids.find(digest); same != ids.end())
         writer.drop(source.info.source, "has the same samples and notes as " + same->second);
+      else
+        ids[digest] = writer.add(pair).id;
     } catch (const InputError& error) {
       std::string reason = error.what();
       for (const std::string& path : {source.motion_path, source.notes_path, source.sound_path})
@@ -117,8 +117,10 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
     throw InputError(sources.empty() ? folder : sources.front(), "nothing in it makes a pair (" + why + ")",
                      "name sources with music: docs/datasets.md tells which are known");
   }
-  if (options.like && std::none_of(writer.pairs().begin(), writer.pairs().end(),
-                                   [](const PairInfo& pair) { return pair.layout == virtual_layout; }))
+  const auto is_virtual = [&](const PairInfo& pair) {
+    return pair.layout == keypoints_layout && !options.keypoints;
+  };
+  if (options.like && std::none_of(writer.pairs().begin(), writer.pairs().end(), is_virtual))
     throw InputError(sources.front(), "no pair in it has virtual sensors of a tracked body",
                      "only those get another recording's distributions: leave it out");
   writer.commit();

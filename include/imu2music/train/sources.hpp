@@ -80,10 +80,9 @@ struct FoundSources {
   std::vector<DroppedSource> dropped;
 };
 
-// PairInfo::layout of armband takes.
+// PairInfo::layout of armband takes; of keypoints, as they are or as virtual sensors.
 inline constexpr const char* armband_layout = "violin-myo";
-// PairInfo::layout of virtual sensors, and of keypoints as they are.
-inline constexpr const char* virtual_layout = "keypoints";
+inline constexpr const char* keypoints_layout = "keypoints";
 
 struct PieceLabels {
   std::string performer, piece, stroke;
@@ -660,11 +659,11 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
       if (!has_keypoints(motion))
         throw InputError(source.motion_path, "holds no keypoints of a body or of hands",
                          "leave it out, or prepare it for other encoders");
-      info.layout = virtual_layout;
+      info.layout = keypoints_layout;
     } else if (has_forearms(motion)) {
       motion = virtual_forearms(motion);
       if (options.like) map_distribution(motion, *options.like);
-      info.layout = virtual_layout;
+      info.layout = keypoints_layout;
     }
     const bool senses = std::any_of(motion.sensors.begin(), motion.sensors.end(), [](const SensorTrack& one) {
       return one.find(Quantity::acceleration) != nullptr || one.find(Quantity::angular_velocity) != nullptr;

@@ -2,11 +2,10 @@
 //
 //   RUN/config.json           what the run was told
 //   RUN/log.jsonl             one JSON object a line: {"step", "loss", "nll", "learning_rate",
-//   "gradient_norm",
-//                             "tokens", "seconds"} or {"step", "validation_nll", "tokens", "seconds"}
-//   RUN/best.safetensors      the weights with the lowest validation NLL so far, from the first validation
-//   on;
-//                             without validation the last
+//                             "gradient_norm", "tokens", "seconds"} or {"step", "validation_nll",
+//                             "tokens", "seconds"}
+//   RUN/best.safetensors      the weights with the lowest validation NLL so far, from the first
+//                             validation on; without validation the last
 //   RUN/last.safetensors      the weights of the last checkpoint
 //   RUN/state.safetensors     all that is needed to go on (train/checkpoint.hpp), from the beginning on
 //
