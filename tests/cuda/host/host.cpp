@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <vector>
 
 namespace cuda_host {
@@ -16,6 +17,9 @@ namespace {
 constexpr std::size_t stack_bytes = std::size_t{256} << 10;
 // A value that no shared memory should be read with before it is written.
 constexpr unsigned char poison = 0xff;
+
+// Threads of a program take turns: one device, and one thread of it that runs.
+std::recursive_mutex turn;
 
 const std::function<void()>* running_kernel = nullptr;
 bool cooperative_launch = false;
@@ -164,10 +168,12 @@ struct DeviceMemory {
 }  // namespace
 
 DeviceAccess::DeviceAccess() {
+  turn.lock();
   if (DeviceMemory::get().open++ == 0) DeviceMemory::get().protect(PROT_READ | PROT_WRITE);
 }
 DeviceAccess::~DeviceAccess() {
   if (--DeviceMemory::get().open == 0) DeviceMemory::get().protect(PROT_NONE);
+  turn.unlock();
 }
 
 void exchange(const void* value, std::size_t bytes, unsigned mask) {
@@ -217,6 +223,7 @@ void grid_barrier() {
 
 void launch(dim3 blocks, dim3 threads, std::size_t shared, bool cooperative,
             const std::function<void()>& kernel) {
+  const std::lock_guard lock(turn);
   const unsigned count = threads.x * threads.y * threads.z;
   if (count == 0 || count > 1024) die("a block has 1 to 1024 threads");
   if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0 || blocks.y > 65535 || blocks.z > 65535)
@@ -275,6 +282,7 @@ using cuda_host::DeviceAccess;
 using cuda_host::DeviceMemory;
 
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  const std::lock_guard lock(cuda_host::turn);
   DeviceMemory& device = DeviceMemory::get();
   if (device.base == nullptr) {
     void* base =
@@ -305,6 +313,7 @@ cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
 
 cudaError_t cudaFree(void* memory) {
   if (memory == nullptr) return cudaSuccess;
+  const std::lock_guard lock(cuda_host::turn);
   DeviceMemory& device = DeviceMemory::get();
   const auto found = device.taken.find(static_cast<unsigned char*>(memory));
   if (found == device.taken.end()) cuda_host::die("cudaFree of what cudaMalloc did not give");
@@ -324,6 +333,7 @@ cudaError_t cudaFreeHost(void* memory) {
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t) {
+  const std::lock_guard lock(cuda_host::turn);
   DeviceMemory& device = DeviceMemory::get();
   const auto on_device = [&](const void* p) {
     const auto* byte = static_cast<const unsigned char*>(p);
