@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cpu/dispatch.hpp>
 #include <fstream>
+#include <imu2music/core/buffer.hpp>
 #include <imu2music/core/parallel.hpp>
+#include <memory>
 #include <numeric>
 #include <thread>
 
@@ -180,10 +182,13 @@ double multiply_add_ceiling(int threads) {
 double read_ceiling(int threads, std::int64_t bytes) {
   const std::int64_t each = std::max<std::int64_t>(bytes / threads / 1024, 1) * 1024;
   const std::int64_t rounds = std::max<std::int64_t>(1, (std::int64_t{1} << 28) / each / threads);
-  std::vector<std::vector<char>> data(static_cast<std::size_t>(threads));
-  for (auto& part : data) part.assign(static_cast<std::size_t>(each), 1);
+  std::vector<std::shared_ptr<std::byte>> data(static_cast<std::size_t>(threads));
+  for (auto& part : data) {  // in huge pages, as the engine's weights are
+    part = imu2music::allocate_buffer(static_cast<std::size_t>(each));
+    std::fill_n(part.get(), each, std::byte{1});
+  }
   const double best = best_seconds(threads, [&](std::int64_t thread) {
-    read(data[static_cast<std::size_t>(thread)].data(), each, rounds);
+    read(reinterpret_cast<const char*>(data[static_cast<std::size_t>(thread)].get()), each, rounds);
   });
   return static_cast<double>(each) * threads * static_cast<double>(rounds) / best * 1e-9;
 }

@@ -2,8 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+
+#include "imu2music/core/context.hpp"
 
 using namespace imu2music;
 
@@ -48,4 +52,33 @@ TEST_CASE("an arena gives back what was taken after a mark and keeps its memory"
   CHECK(arena.take(1) == second);
   arena.take(1 << 20);
   CHECK(arena.capacity() == capacity);
+}
+
+TEST_CASE("large blocks begin on a huge page, and all of every block can be written") {
+  for (const std::size_t bytes : {huge_page - 1, huge_page, huge_page + 1, 3 * huge_page + 4097}) {
+    const auto block = allocate_buffer(bytes);
+    const std::size_t alignment = bytes < huge_page ? buffer_alignment : huge_page;
+    CHECK(reinterpret_cast<std::uintptr_t>(block.get()) % alignment == 0);
+    std::fill_n(block.get(), bytes, std::byte{7});
+    CHECK(std::count(block.get(), block.get() + bytes, std::byte{7}) == static_cast<std::ptrdiff_t>(bytes));
+  }
+}
+
+TEST_CASE("what lasts stands side by side, outlives scopes and keeps its memory alive") {
+  Tensor<float> first, second;
+  {
+    Context context;
+    context.set_lasting(std::make_shared<Arena>(4096));
+    Arena arena;
+    ArenaScope scope(context, arena);
+    first = context.allocate_lasting<float>({16});
+    second = context.allocate_lasting<float>({16});
+    const Tensor<float> temporary = context.allocate<float>({16});
+    CHECK(second.data() == first.data() + 16);
+    CHECK(temporary.data() != second.data() + 16);
+  }
+  std::fill_n(first.data(), 16, 1.0f);
+  std::fill_n(second.data(), 16, 2.0f);
+  CHECK(first[15] == 1);
+  CHECK(second[0] == 2);
 }

@@ -72,7 +72,7 @@ TEST_CASE("a growing cache gives the bits of the full computation") {
   const auto qkv = test::random_tensor<float>({1, L, 3 * D}, 3), Er = test::random_tensor<float>({L, K}, 4);
   Context context;
   const auto full = relative_self_attention(context, qkv, Er, H, true);
-  KeyValueCache<float> cache(H, Er);
+  KeyValueCache<float> cache(context, H, Er);
   std::vector<float> out(D);
   for (int round = 0; round < 2; ++round) {
     cache.clear();
@@ -91,7 +91,7 @@ TEST_CASE("cross-attention, cached or not, is plain attention") {
   const auto q = test::random_tensor<float>({1, N, D}, 5), kv = test::random_tensor<float>({1, S, 2 * D}, 6);
   Context context;
   const auto y = cross_attention(context, q, kv, H);
-  KeyValueCache<float> cache(H, K, S);
+  KeyValueCache<float> cache(context, H, K, S);
   cache.append(kv.data(), kv.data() + D, 2 * D, S);
   std::vector<float> out(D);
   for (std::int64_t t = 0; t < N; ++t) {
@@ -124,14 +124,14 @@ TEST_CASE("cross-attention to a range of keys is attention to these keys alone")
   for (std::int64_t n = 0; n < y.size(); ++n) CHECK(y[n] == z[n]);
   for (std::int64_t n = 0; n < log_sum_exp.size(); ++n) CHECK(log_sum_exp[n] == same[n]);
   for (std::int64_t b = 0; b < B; ++b) {
-    KeyValueCache<float> whole(H, K, S);
+    KeyValueCache<float> whole(context, H, K, S);
     whole.append(kv.data() + b * S * 2 * D, kv.data() + b * S * 2 * D + D, 2 * D, S);
     for (std::int64_t i = 0; i < N; ++i) {
       const std::int64_t n = b * N + i, first = ranges.first[n],
                          last = std::min<std::int64_t>(ranges.last[n], S);
       std::vector<float> out(D);
       whole.attend(context, q.data() + n * D, out.data(), ranges.first[n], ranges.last[n]);
-      KeyValueCache<float> part(H, K, S);
+      KeyValueCache<float> part(context, H, K, S);
       const float* rows = kv.data() + (b * S + first) * 2 * D;
       part.append(rows, rows + D, 2 * D, last - first);
       std::vector<float> wanted(D);

@@ -1,5 +1,6 @@
 // Memory: owned blocks aligned to a cache line, and the arena and the pool that operations take their results
-// from.
+// from. Large blocks ask for huge pages: a weight or a cache that is read once a token wants as few entries
+// of the processor's table of pages as can be.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +11,26 @@
 #include <utility>
 #include <vector>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace imu2music::inline v0 {
 
 constexpr std::size_t buffer_alignment = 64;
 
-// `bytes` of uninitialised memory, freed with its last owner.
+constexpr std::size_t huge_page = std::size_t{1} << 21;
+
+// `bytes` of uninitialised memory, freed with its last owner. The whole huge pages in it are asked for as
+// such; where the system has none to give, or none at all, the memory is the same and reading it a little
+// slower.
 inline std::shared_ptr<std::byte> allocate_buffer(std::size_t bytes) {
-  auto* memory =
-      static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, std::align_val_t(buffer_alignment)));
-  return {memory, [](std::byte* p) { ::operator delete(p, std::align_val_t(buffer_alignment)); }};
+  const auto alignment = std::align_val_t(bytes < huge_page ? buffer_alignment : huge_page);
+  auto* memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, alignment));
+#ifdef __linux__
+  if (bytes >= huge_page) static_cast<void>(madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE));
+#endif
+  return {memory, [alignment](std::byte* p) { ::operator delete(p, alignment); }};
 }
 
 // A stack of temporaries. take() moves a pointer; release() gives back everything taken since mark(). The
@@ -28,6 +40,8 @@ class Arena {
   struct Mark {
     std::size_t block = 0, used = 0;
   };
+
+  explicit Arena(std::size_t first_block = std::size_t{1} << 16) : first_block_(first_block) {}
 
   // Uninitialised memory, aligned to a cache line, valid until release() of an earlier mark.
   void* take(std::size_t bytes) {
@@ -41,7 +55,7 @@ class Arena {
       }
       position_ = {position_.block + 1, 0};
     }
-    std::size_t size = blocks_.empty() ? first_block : 2 * blocks_.back().size;
+    std::size_t size = blocks_.empty() ? first_block_ : 2 * blocks_.back().size;
     if (size < bytes) size = bytes;
     blocks_.push_back({allocate_buffer(size), size});
     position_ = {blocks_.size() - 1, bytes};
@@ -58,11 +72,11 @@ class Arena {
   }
 
  private:
-  static constexpr std::size_t first_block = std::size_t{1} << 16;
   struct Block {
     std::shared_ptr<std::byte> memory;
     std::size_t size;
   };
+  std::size_t first_block_;
   std::vector<Block> blocks_;
   Mark position_;
 };

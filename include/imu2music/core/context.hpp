@@ -46,6 +46,9 @@ class Context {
   // Blocks that results are made of again and again, where there is no arena; shared, for results may outlive
   // the context.
   void set_pool(std::shared_ptr<BufferPool> pool) { pool_ = std::move(pool); }
+  // What lasting results, packed weights and caches, stand side by side in; each of them keeps it alive.
+  void set_lasting(std::shared_ptr<Arena> arena) { lasting_ = std::move(arena); }
+  bool has_lasting() const { return lasting_ != nullptr; }
   // What records operations for a backward pass (autograd/tape.hpp: Tape<T>), or null.
   void* tape() const { return tape_; }
   void set_tape(void* tape) { tape_ = tape; }
@@ -64,6 +67,14 @@ class Context {
     std::shared_ptr<std::byte> block = BufferPool::take(pool_, bytes);
     T* data = reinterpret_cast<T*>(block.get());
     return Tensor<T>::view(data, shape, std::move(block));
+  }
+
+  // An uninitialised tensor on the CPU that outlives every scope, such as a cache's.
+  template <class T>
+  Tensor<T> allocate_lasting(const Shape& shape) {
+    if (lasting_ == nullptr) return Tensor<T>::uninitialised(shape);
+    T* data = static_cast<T*>(lasting_->take(static_cast<std::size_t>(shape.element_count()) * sizeof(T)));
+    return Tensor<T>::view(data, shape, lasting_);
   }
 
   // The same on the CPU, for what the host writes and a device then takes a copy of (core/transfer.hpp).
@@ -87,6 +98,7 @@ class Context {
   Device device_;
   kernels::Context kernel_;
   Arena* arena_ = nullptr;
+  std::shared_ptr<Arena> lasting_;
   std::shared_ptr<BufferPool> pool_;
   std::shared_ptr<DeviceQueue> queue_;
   void* tape_ = nullptr;

@@ -28,7 +28,7 @@ class Session {
       : model_(model),
         context_(threads, model.device()),
         memory_length_(memory_length > 0 ? memory_length : model.memory_length()),
-        state_(model.make_state(context_, memory_length_)),
+        state_(make_state()),
         logits_(Shape{model.config.vocabulary}) {
     prepare();
   }
@@ -122,6 +122,13 @@ class Session {
     detail::require(position() < capacity(), "session", [&] {
       return "all " + std::to_string(capacity()) + " positions of the model are taken";
     });
+  }
+
+  // All caches side by side.
+  DecodingState<T> make_state() {
+    Context context = context_;
+    context.set_lasting(std::make_shared<Arena>());
+    return model_.make_state(context, memory_length_);
   }
 
   // Runs once everything that a step can touch, so that the arena has its final size and every table is

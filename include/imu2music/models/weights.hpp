@@ -60,6 +60,18 @@ inline bool is_floating(Dtype dtype) {
   return dtype == Dtype::f32 || dtype == Dtype::f64 || dtype == Dtype::f16 || dtype == Dtype::bf16;
 }
 
+// To pack these parameters side by side in one block. A block of some size is made of whole huge pages; a
+// small one is not worth it.
+template <class T>
+Context packing_context(const std::vector<Parameter<T>*>& parameters, WeightFormat format) {
+  std::size_t bytes = 0;
+  for (const Parameter<T>* parameter : parameters) bytes += parameter->packed_bytes(format);
+  if (bytes >= huge_page / 2) bytes = (bytes + huge_page - 1) / huge_page * huge_page;
+  Context context;
+  context.set_lasting(std::make_shared<Arena>(bytes));
+  return context;
+}
+
 // Puts a file's tensors into the parameters that a model's visit() names.
 template <class T>
 class ParameterLoader {
@@ -92,8 +104,8 @@ class ParameterLoader {
         faults_.add(name + " holds a value that is not finite");
         return;
       }
-    parameter.pack(format_);
-    if (!parameter.packed.empty()) file_->release_pages();  // so that at no time both are in memory whole
+    read_.push_back(&parameter);
+    file_->release_pages();  // so that at no time the file and what is packed of it are in memory whole
   }
 
   void operator()(const std::string& name, Counter& counter) {
@@ -113,6 +125,11 @@ class ParameterLoader {
         faults_.add(printable(entry.name) + " " + entry.shape.to_string() + " is unexpected");
     faults_.throw_if_any(file_->path);
     for (Parameter<T>* parameter : computed_) parameter->value = parameter->formula(parameter->shape);
+    Context context = packing_context<T>(read_, format_);
+    for (Parameter<T>* parameter : read_) {
+      parameter->pack(context, format_);
+      file_->release_pages();
+    }
   }
 
  private:
@@ -135,6 +152,7 @@ class ParameterLoader {
   std::shared_ptr<const TensorFile> file_;
   WeightFormat format_;
   std::vector<std::string> names_;
+  std::vector<Parameter<T>*> read_;
   std::vector<Parameter<T>*> computed_;  // lacking, and following from a formula
   TensorFaults faults_;
 };
@@ -330,10 +348,13 @@ Model<T> load_model(const std::string& path, WeightFormat format = WeightFormat:
 // packed; one that is to be trained need not.
 template <class T>
 void pack_weights(Model<T>& model, WeightFormat format = WeightFormat::plain) {
-  const auto pack = [&]<class Entry>(const std::string&, Entry& entry) {
-    if constexpr (std::is_same_v<Entry, Parameter<T>>) entry.pack(format);
+  std::vector<Parameter<T>*> parameters;
+  const auto add = [&]<class Entry>(const std::string&, Entry& entry) {
+    if constexpr (std::is_same_v<Entry, Parameter<T>>) parameters.push_back(&entry);
   };
-  model.visit(pack);
+  model.visit(add);
+  Context context = detail::packing_context<T>(parameters, format);
+  for (Parameter<T>* parameter : parameters) parameter->pack(context, format);
 }
 
 // Brings a model's parameters to a device, where it computes from then on: Session, Learner and
@@ -345,7 +366,7 @@ void to_device(Model<T>& model, Device device, WeightFormat format = WeightForma
   Context context(1, device);
   const auto move = [&]<class Entry>(const std::string&, Entry& entry) {
     if constexpr (std::is_same_v<Entry, Parameter<T>>) {
-      entry.packed.clear();
+      entry.unpack();
       if (entry.on_host) return;
       entry.value = on_device_of(context, entry.value);
       // A plain matrix is used as it stands; a convolution's weight is put in order once.

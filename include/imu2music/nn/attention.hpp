@@ -43,7 +43,7 @@ struct RelativeSelfAttention {
   RelativeSelfAttention(std::int64_t D, std::int64_t head_count, std::int64_t L)
       : in_proj_weight(Parameter<T>::dense({3 * D, D}, Initializer::xavier(D, 3 * D))),
         in_proj_bias({3 * D}, Initializer::constant(0)),
-        Er({L, D / head_count}, Initializer::normal(1)),
+        Er(Parameter<T>::relative_positions({L, D / head_count})),
         out_proj(D, D),
         heads(head_count) {
     out_proj.bias.initializer = Initializer::constant(0);
@@ -55,6 +55,11 @@ struct RelativeSelfAttention {
     const V qkv = dense(context, x, in_proj_weight, in_proj_bias);
     return out_proj.forward(context, relative_self_attention(context, qkv, parameter<V>(context, Er.value),
                                                              heads, causal, key_masked));
+  }
+
+  // Room for one sequence.
+  KeyValueCache<T> make_cache(Context& context) const {
+    return KeyValueCache<T>(context, heads, Er.value, Er.columns);
   }
 
   // One more token of each of B sequences, x: [B, D], against its cache of this layer, which takes it up; as

@@ -18,6 +18,7 @@
 #include "imu2music/core/tensor.hpp"
 #include "imu2music/ops/conv1d.hpp"
 #include "imu2music/ops/linear.hpp"
+#include "imu2music/ops/relative_attention.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -55,6 +56,9 @@ struct Parameter {
   // What inference multiplies with in place of `value` once pack() has made it, one for each part.
   std::vector<PackedWeight<T>> packed;
 
+  bool relative = false;  // Er of relative attention
+  Tensor<T> columns;      // what decoding reads in place of it once pack() has made it (relative_columns())
+
   Parameter() = default;
   Parameter(const Shape& s, const Initializer& i) : shape(s), initializer(i) {}
   static Parameter buffer(const Shape& s, double start) {
@@ -70,13 +74,20 @@ struct Parameter {
     return parameter;
   }
 
-  // Packs such a weight from its value; others have nothing to pack. The context: of the value's device.
+  static Parameter relative_positions(const Shape& s) {
+    Parameter parameter(s, Initializer::normal(1));
+    parameter.relative = true;
+    return parameter;
+  }
+
+  // Packs such a parameter from its value; others have nothing to pack. The context: of the value's device.
   void pack(WeightFormat format = WeightFormat::plain) {
     Context context;
     pack(context, format);
   }
   void pack(Context& context, WeightFormat format) {
-    packed.clear();
+    unpack();
+    if (relative && !context.on_device()) columns = relative_columns(context, value);
     std::int64_t first = 0;
     for (const std::int64_t end : dense_parts) {
       const Tensor<T> part = value.slice(first, end - first);
@@ -86,9 +97,26 @@ struct Parameter {
     }
   }
 
+  // What pack() takes of the context's memory, without its rounding.
+  std::size_t packed_bytes(WeightFormat format) const {
+    if (relative)
+      return sizeof(T) * static_cast<std::size_t>(shape[1] * detail::cache_row(shape[0])) + buffer_alignment;
+    std::int64_t bytes = 0, first = 0;
+    for (const std::int64_t end : dense_parts) {
+      bytes += packed_weight_bytes<T>(end - first, shape.element_count() / shape[0], format);
+      first = end;
+    }
+    return static_cast<std::size_t>(bytes);
+  }
+
+  void unpack() {
+    packed.clear();
+    columns = {};
+  }
+
   // A fresh value; `random` is this parameter's own stream.
   void initialize(Philox random) {
-    packed.clear();
+    unpack();
     if (formula != nullptr) {
       value = formula(shape);
       return;

@@ -88,8 +88,7 @@ struct TransformerEncoder {
   // Caches for one causal sequence.
   std::vector<DecoderLayerCache<T>> make_caches(Context& context) const {
     std::vector<DecoderLayerCache<T>> caches;
-    for (const auto& layer : layers)
-      caches.push_back({KeyValueCache<T>(context, layer.self_attn.heads, layer.self_attn.Er.value), {}});
+    for (const auto& layer : layers) caches.push_back({layer.self_attn.make_cache(context), {}});
     return caches;
   }
 
@@ -188,8 +187,7 @@ struct TransformerDecoder {
     std::vector<DecoderLayerCache<T>> caches;
     for (const auto& layer : layers) {
       const std::int64_t H = layer.self_attn.heads, K = layer.self_attn.Er.shape[1];
-      caches.push_back({KeyValueCache<T>(context, H, layer.self_attn.Er.value),
-                        KeyValueCache<T>(context, H, K, memory_length)});
+      caches.push_back({layer.self_attn.make_cache(context), KeyValueCache<T>(context, H, K, memory_length)});
     }
     return caches;
   }

@@ -48,7 +48,19 @@ void for_panels(int threads, std::int64_t N, std::int64_t cost, const Body& body
 
 }  // namespace detail
 
-// weight: [N, K]. The result owns its memory unless `context` has an arena or a pool.
+// What a packed weight [N, K] takes, each of its blocks a whole number of cache lines.
+template <class T>
+std::int64_t packed_weight_bytes(std::int64_t N, std::int64_t K, WeightFormat format) {
+  const auto whole = [](std::int64_t bytes) {
+    constexpr std::int64_t line = buffer_alignment;
+    return (bytes + line - 1) / line * line;
+  };
+  const std::int64_t numbers =
+      kernels::linear_packed_size(N, K) * kernels::bytes_of(format, std::int64_t{sizeof(T)});
+  return whole(numbers) + (format == WeightFormat::int8 ? whole(N * std::int64_t{sizeof(T)}) : 0);
+}
+
+// weight: [N, K]. The result owns its memory unless `context` has an arena, lasting or not, or a pool.
 template <class T>
 PackedWeight<T> pack_weight(Context& context, const Tensor<T>& weight,
                             WeightFormat format = WeightFormat::plain) {
@@ -56,9 +68,13 @@ PackedWeight<T> pack_weight(Context& context, const Tensor<T>& weight,
                   [&] { return "a weight is (N, K), not " + weight.shape().to_string(); });
   PackedWeight<T> packed;
   packed.N = weight.dim(0), packed.K = weight.dim(1), packed.format = format;
-  packed.numbers = context.allocate<std::byte>(
-      {kernels::linear_packed_size(packed.N, packed.K) * kernels::bytes_of(format, std::int64_t{sizeof(T)})});
-  if (format == WeightFormat::int8) packed.scale = context.allocate<T>({packed.N});
+  const Shape size{kernels::linear_packed_size(packed.N, packed.K) *
+                   kernels::bytes_of(format, std::int64_t{sizeof(T)})};
+  packed.numbers =
+      context.has_lasting() ? context.allocate_lasting<std::byte>(size) : context.allocate<std::byte>(size);
+  if (format == WeightFormat::int8)
+    packed.scale =
+        context.has_lasting() ? context.allocate_lasting<T>({packed.N}) : context.allocate<T>({packed.N});
   kernels::LinearPackArguments<T> arguments;
   arguments.W = weight.data();
   arguments.K = packed.K;

@@ -210,46 +210,56 @@ Tensor<T> cross_attention(Context& context, const Tensor<T>& q, const Tensor<T>&
                            heads, queries, log_sum_exp);
 }
 
+namespace detail {
+
+// Numbers from one row of a cache's keys to the next: no power of two, which processors' caches dislike.
+inline std::int64_t cache_row(std::int64_t capacity) { return capacity + 16; }
+
+}  // namespace detail
+
+// Er, [L, K], as decoding on the CPU reads it: [K, row].
+template <class T>
+Tensor<T> relative_columns(Context& context, const Tensor<T>& Er) {
+  const std::int64_t L = Er.dim(0), K = Er.dim(1), row = detail::cache_row(L);
+  Tensor<T> columns = context.allocate_lasting<T>({K, row});
+  std::fill_n(columns.data(), columns.size(), T(0));
+  detail::transpose(Er.data(), K, L, K, columns.data(), row);
+  return columns;
+}
+
 // The keys and values of one attention layer for one sequence that grows token by token, in the order that
-// the kernel wants: on the CPU keys transposed, on a device rows as they come. Made once; on the CPU append()
-// and the attention over it never allocate.
+// the kernel wants: on the CPU keys transposed, on a device rows as they come. Made once, on the CPU of the
+// context's lasting memory; there append() and the attention over it never allocate.
 template <class T>
 class KeyValueCache {
  public:
   KeyValueCache() = default;
 
-  // For self-attention: room for L = Er.dim(0) tokens.
-  KeyValueCache(std::int64_t heads, const Tensor<T>& Er) : KeyValueCache(heads, Er.dim(1), Er.dim(0)) {
-    er_t_ = Tensor<T>({K_, row_});
-    detail::transpose(Er.data(), K_, capacity_, K_, er_t_.data(), row_);
-  }
-
-  // The same where the context computes; Er must be there too.
-  KeyValueCache(Context& context, std::int64_t heads, const Tensor<T>& Er) {
-    if (!context.on_device()) {
-      *this = KeyValueCache(heads, Er);
-      return;
-    }
-    *this = KeyValueCache(context, heads, Er.dim(1), Er.dim(0));
-    er_ = Er;
-  }
-  KeyValueCache(Context& context, std::int64_t heads, std::int64_t K, std::int64_t capacity) {
-    if (!context.on_device()) {
-      *this = KeyValueCache(heads, K, capacity);
-      return;
-    }
-    heads_ = heads, K_ = K, capacity_ = capacity, queue_ = context.queue();
-    k_ = context.allocate<T>({capacity, heads * K});
-    v_ = context.allocate<T>({capacity, heads * K});
-    masked_ = Tensor<std::uint8_t>({capacity});
+  // For self-attention, where the context computes; Er, with room for L = Er.dim(0) tokens, must be there
+  // too. Er_columns: what relative_columns() made of it on the CPU, shared by many caches; undefined: made
+  // here.
+  KeyValueCache(Context& context, std::int64_t heads, const Tensor<T>& Er, const Tensor<T>& Er_columns = {})
+      : KeyValueCache(context, heads, Er.dim(1), Er.dim(0)) {
+    if (context.on_device())
+      er_ = Er;
+    else
+      er_t_ = Er_columns.defined() ? Er_columns : relative_columns(context, Er);
   }
 
   // For cross-attention: room for `capacity` memory tokens.
-  KeyValueCache(std::int64_t heads, std::int64_t K, std::int64_t capacity)
-      : heads_(heads), K_(K), capacity_(capacity), row_(capacity + 16) {
-    k_t_ = Tensor<T>({heads, K, row_});
-    v_ = Tensor<T>({heads, capacity, K});
+  KeyValueCache(Context& context, std::int64_t heads, std::int64_t K, std::int64_t capacity)
+      : heads_(heads), K_(K), capacity_(capacity), row_(detail::cache_row(capacity)) {
     masked_ = Tensor<std::uint8_t>({capacity});
+    if (context.on_device()) {
+      queue_ = context.queue();
+      k_ = context.allocate<T>({capacity, heads * K});
+      v_ = context.allocate<T>({capacity, heads * K});
+      return;
+    }
+    k_t_ = context.allocate_lasting<T>({heads, K, row_});
+    v_ = context.allocate_lasting<T>({heads, capacity, K});
+    std::fill_n(k_t_.data(), k_t_.size(), T(0));
+    std::fill_n(v_.data(), v_.size(), T(0));
   }
 
   std::int64_t length() const { return length_; }
@@ -410,7 +420,7 @@ class KeyValueCache {
   Tensor<T> er_t_;                      // [K, row]; undefined for cross-attention
   Tensor<std::uint8_t> masked_;         // [capacity]: padding
   std::int64_t heads_ = 0, K_ = 0, capacity_ = 0, length_ = 0;
-  std::int64_t row_ = 0;  // numbers from one row of k_t to the next: no power of two, which caches dislike
+  std::int64_t row_ = 0;
   bool any_masked_ = false;
 };
 

@@ -76,7 +76,7 @@ class Learner {
     if (context_.on_device()) make_blocks();
     const auto adopt = [&]<class Entry>(const std::string& name, Entry& entry) {
       if constexpr (std::is_same_v<Entry, Parameter<T>>) {
-        entry.packed.clear();  // the value will change
+        entry.unpack();  // the value will change
         if (!entry.trainable) {
           entry.value = entry.on_host || !context_.on_device() ? entry.value.clone()
                                                                : on_device_of(context_, entry.value);
