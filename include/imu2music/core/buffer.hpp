@@ -41,7 +41,8 @@ class Arena {
     std::size_t block = 0, used = 0;
   };
 
-  explicit Arena(std::size_t first_block = std::size_t{1} << 16) : first_block_(first_block) {}
+  Arena() = default;
+  explicit Arena(std::size_t first_block) : first_block_(first_block) {}
 
   // Uninitialised memory, aligned to a cache line, valid until release() of an earlier mark.
   void* take(std::size_t bytes) {
@@ -76,7 +77,7 @@ class Arena {
     std::shared_ptr<std::byte> memory;
     std::size_t size;
   };
-  std::size_t first_block_;
+  std::size_t first_block_ = std::size_t{1} << 16;
   std::vector<Block> blocks_;
   Mark position_;
 };
