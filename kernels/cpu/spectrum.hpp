@@ -2,4 +2,6 @@
 #pragma once
 
 #include "dispatch.hpp"
+#include "spectrum_avx2.hpp"
+#include "spectrum_avx512.hpp"
 #include "spectrum_scalar.hpp"

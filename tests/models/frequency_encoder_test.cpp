@@ -16,7 +16,7 @@ TEST_CASE("a constant and whole cycles a second have the spectra that Hann's win
     input[150 + n] = 2 * std::cos(5 * phase + 0.7);          // second: 5 Hz, amplitude 2
     input[300 + n] = n < 25 ? 0 : std::sin(12 * phase + 1);  // third: silent in its first second
   }
-  const auto spectrum = FrequencyEncoder<double>::spectrum(context, input);
+  const auto spectrum = FrequencyEncoder<double>().spectrum(context, input);
   REQUIRE(spectrum.shape() == Shape{1, 2, 3, 78});
   for (std::int64_t s = 0; s < 6; ++s)
     for (std::int64_t k = 0; k < 13; ++k) {

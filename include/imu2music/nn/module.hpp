@@ -100,7 +100,7 @@ struct Parameter {
   // What pack() takes of the context's memory, without its rounding.
   std::size_t packed_bytes(WeightFormat format) const {
     if (relative)
-      return sizeof(T) * static_cast<std::size_t>(shape[1] * detail::cache_row(shape[0])) + buffer_alignment;
+      return sizeof(T) * static_cast<std::size_t>(shape[1] * detail::turned_row(shape[0])) + buffer_alignment;
     std::int64_t bytes = 0, first = 0;
     for (const std::int64_t end : dense_parts) {
       bytes += packed_weight_bytes<T>(end - first, shape.element_count() / shape[0], format);

@@ -29,12 +29,20 @@ namespace detail {
 
 constexpr std::int64_t query_block = 32;  // queries that one task of attention takes
 
-// out[c][r] = in[r][c] for a block of `rows` x `columns`.
+// Numbers from one row of turned keys to the next: no power of two, of which processors' caches hold few.
+inline std::int64_t turned_row(std::int64_t keys) { return keys + 16; }
+
+// out[c][r] = in[r][c] for a block of `rows` x `columns`. A cache line of each of out's rows is filled at
+// once: their distance may be a power of two, of which caches hold few.
 template <class T>
 void transpose(const T* in, std::int64_t in_stride, std::int64_t rows, std::int64_t columns, T* out,
                std::int64_t out_stride) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t c = 0; c < columns; ++c) out[c * out_stride + r] = in[r * in_stride + c];
+  constexpr std::int64_t line = 64 / sizeof(T);
+  for (std::int64_t first = 0; first < rows; first += line) {
+    const std::int64_t last = std::min(first + line, rows);
+    for (std::int64_t c = 0; c < columns; ++c)
+      for (std::int64_t r = first; r < last; ++r) out[c * out_stride + r] = in[r * in_stride + c];
+  }
 }
 
 template <class T>
@@ -97,11 +105,12 @@ Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> sha
   Tensor<T> out = context.allocate<T>({B, queries, D});
   shared.out_stride = D;
   shared.scale = T(1) / std::sqrt(static_cast<T>(K));
-  Tensor<T> k_t = context.allocate<T>({B, H, K, S});
-  shared.k_stride = S;
+  const std::int64_t row = turned_row(S);
+  Tensor<T> k_t = context.allocate<T>({B, H, K, row});
+  shared.k_stride = row;
   parallel_for(context.threads(), B * H, grain_for(S * K), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n)
-      transpose(k + n / H * S * k_stride + n % H * K, k_stride, S, K, k_t.data() + n * K * S, S);
+      transpose(k + n / H * S * k_stride + n % H * K, k_stride, S, K, k_t.data() + n * K * row, row);
   });
   if (log_sum_exp != nullptr) *log_sum_exp = context.allocate<T>({B, H, queries});
   const std::int64_t blocks = (queries + query_block - 1) / query_block;
@@ -113,7 +122,7 @@ Tensor<T> attention(Context& context, kernels::RelativeAttentionArguments<T> sha
                                       first = task % blocks * query_block;
                    kernels::RelativeAttentionArguments<T> arguments = shared;
                    arguments.q = q + b * queries * shared.q_stride + h * K;
-                   arguments.k_t = k_t.data() + n * K * S;
+                   arguments.k_t = k_t.data() + n * K * row;
                    arguments.v = v + b * S * shared.v_stride + h * K;
                    arguments.out = out.data() + b * queries * D + h * K;
                    arguments.key_masked = key_masked == nullptr ? nullptr : key_masked + b * S;
@@ -210,17 +219,10 @@ Tensor<T> cross_attention(Context& context, const Tensor<T>& q, const Tensor<T>&
                            heads, queries, log_sum_exp);
 }
 
-namespace detail {
-
-// Numbers from one row of a cache's keys to the next: no power of two, which processors' caches dislike.
-inline std::int64_t cache_row(std::int64_t capacity) { return capacity + 16; }
-
-}  // namespace detail
-
 // Er, [L, K], as decoding on the CPU reads it: [K, row].
 template <class T>
 Tensor<T> relative_columns(Context& context, const Tensor<T>& Er) {
-  const std::int64_t L = Er.dim(0), K = Er.dim(1), row = detail::cache_row(L);
+  const std::int64_t L = Er.dim(0), K = Er.dim(1), row = detail::turned_row(L);
   Tensor<T> columns = context.allocate_lasting<T>({K, row});
   std::fill_n(columns.data(), columns.size(), T(0));
   detail::transpose(Er.data(), K, L, K, columns.data(), row);
@@ -248,7 +250,7 @@ class KeyValueCache {
 
   // For cross-attention: room for `capacity` memory tokens.
   KeyValueCache(Context& context, std::int64_t heads, std::int64_t K, std::int64_t capacity)
-      : heads_(heads), K_(K), capacity_(capacity), row_(detail::cache_row(capacity)) {
+      : heads_(heads), K_(K), capacity_(capacity), row_(detail::turned_row(capacity)) {
     masked_ = Tensor<std::uint8_t>({capacity});
     if (context.on_device()) {
       queue_ = context.queue();

@@ -1,6 +1,7 @@
 // Magnitude spectra of rows' segments of `length` frames, under the Hann window (kernels/spectrum_table.hpp).
 //
-// x: [..., S length]; result: [..., S (length / 2 + 1)], segment after segment. Throws ShapeError.
+// x: [..., S length]; result: [..., S (length / 2 + 1)], segment after segment; length >= 1. Throws
+// ShapeError.
 #pragma once
 
 #include <cmath>
@@ -14,20 +15,37 @@
 
 namespace imu2music::inline v0 {
 
+// What segments of one length are multiplied with, as the kernels want it.
+struct SpectrumTables {
+  std::int64_t length;
+  Tensor<double> waveforms;  // [3, length]: the window, cosines, sines
+  Tensor<double> waves;      // [length, 2, spectrum_stride]: cosines and sines of every bin
+
+  explicit SpectrumTables(std::int64_t L)
+      : length(L), waveforms({3, L}), waves({L, 2, kernels::spectrum_stride(L)}) {
+    const double turn = 2 * std::numbers::pi / static_cast<double>(L);
+    for (std::int64_t n = 0; n < L; ++n) {
+      const double angle = turn * static_cast<double>(n);
+      waveforms[n] = (1 - std::cos(angle)) / static_cast<double>(L);
+      waveforms[L + n] = std::cos(angle);
+      waveforms[2 * L + n] = std::sin(angle);
+    }
+    const std::int64_t stride = waves.dim(2);
+    for (std::int64_t n = 0; n < L; ++n)
+      for (std::int64_t k = 0; k <= L / 2; ++k) {
+        waves[2 * n * stride + k] = waveforms[L + k * n % L];
+        waves[(2 * n + 1) * stride + k] = waveforms[2 * L + k * n % L];
+      }
+  }
+};
+
 template <class T>
-Tensor<T> spectrum(Context& context, const Tensor<T>& x, std::int64_t length) {
-  detail::require(x.rank() >= 1 && length >= 1 && x.dim(-1) % length == 0, "spectrum", [&] {
+Tensor<T> spectrum(Context& context, const Tensor<T>& x, const SpectrumTables& tables) {
+  const std::int64_t length = tables.length;
+  detail::require(x.rank() >= 1 && x.dim(-1) % length == 0, "spectrum", [&] {
     return "rows of " + x.shape().to_string() + " are no segments of " + std::to_string(length) + " frames";
   });
-  Tensor<double> tables = Tensor<double>::uninitialised({3, length});  // window, cosine, sine
-  const double turn = 2 * std::numbers::pi / static_cast<double>(length);
-  for (std::int64_t n = 0; n < length; ++n) {
-    const double angle = turn * static_cast<double>(n);
-    tables[n] = (1 - std::cos(angle)) / static_cast<double>(length);
-    tables[length + n] = std::cos(angle);
-    tables[2 * length + n] = std::sin(angle);
-  }
-  const Tensor<double> there = on_device_of(context, tables);
+  const Tensor<double> there = on_device_of(context, tables.waveforms);
   Shape shape;
   for (int axis = 0; axis + 1 < x.rank(); ++axis) shape.push_back(x.dim(axis));
   shape.push_back(x.dim(-1) / length * (length / 2 + 1));
@@ -36,6 +54,7 @@ Tensor<T> spectrum(Context& context, const Tensor<T>& x, std::int64_t length) {
   arguments.x = x.data(), arguments.y = y.data();
   arguments.window = there.data(), arguments.cosine = there.data() + length;
   arguments.sine = there.data() + 2 * length;
+  arguments.waves = tables.waves.data();
   arguments.length = length;
   context.table<kernels::SpectrumKernels<T>>().forward(context.kernel(), arguments, 0, x.size() / length);
   return y;

@@ -27,6 +27,7 @@ struct FrequencyEncoder {
   static constexpr std::int64_t token_width = ConvEncoder<T>::token_width(segments * bins);
 
   ConvEncoder<T> net;
+  SpectrumTables tables{segment_frames};
 
   FrequencyEncoder() = default;
   explicit FrequencyEncoder(std::int64_t D) : net(D, segments * bins) {}
@@ -37,8 +38,8 @@ struct FrequencyEncoder {
   std::string wanted() const { return "(B, 2, 3, 150): sensors, features, frames"; }
 
   // [..., 150] → [..., 78].
-  static Tensor<T> spectrum(Context& context, const Tensor<T>& input) {
-    return imu2music::spectrum(context, input, segment_frames);
+  Tensor<T> spectrum(Context& context, const Tensor<T>& input) const {
+    return imu2music::spectrum(context, input, tables);
   }
 
   // input: [B, 2, 3, 150] → [B, 27, D].
