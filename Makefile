@@ -80,7 +80,7 @@ bench: configure-bench
 # $(TABLE). make bench-compare COMPARE="--rows 'decode/*' --threads 1" measures a part.
 PEERS ?= $(BUILD)/peers
 TABLE ?= benchmarks/results/cpu.md
-bench-compare: configure-bench
+bench-compare: peers-packages configure-bench
 	cmake --build $(BUILD) -j$(JOBS) --target bench_engine imu2music_program demo_compose
 	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS) || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
 	@while read -r package; do $(PEERS)/bin/pip install -q "$$package" || \
@@ -102,6 +102,9 @@ bench-cuda: dependencies
 	@$(PEERS)/bin/python -c "import torch" 2> /dev/null || $(PEERS)/bin/pip install -q -r benchmarks/reference/requirements.txt
 	$(PEERS)/bin/python benchmarks/reference/compare_device.py --ours build-cuda/benchmarks/bench_device \
 	  --output benchmarks/results/cuda.md $(COMPARE)
+
+peers-packages:
+	@sh cmake/dependencies.sh libdnnl-dev python3-venv
 
 configure-bench: dependencies
 	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }

@@ -386,7 +386,7 @@ Row linear_row(std::int64_t M, std::int64_t K, std::int64_t N, const std::string
     return row;
   }
 #else
-  if (engine == "onednn") throw NotRun("built without oneDNN");
+  if (engine == "onednn") throw NotRun("built without oneDNN (libdnnl-dev)");
 #endif
   throw NotRun("there is no such engine for this row");
 }
