@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 PROGRAM = $(BUILD)/imu2music
 
-.PHONY: all demo test test-sanitize test-threads test-cuda fuzz bench bench-compare bench-cuda configure-bench bench-compile docs dependencies configure clean
+.PHONY: all demo test test-sanitize test-threads test-cuda fuzz bench bench-compare bench-cuda peers-packages configure-bench bench-compile docs dependencies configure clean
 
 all: configure
 	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
