@@ -104,7 +104,8 @@ class ParameterLoader {
         faults_.add(name + " holds a value that is not finite");
         return;
       }
-    read_.push_back(&parameter);
+    if (!parameter.packs()) return;
+    to_pack_.push_back(&parameter);
     file_->release_pages();  // so that at no time the file and what is packed of it are in memory whole
   }
 
@@ -125,8 +126,8 @@ class ParameterLoader {
         faults_.add(printable(entry.name) + " " + entry.shape.to_string() + " is unexpected");
     faults_.throw_if_any(file_->path);
     for (Parameter<T>* parameter : computed_) parameter->value = parameter->formula(parameter->shape);
-    Context context = packing_context<T>(read_, format_);
-    for (Parameter<T>* parameter : read_) {
+    Context context = packing_context<T>(to_pack_, format_);
+    for (Parameter<T>* parameter : to_pack_) {
       parameter->pack(context, format_);
       file_->release_pages();
     }
@@ -152,7 +153,7 @@ class ParameterLoader {
   std::shared_ptr<const TensorFile> file_;
   WeightFormat format_;
   std::vector<std::string> names_;
-  std::vector<Parameter<T>*> read_;
+  std::vector<Parameter<T>*> to_pack_;
   std::vector<Parameter<T>*> computed_;  // lacking, and following from a formula
   TensorFaults faults_;
 };

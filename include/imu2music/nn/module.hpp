@@ -97,6 +97,8 @@ struct Parameter {
     }
   }
 
+  bool packs() const { return relative || !dense_parts.empty(); }
+
   // What pack() takes of the context's memory, without its rounding.
   std::size_t packed_bytes(WeightFormat format) const {
     if (relative)
