@@ -1,4 +1,5 @@
-// Layer normalisation, portable: the truth for the other columns.
+// Layer normalisation, portable: the truth for the other columns. Sums are in double: one float after
+// another, over rows of some thousand numbers, loses what the vector columns' many short sums keep.
 #pragma once
 
 #include <cmath>
@@ -17,16 +18,17 @@ void layer_norm_forward(const Context&, const T* x, const T* r, const T* gamma, 
     const T* xi = x + row * D;
     const T* ri = r != nullptr ? r + row * D : nullptr;
     T* yi = y + row * D;
-    T sum = 0;
+    double sum = 0;
     for (std::int64_t d = 0; d < D; ++d) {
       T s = ri != nullptr ? xi[d] + ri[d] : xi[d];
       yi[d] = s;
-      sum += s;
+      sum += static_cast<double>(s);
     }
-    T mean = sum / static_cast<T>(D);
-    T square_sum = 0;
-    for (std::int64_t d = 0; d < D; ++d) square_sum += (yi[d] - mean) * (yi[d] - mean);
-    T scale = T(1) / std::sqrt(square_sum / static_cast<T>(D) + eps);
+    const T mean = static_cast<T>(sum / static_cast<double>(D));
+    double square_sum = 0;
+    for (std::int64_t d = 0; d < D; ++d)
+      square_sum += static_cast<double>(yi[d] - mean) * static_cast<double>(yi[d] - mean);
+    const T scale = T(1) / std::sqrt(static_cast<T>(square_sum / static_cast<double>(D)) + eps);
     for (std::int64_t d = 0; d < D; ++d) yi[d] = (yi[d] - mean) * scale * gamma[d] + beta[d];
   }
 }

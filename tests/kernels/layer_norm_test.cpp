@@ -51,6 +51,27 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("layer norm: rows of many thousand numbers lose nothing in the sums") {
+  auto truth = kernels::make_table<LayerNormKernels<double>>(Isa::scalar);
+  const std::int64_t D = 14400;
+  test::Numbers numbers(3);
+  test::GuardedBuffer<float> x(D, 0, numbers), gamma(D, 0), beta(D, 0), y(D, 0);
+  for (std::int64_t d = 0; d < D; ++d) {
+    x[d] = 90 * x[d] + 30;
+    gamma[d] = 1;
+    beta[d] = 0;
+  }
+  const std::vector<double> xd(x.data(), x.data() + D), ones(D, 1.0), zeros(D, 0.0);
+  std::vector<double> yd(D);
+  truth.forward(context, xd.data(), nullptr, ones.data(), zeros.data(), yd.data(), 0, 1, D, 1e-5);
+  for (Isa isa : test::all_columns()) {
+    auto table = kernels::make_table<LayerNormKernels<float>>(isa);
+    table.forward(context, x.data(), nullptr, gamma.data(), beta.data(), y.data(), 0, 1, D, 1e-5f);
+    INFO(name_of(isa));
+    CHECK(test::max_difference(y.data(), yd.data(), D) < 1e-6);
+  }
+}
+
 TEST_CASE("layer norm: rows outside the range stay as they are, and the output may be the input") {
   for (Isa isa : test::vector_columns()) {
     auto table = kernels::make_table<LayerNormKernels<float>>(isa);
