@@ -12,10 +12,10 @@
 //                    host's waiting for it; greedy: argmax. Devices only
 //
 // logits, weights: [V]; allowed: [V], nonzero where the id may be chosen, or null: all. At least one id must
-// be allowed. A logit of -infinity is never chosen while a finite one is allowed; NaN must not occur (the
-// caller checks). argmax without an allowed id and pick without a positive weight give -1, and so does
-// sample. On a device all arrays lie there; argmax, softmax_weights and pick wait for their result, sample
-// leaves it in *token, which lies there too.
+// be allowed. A logit of -infinity is never chosen while a finite one is allowed. On the CPU argmax passes
+// over NaN; otherwise none may occur (the caller checks). argmax without an allowed id and pick without a
+// positive weight give -1, and so does sample. On a device all arrays lie there; argmax, softmax_weights and
+// pick wait for their result, sample leaves it in *token, which lies there too.
 #pragma once
 
 #include <cstdint>

@@ -20,14 +20,15 @@ IMU2MUSIC_TARGET_AVX2_BEGIN
                              there);
 }
 
-// The largest allowed logit.
+// The largest allowed logit. Of a NaN and another, max_ps gives the second operand.
 inline float sampling_maximum(const float* logits, const std::uint8_t* allowed, std::int64_t V) {
   const __m256 lowest = _mm256_set1_ps(-__builtin_inff());
   __m256 highest = lowest;
   for (std::int64_t i = 0; i < V; i += 8) {
     const __m256i choices = sampling_choices(allowed, i, V);
-    highest = _mm256_max_ps(highest, _mm256_blendv_ps(lowest, _mm256_maskload_ps(logits + i, choices),
-                                                      _mm256_castsi256_ps(choices)));
+    highest = _mm256_max_ps(
+        _mm256_blendv_ps(lowest, _mm256_maskload_ps(logits + i, choices), _mm256_castsi256_ps(choices)),
+        highest);
   }
   return horizontal_max(highest);
 }

@@ -19,13 +19,13 @@ IMU2MUSIC_TARGET_AVX512_BEGIN
   return _mm_test_epi8_mask(bytes, bytes);
 }
 
-// The largest allowed logit.
+// The largest allowed logit. Of a NaN and another, max_ps gives the second operand.
 inline float sampling_maximum(const float* logits, const std::uint8_t* allowed, std::int64_t V) {
   const __m512 lowest = _mm512_set1_ps(-__builtin_inff());
   __m512 highest = lowest;
   for (std::int64_t i = 0; i < V; i += 16)
     highest =
-        _mm512_max_ps(highest, _mm512_mask_loadu_ps(lowest, sampling_choices(allowed, i, V), logits + i));
+        _mm512_max_ps(_mm512_mask_loadu_ps(lowest, sampling_choices(allowed, i, V), logits + i), highest);
   return horizontal_max(highest);
 }
 

@@ -11,13 +11,15 @@ namespace imu2music::inline v0::kernels {
 
 namespace scalar {
 
-// -1 where no id is allowed.
+// -1 where no id is allowed, or every one that is holds NaN.
 template <class T>
 std::int64_t argmax(const Context&, const T* logits, const std::uint8_t* allowed, std::int64_t V) {
   std::int64_t best = -1;
+  T highest = -std::numeric_limits<T>::infinity();
   for (std::int64_t i = 0; i < V; ++i) {
     if (allowed != nullptr && allowed[i] == 0) continue;
-    if (best < 0 || logits[i] > logits[best]) best = i;
+    if (logits[i] > highest || (best < 0 && logits[i] == highest)) best = i;
+    if (best == i) highest = logits[i];
   }
   return best;
 }

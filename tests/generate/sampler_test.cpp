@@ -233,7 +233,8 @@ TEST_CASE("each option outside its range is refused and named") {
   CHECK(refused({.top_k = -1}, "top-k"));
   for (double p : {0.0, -0.1, 1.1, nan, infinity}) CHECK(refused({.top_p = p}, "top-p"));
   for (double p : {-0.1, 1.1, nan, infinity}) CHECK(refused({.min_p = p}, "min-p"));
-  for (double p : {0.0, -1.0, nan, infinity}) CHECK(refused({.repetition_penalty = p}, "repetition penalty"));
+  for (double p : {0.0, -1.0, nan, infinity, 1e300, 1e-9})
+    CHECK(refused({.repetition_penalty = p}, "repetition penalty"));
   for (std::int64_t n : {std::int64_t{0}, std::int64_t{-3}, std::int64_t{1} << 40})
     CHECK(refused({.repetition_window = n}, "repetition window"));
   CHECK_NOTHROW(Sampler<float>(4, {.top_k = 1000, .top_p = 1, .min_p = 1, .repetition_penalty = 0.5}));
@@ -250,4 +251,14 @@ TEST_CASE("nothing to choose from is an error, not an id") {
     CHECK_THROWS_AS(sampler.choose(context, numbers.data(), forbidden.data()), Error);
     if (!options.greedy) CHECK_THROWS_AS(sampler.choose(context, none.data(), nullptr), Error);
   }
+}
+
+TEST_CASE("copies of a sampler share nothing") {
+  Context context;
+  const std::vector<float> first = {9, 0, 0, 0}, second = {0, 0, 0, 9};
+  Sampler<float> one(4, {.seed = 1}), other = one;
+  one.choose(context, first.data(), nullptr);
+  const std::vector<float> before(one.weights().begin(), one.weights().end());
+  other.choose(context, second.data(), nullptr);
+  CHECK(std::vector<float>(one.weights().begin(), one.weights().end()) == before);
 }

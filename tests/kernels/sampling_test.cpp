@@ -60,6 +60,16 @@ TEST_CASE("sampling: argmax is the smallest allowed id of the largest logit") {
         logits[at(V / 2)] = infinity;
         CHECK(table.argmax(context, logits.data(), allowed, V) == naive_argmax(logits, mask));
       }
+    // NaN is passed over, wherever it stands; with nothing else there is no choice.
+    for (std::int64_t V : sizes())
+      for (std::int64_t place = 0; place < V; ++place) {
+        std::vector<float> logits = test::some_numbers<float>(V, static_cast<std::uint64_t>(V));
+        logits[at(place)] = std::numeric_limits<float>::quiet_NaN();
+        std::vector<float> without = logits;
+        without[at(place)] = -infinity;
+        INFO(name_of(isa) << ", V = " << V << ", NaN at " << place);
+        CHECK(table.argmax(context, logits.data(), nullptr, V) == (V == 1 ? -1 : naive_argmax(without, {})));
+      }
     const std::uint8_t none[20] = {};
     const float zeros[20] = {};
     CHECK(table.argmax(context, zeros, none, 20) == -1);

@@ -32,9 +32,9 @@
 #include <vector>
 
 #include "imu2music/core/context.hpp"
+#include "imu2music/core/device.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/random.hpp"
-#include "imu2music/core/tensor.hpp"
 #include "imu2music/generate/sampler_options.hpp"
 
 namespace imu2music::inline v0 {
@@ -55,9 +55,9 @@ inline void check_sampler_options(const SamplerOptions& options) {
   if (!(options.min_p >= 0 && options.min_p <= 1))
     refuse("min-p " + std::to_string(options.min_p) + " is no ratio to the largest probability",
            "use a number from 0, which keeps every id, to 1");
-  if (!(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty)))
+  if (!(options.repetition_penalty >= 1e-3 && options.repetition_penalty <= 1e3))
     refuse("repetition penalty " + std::to_string(options.repetition_penalty) + " cannot be applied",
-           "use a number above 0; 1 is none, 1.2 is strong");
+           "use a number from 0.001 to 1000; 1 is none, 1.2 is strong");
   if (options.repetition_window < 1 || options.repetition_window > (std::int64_t{1} << 20))
     refuse("repetition window " + std::to_string(options.repetition_window) + " is out of range",
            "use 1 to 1048576 events");
@@ -68,8 +68,9 @@ class Sampler {
  public:
   // Throws InputError for an option outside its range.
   Sampler(std::int64_t vocabulary, const SamplerOptions& options)
-      : options_(options), random_(options.seed), weights_(Shape{vocabulary}) {
+      : options_(options), random_(options.seed), weights_(static_cast<std::size_t>(vocabulary)) {
     check_sampler_options(options);
+    table();  // now, not with the first choice
     if (penalises()) {
       penalised_.resize(static_cast<std::size_t>(vocabulary));
       recent_.resize(static_cast<std::size_t>(options.repetition_window));
@@ -87,7 +88,7 @@ class Sampler {
 
   // Takes up an id that was not chosen here, so that the repetition penalty knows of it.
   void observe(std::int64_t id) {
-    if (!penalises() || id < 0 || id >= weights_.size()) return;
+    if (!penalises() || id < 0 || id >= static_cast<std::int64_t>(weights_.size())) return;
     const std::size_t slot = recent_count_++ % recent_.size();
     if (recent_count_ > recent_.size()) --occurrences_[recent_[slot]];
     recent_[slot] = static_cast<std::size_t>(id);
@@ -97,20 +98,19 @@ class Sampler {
   // logits: [V]; allowed: [V], nonzero where an id may be chosen, or null: all. Throws Error where no id can
   // be chosen: none is allowed, or the logits hold no numbers.
   std::int64_t choose(const Context& context, const T* logits, const std::uint8_t* allowed) {
-    const std::int64_t V = weights_.size();
-    const auto& table = kernels::cpu_table<kernels::SamplingKernels<T>>();  // logits are on the CPU
+    const auto V = static_cast<std::int64_t>(weights_.size());
     if (penalises()) logits = penalise(logits);
     std::int64_t id = -1;
     if (options_.greedy) {
-      id = table.argmax(context.kernel(), logits, allowed, V);
+      id = table().argmax(context.kernel(), logits, allowed, V);
     } else {
-      T total = table.softmax_weights(context.kernel(), logits, allowed, weights_.data(), V,
-                                      static_cast<T>(options_.temperature));
+      T total = table().softmax_weights(context.kernel(), logits, allowed, weights_.data(), V,
+                                        static_cast<T>(options_.temperature));
       if (total > 0) {
         if (ranks() || options_.min_p > 0) total = narrow(logits);
         // 24 bits: exact in float, and below 1.
         const T u = static_cast<T>(random_.uint32() >> 8) * static_cast<T>(0x1p-24);
-        id = table.pick(context.kernel(), weights_.data(), total, u, V);
+        id = table().pick(context.kernel(), weights_.data(), total, u, V);
       }
     }
     if (id < 0) throw Error("[sampler] no id can be chosen: none is allowed, or the logits are not numbers");
@@ -120,9 +120,14 @@ class Sampler {
 
   const SamplerOptions& options() const { return options_; }
   // What the last draw was made from: the weight of each id, not normalised, 0 where it was out. [V]
-  std::span<const T> weights() const { return weights_.values(); }
+  std::span<const T> weights() const { return weights_; }
 
  private:
+  // Logits are on the CPU.
+  static const kernels::SamplingKernels<T>& table() {
+    active_isa();
+    return kernels::cpu_table<kernels::SamplingKernels<T>>();
+  }
   bool penalises() const { return options_.repetition_penalty != 1; }
   bool ranks() const { return options_.top_k > 0 || options_.top_p < 1; }
 
@@ -137,8 +142,8 @@ class Sampler {
 
   // Steps 4 to 6 on the weights, all at least 0 and the largest 1; returns the sum of those left.
   T narrow(const T* logits) {
-    const auto weight = [&](std::size_t id) -> T& { return weights_[static_cast<std::int64_t>(id)]; };
-    const auto V = static_cast<std::size_t>(weights_.size());
+    const auto weight = [&](std::size_t id) -> T& { return weights_[id]; };
+    const std::size_t V = weights_.size();
     if (ranks()) {
       // Ids without weight are out already, and with them whatever is not a number.
       std::size_t count = 0;
@@ -174,7 +179,7 @@ class Sampler {
 
   SamplerOptions options_;
   Philox random_;
-  Tensor<T> weights_;
+  std::vector<T> weights_;
   std::vector<std::size_t> order_;         // ids by likelihood
   std::vector<T> penalised_;               // logits after step 1
   std::vector<std::size_t> recent_;        // a ring of the last ids
