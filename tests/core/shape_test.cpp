@@ -27,5 +27,7 @@ TEST_CASE("impossible shapes are refused") {
   CHECK_THROWS_AS((Shape{-1}), ShapeError);
   CHECK_THROWS_AS((Shape{1, 2, 3, 4, 5, 6, 7}), ShapeError);
   CHECK_THROWS_AS((Shape{std::int64_t{1} << 40, std::int64_t{1} << 40}), ShapeError);
+  CHECK_THROWS_AS((Shape{std::int64_t{1} << 31, std::int64_t{1} << 31}), ShapeError);  // 2^65 bytes of double
+  CHECK_THROWS_AS((Shape{std::int64_t{1} << 61}), ShapeError);
   CHECK_THROWS_AS((Shape{0, std::int64_t{1} << 40, std::int64_t{1} << 40}), ShapeError);
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,9 @@ TEST_CASE("reshape and slice look at the same elements and refuse what does not 
   CHECK_THROWS_AS(a.reshape({4}), ShapeError);
   CHECK_THROWS_AS(a.slice(2, 2), ShapeError);
   CHECK_THROWS_AS(a.slice(-1, 1), ShapeError);
+  CHECK_THROWS_AS(a.slice(std::numeric_limits<std::int64_t>::max(), 1), ShapeError);
+  CHECK_THROWS_AS(a.slice(1, std::numeric_limits<std::int64_t>::max()), ShapeError);
+  CHECK_FALSE(Tensor<double>().clone().defined());
   CHECK_THROWS_AS(Tensor<double>::from(values, {7}), ShapeError);
 }
 

@@ -22,11 +22,11 @@ Variable<T> batch_norm_training(Context& context, const Variable<T>& x, const Te
                                 Activation activation, double slope) {
   Tape<T>& recorder = Tape<T>::of(context);
   const Variable<T> weight = recorder.parameter(gamma), bias = recorder.parameter(beta);
-  const std::int64_t C = x.dim(1), entries = x.dim(0) / groups;
   detail::require(groups >= 1 && x.dim(0) % groups == 0 && x.size() > 0, "batch_norm", [&] {
     return "input " + x.shape().to_string() + " cannot be normalised in " + std::to_string(groups) +
            " groups";
   });
+  const std::int64_t C = x.dim(1), entries = x.dim(0) / groups;
   Tensor<T> y = groups == 1 ? Tensor<T>() : context.allocate<T>(x.shape());
   std::vector<BatchStatistics<T>> statistics;
   for (std::int64_t group = 0; group < groups; ++group) {

@@ -43,6 +43,8 @@ class Arena {
 
   Arena() = default;
   explicit Arena(std::size_t first_block) : first_block_(first_block) {}
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
 
   // Uninitialised memory, aligned to a cache line, valid until release() of an earlier mark.
   void* take(std::size_t bytes) {
@@ -84,7 +86,8 @@ class Arena {
 
 // Blocks that come back when their last owner lets go of them and are given out again, so that a task
 // repeated with the same sizes, such as a training step, asks the system for memory the first time only.
-// Sizes are rounded up to eighths of a power of two, which wastes an eighth at most. One thread at a time.
+// Sizes are rounded up to a multiple of 64 bytes, large ones of the power of two that goes into them four to
+// eight times, which wastes a quarter at most. One thread at a time.
 class BufferPool {
  public:
   // Uninitialised memory, aligned to a cache line; it may outlive everything but keeps the pool alive.

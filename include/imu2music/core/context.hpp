@@ -83,7 +83,8 @@ class Context {
     return on_device() ? Tensor<T>::uninitialised(shape) : allocate<T>(shape);
   }
 
-  // The table of an operation for this context's device. Throws DeviceError where it has none.
+  // The table of an operation for this context's device. Throws DeviceError where it has none, or where
+  // IMU2MUSIC_FORCE_ISA cannot be followed.
   template <class Table>
   const Table& table() const {
     if (on_device()) {
@@ -91,6 +92,7 @@ class Context {
         throw DeviceError("[cuda] there is no such operation on the device in this number type");
       return *kernels::cuda_column<Table>;
     }
+    active_isa();
     return kernels::cpu_table<Table>();
   }
 

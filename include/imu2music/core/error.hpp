@@ -6,9 +6,9 @@
 //   ├ SystemError  the operating system refused a call that ought to succeed: the call, its code, the place
 //   └ DeviceError  the processor, the device or the build lacks what was asked for, memory included
 //
-// Beside these, with a device only: a call of its libraries that fails in the middle of work is a
-// kernels::DeviceFailure (kernels/device_runtime.hpp), a std::runtime_error with the call, its code and the
-// place.
+// Beside these, std::bad_alloc where memory is not to be had; and, with a device only: a call of its
+// libraries that fails in the middle of work is a kernels::DeviceFailure (kernels/device_runtime.hpp), a
+// std::runtime_error with the call, its code and the place.
 //
 // Library headers never print, abort or exit.
 #pragma once

@@ -18,16 +18,16 @@ class Shape {
     for (std::int64_t size : sizes) push_back(size);
   }
 
-  // Appends an innermost axis. Throws ShapeError on a negative size, a seventh axis, or more than 2^62
-  // elements.
+  // Appends an innermost axis. Throws ShapeError on a negative size, a seventh axis, or more than 2^58
+  // elements, whose bytes could not be counted.
   void push_back(std::int64_t size) {
     if (rank_ == max_rank) throw ShapeError("a tensor has at most 6 axes");
     if (size < 0) throw ShapeError("an axis cannot have the negative size " + std::to_string(size));
     std::int64_t count = 1;
     for (int i = 0; i < rank_; ++i)
       if (sizes_[i] != 0) count *= sizes_[i];
-    if (size != 0 && count > (std::int64_t{1} << 62) / size)
-      throw ShapeError("a tensor of more than 2^62 elements");
+    if (size != 0 && count > (std::int64_t{1} << 58) / size)
+      throw ShapeError("a tensor of more than 2^58 elements");
     sizes_[rank_++] = size;
   }
 

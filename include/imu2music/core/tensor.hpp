@@ -81,7 +81,7 @@ class Tensor {
 
   // Elements first..first + count of the outermost axis, shared.
   Tensor slice(std::int64_t first, std::int64_t count) const {
-    if (rank() == 0 || first < 0 || count < 0 || first + count > dim(0))
+    if (rank() == 0 || first < 0 || count < 0 || first > dim(0) || count > dim(0) - first)
       throw ShapeError("[slice] " + std::to_string(first) + " + " + std::to_string(count) + " leaves " +
                        shape_.to_string());
     Shape shape{count};
@@ -93,7 +93,8 @@ class Tensor {
     return Tensor(data_ + first * inner, shape, owner_, device_);
   }
 
-  Tensor clone() const { return from(values(), shape_); }
+  // Elements of its own; undefined of an undefined one.
+  Tensor clone() const { return defined() ? from(values(), shape_) : Tensor(); }
 
  private:
   Tensor(T* data, const Shape& shape, std::shared_ptr<const void> owner, Device device)

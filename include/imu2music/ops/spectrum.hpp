@@ -21,8 +21,9 @@ struct SpectrumTables {
   Tensor<double> waveforms;  // [3, length]: the window, cosines, sines
   Tensor<double> waves;      // [length, 2, spectrum_stride]: cosines and sines of every bin
 
+  // Throws ShapeError for a length below 1.
   explicit SpectrumTables(std::int64_t L)
-      : length(L), waveforms({3, L}), waves({L, 2, kernels::spectrum_stride(L)}) {
+      : length(at_least_one(L)), waveforms({3, L}), waves({L, 2, kernels::spectrum_stride(L)}) {
     const double turn = 2 * std::numbers::pi / static_cast<double>(L);
     for (std::int64_t n = 0; n < L; ++n) {
       const double angle = turn * static_cast<double>(n);
@@ -36,6 +37,13 @@ struct SpectrumTables {
         waves[2 * n * stride + k] = waveforms[L + k * n % L];
         waves[(2 * n + 1) * stride + k] = waveforms[2 * L + k * n % L];
       }
+  }
+
+ private:
+  static std::int64_t at_least_one(std::int64_t L) {
+    detail::require(L >= 1, "spectrum",
+                    [&] { return "segments of " + std::to_string(L) + " frames have no spectrum"; });
+    return L;
   }
 };
 
