@@ -247,18 +247,11 @@ struct EngineSession::State {
   Engine engine;  // keeps the model
   Session<float> session;
   Sampler<float> sampler;
-  bool started = false;
 
   State(const Engine& of, const SamplerOptions& options, int threads)
       : engine(of),
         session(of.parts_->model, threads),
         sampler(of.parts_->model.config.vocabulary, options) {}
-
-  void begin(std::uint64_t stream) {
-    sampler.start(stream);
-    started = true;
-  }
-  std::int64_t position() const { return started ? session.position() : 0; }
 };
 
 EngineSession::EngineSession(const Engine& engine, const SamplerOptions& sampler, int threads)
@@ -280,7 +273,7 @@ void EngineSession::start(std::span<const float> frames, std::uint64_t stream) {
                        " frames are more than a window, which has " + std::to_string(motion.window_frames));
     state_->session.start_from_motion(motion.input<float>(0, motion.frames));
   }
-  state_->begin(stream);
+  state_->sampler.start(stream);
 }
 
 void EngineSession::start_from_input(std::span<const float> input, std::span<const std::int64_t> shape,
@@ -288,14 +281,14 @@ void EngineSession::start_from_input(std::span<const float> input, std::span<con
   Shape sizes;
   for (const std::int64_t size : shape) sizes.push_back(size);
   state_->session.start_from_motion(Tensor<float>::from(input, sizes));
-  state_->begin(stream);
+  state_->sampler.start(stream);
 }
 
 std::span<const float> EngineSession::step(int id) { return state_->session.step(id); }
 
 int EngineSession::choose(std::span<const std::uint8_t> allowed) {
   Session<float>& session = state_->session;
-  if (state_->position() == 0) throw Error("[engine] no id can be chosen before a step");
+  if (state_->session.position() == 0) throw Error("[engine] no id can be chosen before a step");
   if (!allowed.empty() && allowed.size() != session.logits().size())
     throw ShapeError("[engine] " + std::to_string(allowed.size()) + " ids are allowed or not, of " +
                      std::to_string(session.logits().size()));
@@ -303,7 +296,7 @@ int EngineSession::choose(std::span<const std::uint8_t> allowed) {
                                                  allowed.empty() ? nullptr : allowed.data()));
 }
 
-std::int64_t EngineSession::position() const { return state_->position(); }
+std::int64_t EngineSession::position() const { return state_->session.position(); }
 
 void write_music(const std::string& path, const Music& music, int instrument) {
   MidiWriteOptions options;

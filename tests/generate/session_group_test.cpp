@@ -95,3 +95,16 @@ TEST_CASE("a group takes no token where a session could not") {
   CHECK_THROWS_AS(step({&a, &b}, {0, 0}), ShapeError);
   CHECK(a.position() == 4);
 }
+
+TEST_CASE("a group takes no session twice, and then none has moved") {
+  const auto model =
+      init_model<float>(parse_model_config(R"({"d_model":48,"heads":3,"max_sequence":33})", "config"), 5);
+  Session<float> one(model), other(model);
+  for (auto* session : {&one, &other}) session->start(some_memory(model, 1));
+  SessionGroup<float> group(model);
+  const std::vector<Session<float>*> twice = {&one, &other, &one};
+  const std::vector<std::int64_t> tokens = {1, 2, 3};
+  CHECK_THROWS_AS(group.step(twice, tokens), ShapeError);
+  CHECK(one.position() == 0);
+  CHECK(other.position() == 0);
+}

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -168,4 +170,43 @@ TEST_CASE("a copied session goes on as the first would, and each by itself") {
     Session<float> stranger(other);
     CHECK_THROWS_AS(stranger.copy_from(first), ShapeError);
   }
+}
+
+TEST_CASE("a start that is refused changes nothing, and neither does a copy that does not fit") {
+  const auto model = init_model<float>(small_config(), 9);
+  const std::int64_t S = model.memory_length();
+  const auto memory = test::random_tensor<float>({1, S, 48}, 1);
+  Session<float> session(model), undisturbed(model), longer(model, 1, S + 9);
+  CHECK(session.position() == 0);
+  for (auto* one : {&session, &undisturbed}) {
+    one->start(memory);
+    one->step(EventVocabulary1::sos);
+  }
+  for (const std::int64_t wrong : {std::int64_t{0}, S + 1})
+    CHECK_THROWS_AS(session.start(test::random_tensor<float>({1, wrong, 48}, 2)), ShapeError);
+  longer.start(test::random_tensor<float>({1, S + 9, 48}, 3));
+  longer.step(5);
+  CHECK_THROWS_AS(session.copy_from(longer), ShapeError);
+  const auto expected = undisturbed.step(7), stepped = session.step(7);
+  for (std::size_t v = 0; v < expected.size(); ++v) CHECK(stepped[v] == expected[v]);
+}
+
+TEST_CASE("a session's control is its own") {
+  ModelConfig config = small_config();
+  config.control = true;
+  const auto model = init_model<float>(config, 9);
+  Tensor<float> histogram({33, 12});
+  histogram[12 + 3] = 1;
+  Session<float> one(model), other(model);
+  for (auto* session : {&one, &other}) {
+    session->set_control(histogram.clone());
+    session->start(test::random_tensor<float>({1, model.memory_length(), 48}, 1));
+    session->step(EventVocabulary1::sos);
+  }
+  one.set_control(histogram);
+  histogram[12 + 3] = 0;
+  const auto a = one.step(7), b = other.step(7);
+  for (std::size_t v = 0; v < a.size(); ++v) CHECK(a[v] == b[v]);
+  histogram[12 + 3] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_AS(one.set_control(histogram), InputError);
 }

@@ -119,6 +119,7 @@ template <class T = float>
 class Evaluator {
  public:
   // The model must outlive the evaluator.
+  Evaluator(const Model<T>&& model, const EvaluationOptions& options) = delete;
   Evaluator(const Model<T>& model, const EvaluationOptions& options)
       : model_(model), options_(options), likelihoods_(model, options.threads) {
     if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())

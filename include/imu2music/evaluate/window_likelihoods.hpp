@@ -81,6 +81,7 @@ class WindowLikelihoods {
   static constexpr std::int64_t tokens_at_once = 8192;
 
   // The model must outlive it.
+  WindowLikelihoods(const Model<T>&& model, int threads) = delete;
   WindowLikelihoods(const Model<T>& model, int threads) : model_(model), context_(threads, model.device()) {}
 
   // How many windows of sequences this long are computed at once.
@@ -95,11 +96,15 @@ class WindowLikelihoods {
     return model_.encode_memory(context_, model_.encode_motion(context_, input));
   }
 
-  // −log p of tokens 1, 2, … of each sequence, [SOS] ids [EOS] of at least two; memories: [B, S, D].
+  // −log p of tokens 1, 2, … of each sequence, [SOS] ids [EOS] of at least two; memories: [B, S, D]. Throws
+  // ShapeError where that does not hold.
   std::vector<std::vector<double>> negative_log_p(const Tensor<T>& memories,
                                                   std::span<const std::vector<int>* const> sequences) {
     const auto B = static_cast<std::int64_t>(sequences.size());
     std::size_t longest = 2;
+    for (const auto* tokens : sequences)
+      detail::require(tokens->size() >= 2, "window_likelihoods",
+                      [] { return std::string("a sequence has two tokens at least"); });
     for (const auto* tokens : sequences) longest = std::max(longest, tokens->size());
     const auto length = static_cast<std::int64_t>(longest) - 1;
     Tensor<std::int64_t> x = Tensor<std::int64_t>::uninitialised({B, length}), y = x.clone();
@@ -130,10 +135,14 @@ class WindowLikelihoods {
     return result;
   }
 
-  // scores[i, j] = log p(sequence i | motion j), nats. Equal sequences are computed once. [K, K]
+  // scores[i, j] = log p(sequence i | motion j), nats. Equal sequences are computed once. [K, K]. Throws
+  // ShapeError unless there are as many places as sequences, one at least.
   Tensor<double> scores(std::span<const MotionPlace> places,
                         std::span<const std::vector<int>* const> sequences) {
     const std::size_t K = places.size();
+    detail::require(K > 0 && sequences.size() == K, "window_likelihoods", [&] {
+      return std::to_string(sequences.size()) + " sequences for " + std::to_string(K) + " places";
+    });
     std::vector<Tensor<T>> blocks;
     const std::size_t longest = (*std::max_element(sequences.begin(), sequences.end(), [](auto* a, auto* b) {
                                   return a->size() < b->size();

@@ -24,6 +24,7 @@ class Session {
  public:
   // The model must outlive the session. memory_length: the most memory tokens that start() will bring; 0: as
   // many as the model's encoder gives.
+  // Neither do its parameters change: after a training step make another.
   explicit Session(const Model<T>& model, int threads = 1, std::int64_t memory_length = 0)
       : model_(model),
         context_(threads, model.device()),
@@ -32,6 +33,7 @@ class Session {
         logits_(Shape{model.config.vocabulary}) {
     prepare();
   }
+  Session(const Model<T>&&, int = 1, std::int64_t = 0) = delete;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -41,17 +43,20 @@ class Session {
     start(model_.encode_memory(context_, model_.encode_motion(context_, input)));
   }
 
-  // Starts a sequence over a memory, [1, S, D]; undefined for a music_transformer.
+  // Starts a sequence over a memory, [1, S, D], S from 1 to memory_length(), which no LSTM is bound to;
+  // undefined for a music_transformer. Throws ShapeError for any other, and what went on goes on.
   void start(const Tensor<T>& memory = {}) {
-    detail::require(!model_.has_memory()
-                        ? !memory.defined()
-                        : memory.rank() == 3 && memory.dim(0) == 1 && memory.dim(2) == model_.config.d_model,
-                    "session", [&] {
-                      if (!model_.has_memory()) return std::string("a music_transformer takes no memory");
-                      return "the memory must be (1, S, " + std::to_string(model_.config.d_model) +
-                             "), not " + memory.shape().to_string();
-                    });
+    const bool fits = model_.has_memory() ? memory.rank() == 3 && memory.dim(0) == 1 && memory.dim(1) >= 1 &&
+                                                (state_.layers.empty() || memory.dim(1) <= memory_length_) &&
+                                                memory.dim(2) == model_.config.d_model
+                                          : !memory.defined();
+    detail::require(fits, "session", [&] {
+      if (!model_.has_memory()) return std::string("a music_transformer takes no memory");
+      return "the memory must be (1, S, " + std::to_string(model_.config.d_model) + "), S from 1 to " +
+             std::to_string(memory_length_) + ", not " + memory.shape().to_string();
+    });
     ArenaScope scope(context_, arena_);
+    started_ = false;
     model_.remember(context_, on_device_of(context_, memory), state_);
     started_ = true;
   }
@@ -82,6 +87,12 @@ class Session {
     if (this == &other) return;
     detail::require(&model_ == &other.model_, "session",
                     [] { return std::string("only a session of the same model can be copied"); });
+    for (std::size_t i = 0; i < state_.layers.size(); ++i)
+      detail::require(other.state_.layers[i].memory.length() <= state_.layers[i].memory.capacity(), "session",
+                      [&] {
+                        return "a memory of " + std::to_string(other.state_.layers[i].memory.length()) +
+                               " tokens does not fit one of " + std::to_string(memory_length_);
+                      });
     synchronise(other.context_);
     for (std::size_t i = 0; i < state_.layers.size(); ++i) {
       state_.layers[i].self.copy_from(other.state_.layers[i].self);
@@ -137,6 +148,8 @@ class Session {
     start(model_.has_memory() ? Tensor<T>({1, memory_length_, model_.config.d_model}) : Tensor<T>());
     step(0);
     started_ = false;
+    state_.position = 0;
+    state_.time_s = 0;
   }
 
   const Model<T>& model_;

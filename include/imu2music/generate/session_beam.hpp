@@ -37,7 +37,12 @@ class SessionBeam {
   void copy(std::int64_t from, std::int64_t to) { session(to).copy_from(session(from)); }
 
  private:
-  Session<T>& session(std::int64_t slot) { return *sessions_[static_cast<std::size_t>(slot)]; }
+  Session<T>& session(std::int64_t slot) {
+    detail::require(slot >= 0 && slot < static_cast<std::int64_t>(sessions_.size()), "session_beam", [&] {
+      return "slot " + std::to_string(slot) + " is none of " + std::to_string(sessions_.size());
+    });
+    return *sessions_[static_cast<std::size_t>(slot)];
+  }
 
   SessionGroup<T> group_;
   std::vector<std::unique_ptr<Session<T>>> owned_;

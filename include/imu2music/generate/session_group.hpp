@@ -29,13 +29,15 @@ template <class T = float>
 class SessionGroup {
  public:
   // The model must outlive the group.
+  explicit SessionGroup(const Model<T>&& model, int threads = 1) = delete;
   explicit SessionGroup(const Model<T>& model, int threads = 1) : model_(model), context_(threads) {
     for (int part = 0; part < threads; ++part) parts_.push_back(std::make_unique<Part>());
   }
   SessionGroup(const SessionGroup&) = delete;
   SessionGroup& operator=(const SessionGroup&) = delete;
 
-  // tokens: one for each session; no session twice.
+  // tokens: one for each session. Throws ShapeError where that does not hold, for a session that is there
+  // twice or of another model; otherwise as Session::step(). No session has then moved.
   void step(std::span<Session<T>* const> sessions, std::span<const std::int64_t> tokens) {
     detail::require(sessions.size() == tokens.size(), "session_group", [&] {
       return std::to_string(tokens.size()) + " tokens for " + std::to_string(sessions.size()) + " sessions";
@@ -49,6 +51,10 @@ class SessionGroup {
       session.check_step(tokens[n]);
       states_.push_back(&session.state_);
     }
+    sorted_.assign(states_.begin(), states_.end());
+    std::sort(sorted_.begin(), sorted_.end());
+    detail::require(std::adjacent_find(sorted_.begin(), sorted_.end()) == sorted_.end(), "session_group",
+                    [] { return std::string("a session cannot take two steps at once"); });
     if (sessions.size() == 1 || model_.device() != Device::cpu()) {
       for (std::size_t n = 0; n < sessions.size(); ++n) sessions[n]->step(tokens[n]);
       return;
@@ -92,7 +98,7 @@ class SessionGroup {
   const Model<T>& model_;
   Context context_;                           // of all threads
   std::vector<std::unique_ptr<Part>> parts_;  // one a thread
-  std::vector<DecodingState<T>*> states_;
+  std::vector<DecodingState<T>*> states_, sorted_;
 };
 
 }  // namespace imu2music::inline v0

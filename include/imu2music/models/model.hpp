@@ -8,10 +8,12 @@
 // memory; its memory is an undefined tensor.
 //
 // A Model is const once made and holds no state of any run: many threads can use one, each with its own
-// Context and DecodingState.
+// Context and DecodingState. Copies share their parameters, as tensors do: what one of them learns all have
+// learnt (models/weights.hpp: clone_model).
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -158,6 +160,10 @@ class Model {
         memory.defined() ? has_memory() : !std::holds_alternative<LstmSeq2Seq<T>>(writer), "model", [&] {
           return std::string(has_memory() ? "a memory is wanted" : "a music_transformer takes no memory");
         });
+    detail::require(
+        tokens.rank() == 2 && (!memory.defined() || memory.dim(0) == tokens.dim(0)), "model", [&] {
+          return "tokens " + tokens.shape().to_string() + " are not as many sequences as there are memories";
+        });
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
       return Wout.forward(context, lstm->forward(context, memory, tokens.dim(1)));
     V x = dropout(context, embed<V>(context, tokens), DropoutPlace::transformer);
@@ -238,17 +244,19 @@ class Model {
   }
 
   // The control of a sequence, for DecodingState::control. histogram: [12], alike at every position but the
-  // first, which gets zeros; [L, 12], one each; undefined: none. Throws ShapeError.
+  // first, which gets zeros; [L, 12], one each; undefined: none. Throws ShapeError, InputError for a number
+  // that is not finite.
   Tensor<T> control_rows(const Tensor<T>& histogram) const {
     check_control(histogram);
     if (!histogram.defined()) return {};
-    if (histogram.shape() == Shape{ControlInput<T>::classes}) return control_input->repeated(histogram);
+    if (histogram.shape() == Shape{ControlInput<T>::classes})
+      return control_input->repeated(checked_control(histogram));
     detail::require(histogram.shape() == Shape{config.max_sequence, ControlInput<T>::classes}, "control",
                     [&] {
                       return "a histogram must be (12) or (" + std::to_string(config.max_sequence) +
                              ", 12), not " + histogram.shape().to_string();
                     });
-    return histogram;
+    return checked_control(histogram.clone());
   }
 
   template <class Visitor>
@@ -298,6 +306,13 @@ class Model {
   void check_control(const Tensor<T>& control) const {
     detail::require(!control.defined() || control_input.has_value(), "model",
                     [] { return std::string("these weights take no control"); });
+  }
+
+  static Tensor<T> checked_control(Tensor<T> histogram) {
+    for (const T value : std::as_const(histogram).values())
+      if (!std::isfinite(value))
+        throw InputError("a control histogram holds a value that is not finite; use shares of 0 to 1");
+    return histogram;
   }
 
   // tokens: [B, T] → [B, T, D]: embedding plus position, of the token's index or of its musical time.

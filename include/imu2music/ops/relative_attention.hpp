@@ -236,6 +236,9 @@ template <class T>
 class KeyValueCache {
  public:
   KeyValueCache() = default;
+  // Copies would share what append() writes: copy_from() makes a cache like another.
+  KeyValueCache(KeyValueCache&&) noexcept = default;
+  KeyValueCache& operator=(KeyValueCache&&) noexcept = default;
 
   // For self-attention, where the context computes; Er, with room for L = Er.dim(0) tokens, must be there
   // too. Er_columns: what relative_columns() made of it on the CPU, shared by many caches; undefined: made

@@ -11,7 +11,7 @@
 //   doubles
 //              from block to block and starts again at 1 after a halving
 //   output     LayerNorm, Linear W→D, plus the sinusoidal position of the token's index → [B, S, D], S = T
-//              rate / 12.5 rounded up
+//              12.5 / rate_hz rounded up
 //
 // Token s looks at frames up to s rate_hz / 12.5 and none after, so it is known at time s / 12.5 s. No norm
 // needs a batch or the future. TemporalStream gives the same tokens, bit for bit, as the frames come in.
@@ -195,6 +195,7 @@ template <class T>
 class TemporalStream {
  public:
   // The encoder must outlive the stream.
+  explicit TemporalStream(const TemporalEncoder<T>&& encoder, int threads = 1) = delete;
   explicit TemporalStream(const TemporalEncoder<T>& encoder, int threads = 1)
       : encoder_(encoder), context_(threads), token_(Shape{encoder.fcn.weight.shape[0]}) {
     detail::require(encoder.fcn.weight.value.device() == Device::cpu(), "temporal_stream", [] {
