@@ -292,4 +292,9 @@ TEST_CASE("changed, damaged and missing data are refused by name") {
   std::string outside = test::read_file(folder + "/dataset.json");
   outside.replace(outside.find("pairs/a_s1.notes.csv"), 20, "../../../etc/passwd!");
   CHECK(contains(refused(outside), "outside the data set"));
+  std::string lengthy = list;
+  lengthy.replace(lengthy.find("pairs/a_s1.notes.csv"), 20, std::string(30000, 'n'));
+  const std::string message = refused(lengthy);
+  CHECK(contains(message, "names a file by 30000 characters: 'nnn"));
+  CHECK(message.size() < 1000);
 }

@@ -151,16 +151,21 @@ inline void require_object(const JsonValue& value, const std::string& path, cons
     throw InputError(path, what + " is no object", "prepare the data set again");
 }
 
+inline constexpr std::size_t longest_name = 255;   // of a file
+inline constexpr std::size_t longest_path = 1024;  // of a file within the data set
+
 // A file of the data set, which may lie nowhere else.
 inline std::string file_of(const JsonValue& object, std::string_view name, const std::string& path) {
   const std::string file = text_of(object, name, path, false);
   if (!file.empty() && (file.front() == '/' || file.find("..") != std::string::npos))
     throw InputError(path, "names a file outside the data set: " + in_quotes(file),
                      "prepare the data set again");
+  if (file.size() > longest_path)
+    throw InputError(path,
+                     "names a file by " + std::to_string(file.size()) + " characters: " + in_quotes(file),
+                     "at most " + std::to_string(longest_path) + " are usual: prepare the data set again");
   return file;
 }
-
-inline constexpr std::size_t longest_name = 255;  // of a file
 
 inline bool is_length(double seconds) { return seconds > 0 && seconds <= longest_pair_s; }
 
