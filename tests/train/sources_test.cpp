@@ -198,6 +198,89 @@ TEST_CASE("RepoVizz takes, cut to their sound") {
   CHECK_THROWS_AS(load_source_pair(with_id(found, "27_take")), InputError);
 }
 
+TEST_CASE("music that belongs to a motion is never music alone, wherever the two are found") {
+  test::ScratchFolder scratch;
+  // Before the motion's folder in the alphabet, and beside it.
+  fs::create_directories(scratch / "set/midi");
+  Recording motion = test::noise_recording(2);
+  for (SensorTrack& sensor : motion.sensors) sensor.channels.pop_back();  // no place for orientation
+  for (const char* take : {"take27", "take28"}) {
+    write_repovizz(motion, (scratch / "set") + "/" + take);
+    write_midi((scratch / "set/midi/") + take + ".mid", test::scale(60, take[5] == '7' ? 5 : 6));
+  }
+  write_midi(scratch / "set/midi/other.mid", test::scale(50, 5));
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 3);
+  CHECK(with_id(found, "take27").info.layout == "RepoVizz");
+  CHECK(with_id(found, "take28").info.layout == "RepoVizz");
+  CHECK(with_id(found, "other").info.layout == "MIDI");
+
+  // Named by themselves, by another way to them, or copied.
+  test::write_file(scratch / "x.csv", table(3));
+  write_midi(scratch / "x.mid", test::scale(60, 5));
+  fs::copy_file(scratch / "x.mid", scratch / "copy.mid");
+  SourceFinder finder;
+  for (const char* path : {"x.mid", "set/../x.mid", "copy.mid", "x.csv"}) finder.find((scratch / "") + path);
+  REQUIRE(finder.found().pairs.size() == 1);
+  CHECK(finder.found().pairs[0].info.layout == "recording");
+  CHECK(reason(finder.found(), "copy.mid") == "is a copy of the music of x.csv");
+}
+
+TEST_CASE("what is no table hides no recording beside it") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "set/more");
+  test::write_file(scratch / "set/x.csv", table(3));
+  write_midi(scratch / "set/x.mid", test::scale(60, 5));
+  test::write_file(scratch / "set/README.txt", "# Takes\n");
+  test::write_file(scratch / "set/a_list.csv", "# a comment and nothing else\n");
+  test::write_file(scratch / "set/more/odd.csv", "\"a quote without an end\n");
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 1);
+  CHECK(found.pairs[0].info.layout == "recording");
+  CHECK(contains(reason(found, "set/README.txt"), "neither notes nor motion"));
+  CHECK(contains(reason(found, "set/more/odd.csv"), "neither notes nor motion"));
+}
+
+TEST_CASE("tables of phyphox are takes of their own or sensors of one recording") {
+  const std::string seconds =
+      "\"Time (s)\",\"Acceleration x (m/s^2)\",\"Acceleration y (m/s^2)\",\"Acceleration z "
+      "(m/s^2)\"\n0,0,0,9.8\n0.01,0,0.1,9.8\n0.02,0,0.2,9.7\n";
+  std::string turning = seconds;
+  for (std::size_t at; (at = turning.find("Acceleration")) != std::string::npos;)
+    turning.replace(at, 12, "Gyroscope");
+  for (std::size_t at; (at = turning.find("m/s^2")) != std::string::npos;) turning.replace(at, 5, "rad/s");
+  test::ScratchFolder scratch;
+  for (const char* folder : {"takes", "sensors", "one", "named"}) fs::create_directories(scratch / folder);
+  for (const char* take : {"a", "b"}) {
+    test::write_file((scratch / "takes/") + take + ".csv", seconds);
+    write_midi((scratch / "takes/") + take + ".mid", test::scale(60, take[0] == 'a' ? 5 : 6));
+  }
+  const FoundSources takes = found_in(scratch / "takes");
+  REQUIRE(takes.pairs.size() == 2);
+  CHECK(with_id(takes, "b").motion_path == scratch / "takes/b.csv");
+
+  test::write_file(scratch / "sensors/Accelerometer.csv", seconds);
+  test::write_file(scratch / "sensors/Gyroscope.csv", turning);
+  write_midi(scratch / "sensors/song.mid", test::scale(60, 5));
+  const FoundSources sensors = found_in(scratch / "sensors");
+  REQUIRE(sensors.pairs.size() == 1);
+  CHECK(sensors.pairs[0].motion_path == scratch / "sensors");
+  CHECK(contains(sensors.pairs[0].info.remarks.at(0), "song.mid"));
+
+  // One table: only a name says that the music is its.
+  test::write_file(scratch / "one/Raw Data.csv", seconds);
+  write_midi(scratch / "one/unrelated.mid", test::scale(60, 5));
+  const FoundSources one = found_in(scratch / "one");
+  REQUIRE(one.pairs.size() == 1);
+  CHECK(one.pairs[0].motion_path.empty());
+  CHECK(contains(reason(one, "one/Raw Data.csv"), "has motion and no music"));
+  test::write_file(scratch / "named/Raw Data.csv", seconds);
+  write_midi(scratch / "named.mid", test::scale(60, 5));
+  const FoundSources named = found_in(scratch / "named");
+  REQUIRE(named.pairs.size() == 1);
+  CHECK(named.pairs[0].motion_path == scratch / "named");
+}
+
 TEST_CASE("a tracked body becomes sensors on its forearms") {
   test::ScratchFolder scratch;
   std::string text;

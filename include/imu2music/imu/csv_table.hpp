@@ -263,6 +263,15 @@ class CsvTable {
   char separator_ = ',';
 };
 
+// The table that begins a text; none where that holds none, as a README does.
+inline std::optional<CsvTable> table_in(std::string_view text, const std::string& path) {
+  try {
+    return CsvTable(text, path);
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
+}
+
 // Where a recording's clock comes from.
 struct CsvClock {
   int column = -1;                      // of the time stamps; −1: there are none, and rate_hz holds

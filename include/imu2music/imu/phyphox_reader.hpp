@@ -12,6 +12,8 @@
 // Errors: those of read_generic_csv() and merge_sensors().
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,10 +36,14 @@ inline Recording read_phyphox_csv(const CsvTable& table) { return read_generic_c
 
 namespace phyphox_detail {
 
-inline bool has_motion(const CsvTable& table) {
-  for (const std::string& name : table.names())
-    if (csv_detail::read_column_name(name).kind == csv_detail::ColumnName::Kind::value) return true;
-  return false;
+// What of motion the table's columns hold.
+inline std::set<Quantity> quantities(const CsvTable& table) {
+  std::set<Quantity> held;
+  for (const std::string& name : table.names()) {
+    const csv_detail::ColumnName column = csv_detail::read_column_name(name);
+    if (column.kind == csv_detail::ColumnName::Kind::value) held.insert(column.quantity);
+  }
+  return held;
 }
 
 }  // namespace phyphox_detail
@@ -51,19 +57,36 @@ inline std::vector<std::string> phyphox_files(const std::string& folder, const F
     const std::string path = join_path(folder, name);
     const std::string text = read_text_file(path);
     if (csv_detail::trimmed(text).empty() || text.find('\0') != std::string::npos) continue;
-    const CsvTable table(text, path);
-    // A folder of other tables is told by its first one.
-    if (!is_phyphox_csv(table)) {
+    // A folder of other tables is told by its first one; what is no table tells nothing.
+    const std::optional<CsvTable> table = table_in(text, path);
+    if (!table) continue;
+    if (!is_phyphox_csv(*table)) {
       if (files.empty()) return {};
       continue;
     }
-    if (phyphox_detail::has_motion(table)) files.push_back(name);
+    if (!phyphox_detail::quantities(*table).empty()) files.push_back(name);
     if (files.size() == most_files) return files;
   }
   return files;
 }
 
+// What two of the folder's tables hold, and the second of them; empty where each holds something else, as the
+// tables of one recording do.
+inline std::string phyphox_repeats(const std::string& folder, const std::vector<std::string>& files) {
+  std::set<Quantity> held;
+  for (const std::string& name : files) {
+    const std::string path = join_path(folder, name);
+    const std::string text = read_text_file(path);
+    for (const Quantity quantity : phyphox_detail::quantities(CsvTable(text, path)))
+      if (!held.insert(quantity).second) return std::string(to_string(quantity)) + ": the second is " + name;
+  }
+  return {};
+}
+
 inline Recording read_phyphox_folder(const std::string& folder, const std::vector<std::string>& files) {
+  if (const std::string repeats = phyphox_repeats(folder, files); !repeats.empty())
+    throw InputError(folder, "holds two tables of " + repeats,
+                     "name one of them, or keep one recording in a folder");
   Recording recording;
   recording.source = folder;
   std::vector<SensorTrack> tracks;
@@ -72,16 +95,7 @@ inline Recording read_phyphox_folder(const std::string& folder, const std::vecto
     const std::string text = read_text_file(path);
     Recording part = read_generic_csv(CsvTable(text, path), {}, "phone", 0.0);
     for (const std::string& note : part.notes) recording.notes.push_back(name + ": " + note);
-    for (SensorTrack& sensor : part.sensors) {
-      for (const SensorTrack& known : tracks)
-        for (const Channel& channel : sensor.channels)
-          if (known.find(channel.quantity) != nullptr)
-            throw InputError(
-                folder,
-                "holds two tables of " + std::string(to_string(channel.quantity)) + ": the second is " + name,
-                "keep one recording in a folder");
-      tracks.push_back(std::move(sensor));
-    }
+    for (SensorTrack& sensor : part.sensors) tracks.push_back(std::move(sensor));
   }
   recording.sensors.push_back(merge_sensors(tracks, "phone", folder));
   start_at_zero(recording);

@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -95,14 +96,16 @@ inline Recording read_xsens_csv(const CsvTable& table, double rate_hz = 0,
   return read_csv_recording(table, clock, {track});
 }
 
-// Whether every .txt and .csv file of the folder, and one at least, is of this form.
+// The folder's .txt and .csv files, if there are any and all that are tables are of this form.
 inline std::vector<std::string> xsens_files(const std::string& folder, const FolderEntries& entries) {
   std::vector<std::string> files;
   for (const std::string& name : entries.files) {
     if (!name.ends_with(".txt") && !name.ends_with(".csv")) continue;
     const std::string path = join_path(folder, name);
     const std::string text = read_text_file(path);
-    if (csv_detail::trimmed(text).empty() || !is_xsens_csv(CsvTable(text, path))) return {};
+    const std::optional<CsvTable> table = table_in(text, path);
+    if (!table) continue;
+    if (!is_xsens_csv(*table)) return {};
     files.push_back(name);
   }
   return files;

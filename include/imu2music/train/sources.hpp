@@ -8,10 +8,12 @@
 //                   MIDI file in it, or <take>.mid beside it (also in a folder midi beside it). Where a raw
 //                   take has 00_audio_pickup.wav, the silence around its sound is cut (train/sound_span.hpp);
 //                   the notes' times are those of that sound, uncut
-//   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem;
-//                   of a tracked body, what sensors on its forearms would have read (imu/body_imu.hpp), or
-//                   its keypoints as they are, where PrepareOptions::keypoints says so
-//   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion
+//   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem,
+//                   a folder of several files also with the one MIDI file in it; of a tracked body, what
+//                   sensors on its forearms would have read (imu/body_imu.hpp), or its keypoints as they are,
+//                   where PrepareOptions::keypoints says so
+//   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion, nor are
+//                   byte for byte what belongs to one
 //
 // Folders are searched eight deep; what is hidden is passed over. Music of a stem: x.mid, x.midi, x.csv,
 // x.notes.csv, x_notes.csv, x_align_notetime.csv; MIDI is taken first.
@@ -25,8 +27,9 @@
 //
 // Notes outside A0 to C8, for which models with motion have no ids, are left out and counted.
 //
-// Finding reads the beginnings of files; load_source_pair() reads them whole. Errors: InputError for a source
-// that is not there; what is wrong with one file becomes the reason for which it is dropped.
+// Finding reads the beginnings of files, and music that may be a copy; load_source_pair() reads them whole.
+// Errors: InputError for a source that is not there; what is wrong with one file becomes the reason for which
+// it is dropped.
 #pragma once
 
 #include <sys/stat.h>
@@ -51,12 +54,14 @@
 #include "imu2music/imu/diagnose.hpp"
 #include "imu2music/imu/distribution_map.hpp"
 #include "imu2music/imu/folder.hpp"
+#include "imu2music/imu/phyphox_reader.hpp"
 #include "imu2music/imu/read_recording.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/repovizz_reader.hpp"
 #include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/file_bytes.hpp"
 #include "imu2music/io/file_descriptor.hpp"
+#include "imu2music/io/sha256.hpp"
 #include "imu2music/io/text.hpp"
 #include "imu2music/io/wav_file.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
@@ -140,6 +145,15 @@ inline std::string folder_of(const std::string& path) {
 inline bool is_file(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+// Which file a path leads to, whichever way: device and inode, both 0 where there is none.
+using FileIdentity = std::pair<dev_t, ino_t>;
+
+inline FileIdentity file_identity(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {status.st_dev, status.st_ino};
 }
 
 enum class FileKind { midi, notes, table, json, sound, other };
@@ -268,7 +282,16 @@ class SourceFinder {
       find_file(path, shown);
   }
 
-  FoundSources& found() { return found_; }
+  // All that was found. What was taken for music alone and belongs to a motion that was found elsewhere, or
+  // is a copy of what does, is not in it: it would be learnt from in training while its motion is in the
+  // test.
+  FoundSources& found() {
+    std::erase_if(found_.pairs, [&](const SourcePair& pair) {
+      return pair.motion_path.empty() && used_.count(sources_detail::file_identity(pair.notes_path)) > 0;
+    });
+    drop_copies();
+    return found_;
+  }
 
  private:
   using Manifest = sources_detail::Manifest;
@@ -302,7 +325,42 @@ class SourceFinder {
     pair.info.performer = labels.performer;
     pair.info.piece = labels.piece;
     pair.info.stroke = labels.stroke;
+    if (!motion.empty()) used_.insert(sources_detail::file_identity(notes));
     found_.pairs.push_back(std::move(pair));
+  }
+
+  void drop_copies() {
+    std::set<std::uint64_t> sizes;
+    std::map<std::string, std::string> owners;  // by the digest of the music
+    const auto size_of = [](const std::string& path) {
+      struct stat status {};
+      return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+    };
+    const auto is_alone = [](const SourcePair& pair) { return pair.motion_path.empty(); };
+    for (const SourcePair& pair : found_.pairs)
+      if (is_alone(pair)) sizes.insert(size_of(pair.notes_path));
+    for (const SourcePair& pair : found_.pairs)
+      if (!is_alone(pair) && sizes.count(size_of(pair.notes_path)) > 0)
+        owners.emplace(sha256_of_file(pair.notes_path), pair.info.source);
+    if (owners.empty()) return;
+    std::erase_if(found_.pairs, [&](const SourcePair& pair) {
+      if (!is_alone(pair)) return false;
+      const auto owner = owners.find(sha256_of_file(pair.notes_path));
+      if (owner == owners.end()) return false;
+      drop(pair.info.source, "is a copy of the music of " + owner->second);
+      return true;
+    });
+  }
+
+  static bool is_midi(const std::string& path) { return kind_or_other(path) == FileKind::midi; }
+
+  // A file that cannot be read is of no kind.
+  static FileKind kind_or_other(const std::string& path) {
+    try {
+      return sources_detail::file_kind(path);
+    } catch (const Error&) {
+      return FileKind::other;
+    }
   }
 
   // The music beside a recording that is a folder; empty where there is none.
@@ -311,7 +369,7 @@ class SourceFinder {
       for (const char* ending : {".mid", ".midi", ".MID", ".notes.csv", "_notes.csv", ".csv"}) {
         const std::string path = join_path(where, stem + ending);
         if (!sources_detail::is_file(path)) continue;
-        const FileKind kind = sources_detail::file_kind(path);
+        const FileKind kind = kind_or_other(path);
         if (kind == FileKind::midi || kind == FileKind::notes) return path;
       }
     return {};
@@ -344,12 +402,14 @@ class SourceFinder {
         return;
       }
     }
-    switch (folder_kind(path)) {
+    switch (kind_of_folder(path)) {
       case imu2music::FolderKind::repovizz:
         find_repovizz(path, shown, depth == 0 ? manifest : outer);
         return;
-      case imu2music::FolderKind::sensor_logger:
       case imu2music::FolderKind::phyphox:
+        if (!is_one_phyphox_recording(path, entries)) break;
+        [[fallthrough]];
+      case imu2music::FolderKind::sensor_logger:
       case imu2music::FolderKind::xsens:
       case imu2music::FolderKind::openpose:
         find_recording_folder(path, shown, depth == 0 ? manifest : outer, entries);
@@ -357,10 +417,35 @@ class SourceFinder {
       case imu2music::FolderKind::other:
         break;
     }
-    // Folders first: what music belongs to a recording that is a folder is then known.
     for (const std::string& name : entries.folders)
       find_in_folder(join_path(path, name), below(shown, name), manifest, depth + 1);
     find_files(path, shown, entries.files, manifest);
+  }
+
+  // A folder of which a file cannot be read may still hold others that can.
+  static imu2music::FolderKind kind_of_folder(const std::string& path) {
+    try {
+      return folder_kind(path);
+    } catch (const InputError&) {
+      return imu2music::FolderKind::other;
+    }
+  }
+
+  // Tables in phyphox's form may as well be takes, each with its own music: of one table the music has to be
+  // the folder's by name, and of several none may repeat what another holds.
+  bool is_one_phyphox_recording(const std::string& path, const FolderEntries& entries) {
+    const std::vector<std::string> tables = phyphox_files(path, entries);
+    if (tables.size() > 1) return phyphox_repeats(path, tables).empty();
+    return !music_of_folder(path, entries).empty();
+  }
+
+  // The music that bears a folder's name, in it or beside it; empty where there is none.
+  std::string music_of_folder(const std::string& path, const FolderEntries& entries) {
+    using namespace sources_detail;
+    const std::string stem = file_stem(path);
+    for (const std::string& file : entries.files)
+      if (file_stem(file) == stem && is_midi(join_path(path, file))) return join_path(path, file);
+    return music_beside(folder_of(path), stem);
   }
 
   void find_violin_myo(const std::string& path, const std::string& shown, const Manifest& manifest) {
@@ -410,8 +495,7 @@ class SourceFinder {
       if (raw) {
         std::vector<std::string> inside;
         for (const std::string& file : list_entries(path).files)
-          if ((file.ends_with(".mid") || file.ends_with(".midi")) &&
-              file_kind(join_path(path, file)) == FileKind::midi)
+          if ((file.ends_with(".mid") || file.ends_with(".midi")) && is_midi(join_path(path, file)))
             inside.push_back(join_path(path, file));
         if (inside.size() == 1) music = inside.front();
         for (const std::string& file : inside)
@@ -427,7 +511,6 @@ class SourceFinder {
         drop(source, "has motion and no music: put " + stem + ".mid beside it");
         continue;
       }
-      used_.insert(music);
       const std::string sound = join_path(path, std::string(sound_name));
       add(stem, name, source, "RepoVizz", manifest, raw ? path : join_path(path, stem), music,
           raw && is_file(sound) ? sound : std::string());
@@ -438,21 +521,24 @@ class SourceFinder {
                              const FolderEntries& entries) {
     using namespace sources_detail;
     const std::string stem = file_stem(path);
-    std::string music;
+    std::string music = music_of_folder(path, entries), only;
     std::size_t inside = 0;
     for (const std::string& file : entries.files) {
-      if (file_kind(join_path(path, file)) != FileKind::midi) continue;
-      music = join_path(path, file);
+      if (!is_midi(join_path(path, file))) continue;
+      only = file;
       ++inside;
     }
-    if (inside != 1) music = music_beside(folder_of(path), stem);
+    const bool by_name = !music.empty();
+    if (!by_name && inside == 1) music = join_path(path, only);
     if (music.empty()) {
       drop(shown, inside > 1 ? "holds several MIDI files; put " + stem + ".mid beside it instead"
                              : "has motion and no music: put " + stem + ".mid beside it");
       return;
     }
-    used_.insert(music);
     add(stem, name_of(path), shown, "recording", manifest, path, music);
+    if (!by_name)
+      found_.pairs.back().info.remarks.push_back("its music is " + only +
+                                                 ", the one MIDI file in the folder");
   }
 
   // Why a file is of no use by itself, though it may hold motion.
@@ -477,7 +563,7 @@ class SourceFinder {
     std::map<std::string, Stem> stems;
     for (const std::string& name : names) {
       const std::string file = join_path(path, name), source = below(shown, name);
-      if (name == manifest_name || used_.count(file) > 0) continue;
+      if (name == manifest_name || used_.count(file_identity(file)) > 0) continue;
       FileKind kind = FileKind::other;
       try {
         kind = file_kind(file);
@@ -553,7 +639,7 @@ class SourceFinder {
 
   ReadOptions options_;
   FoundSources found_;
-  std::set<std::string> used_;  // music that belongs to a recording that is a folder
+  std::set<sources_detail::FileIdentity> used_;  // music that belongs to a motion
 };
 
 namespace sources_detail {
