@@ -179,3 +179,59 @@ TEST_CASE("a mapped file's weights are copied, buffers stay as they are, and run
   CHECK(norm.running_var.value[0] != 1);
   for (const auto& p : learner.parameters()) CHECK(p.name.find("running") == std::string::npos);
 }
+
+TEST_CASE("a batch that does not fit leaves no trace") {
+  const Case one = cases().front();
+  Model<double> disturbed = init_model<double>(one.config, 3), model = init_model<double>(one.config, 3);
+  Learner<double> first(disturbed), second(model);
+  first.set_dropout({.transformer = 0.2, .seed = 1});
+  second.set_dropout({.transformer = 0.2, .seed = 1});
+  const TrainingBatch<double> batch = batch_for(model, one.input, 6, 5);
+  TrainingBatch<double> wrong = batch_for(model, one.input, 6, 6);
+  wrong.targets[3] = model.config.vocabulary;
+  CHECK_THROWS_AS(first.add_gradients(wrong, 1), ShapeError);
+  for (auto* learner : {&first, &second}) {
+    learner->add_gradients(batch, 0.1);
+    learner->step({});
+  }
+  std::vector<Tensor<double>> values[2];
+  std::vector<std::int64_t> counts[2];
+  for (int n = 0; n < 2; ++n) {
+    const auto take = [&]<class Entry>(const std::string&, Entry& entry) {
+      if constexpr (std::is_same_v<Entry, Parameter<double>>)
+        values[n].push_back(entry.value);
+      else
+        counts[n].push_back(entry.value);
+    };
+    (n == 0 ? disturbed : model).visit(take);
+  }
+  CHECK(counts[0] == counts[1]);
+  for (std::size_t p = 0; p < values[0].size(); ++p)
+    for (std::int64_t i = 0; i < values[0][p].size(); ++i) REQUIRE(values[0][p][i] == values[1][p][i]);
+}
+
+TEST_CASE("a step takes away what inference had packed, and gradients can be dropped") {
+  const Case one = cases().front();
+  Model<double> model = init_model<double>(one.config, 3);
+  Learner<double> learner(model);
+  const TrainingBatch<double> batch = batch_for(model, one.input, 6, 5);
+  pack_weights(model);
+  learner.add_gradients(batch, 1);
+  learner.step({});
+  const auto bare = [&] {
+    bool none = true;
+    const auto look = [&]<class Entry>(const std::string&, Entry& entry) {
+      if constexpr (std::is_same_v<Entry, Parameter<double>>)
+        none = none && entry.packed.empty() && !entry.columns.defined();
+    };
+    model.visit(look);
+    return none;
+  };
+  CHECK(bare());
+  learner.add_gradients(batch, std::numeric_limits<double>::quiet_NaN());
+  CHECK(std::isnan(learner.gradient_norm()));
+  learner.forget_gradients();
+  CHECK(learner.gradient_norm() == 0);
+  learner.add_gradients(batch, 1);
+  CHECK(learner.gradient_norm() > 0);
+}

@@ -132,6 +132,9 @@ class Tape {
   // gradient, rather than one of zeros.
   bool used(std::size_t n) const { return used_[n]; }
   void forget_use() { std::fill(used_.begin(), used_.end(), false); }
+  // All of it, to be restored where what was recorded since came to nothing.
+  const std::vector<bool>& use() const { return used_; }
+  void restore_use(const std::vector<bool>& use) { used_ = use; }
 
   // A new node; `inputs`: what it was computed from. Where all are constants so is the result.
   Variable<T> record(Tensor<T> value, std::initializer_list<const Variable<T>*> inputs, Backward backward) {

@@ -88,13 +88,15 @@ struct Parameter {
   void pack(Context& context, WeightFormat format) {
     unpack();
     if (relative && !context.on_device()) columns = relative_columns(context, value);
+    std::vector<PackedWeight<T>> parts;
     std::int64_t first = 0;
     for (const std::int64_t end : dense_parts) {
       const Tensor<T> part = value.slice(first, end - first);
-      packed.push_back(part.rank() == 3 ? pack_conv1d_weight(context, part, format)
-                                        : pack_weight(context, part, format));
+      parts.push_back(part.rank() == 3 ? pack_conv1d_weight(context, part, format)
+                                       : pack_weight(context, part, format));
       first = end;
     }
+    packed = std::move(parts);
   }
 
   bool packs() const { return relative || !dense_parts.empty(); }

@@ -76,6 +76,7 @@ class Learner {
     if (context_.on_device()) make_blocks();
     const auto adopt = [&]<class Entry>(const std::string& name, Entry& entry) {
       if constexpr (std::is_same_v<Entry, Parameter<T>>) {
+        if (entry.packs()) packable_.push_back(&entry);
         entry.unpack();  // the value will change
         if (!entry.trainable) {
           entry.value = entry.on_host || !context_.on_device() ? entry.value.clone()
@@ -108,7 +109,7 @@ class Learner {
   void set_dropout(const DropoutRates& rates) { tape_.dropout_rates() = rates; }
 
   // Every gradient += scale dloss/dparameter, loss being the sum over the batch's targets. The logits go to
-  // `logits` where it is given.
+  // `logits` where it is given: memory of the learner's, to be let go of on its thread.
   CrossEntropySums add_gradients(const TrainingBatch<T>& batch, double scale, double label_smoothing = 0,
                                  Tensor<T>* logits = nullptr) {
     CrossEntropySums sums;
@@ -136,9 +137,11 @@ class Learner {
   }
 
   // One step of Adam with the gathered gradients, each times gradient_scale; then they are zero. A parameter
-  // that no batch was computed with stays as it is, weight decay included.
+  // that no batch was computed with stays as it is, weight decay included. What inference had packed is gone,
+  // and sessions that were made before compute with something of both: make others.
   void step(const AdamOptions& options, double gradient_scale = 1) {
     ++steps_;
+    for (Parameter<T>* parameter : packable_) parameter->unpack();
     if (context_.on_device()) return step_blocks(options, gradient_scale, nullptr);
     for (std::size_t n = 0; n < parameters_.size(); ++n) {
       if (!tape_.used(n)) continue;
@@ -169,7 +172,15 @@ class Learner {
     clip.scale = clip_scale_.data();
     context_.template table<kernels::AdamKernels<T>>().clip(context_.kernel(), clip);
     ++steps_;
+    for (Parameter<T>* parameter : packable_) parameter->unpack();
     step_blocks(options, 1, clip_scale_.data());
+  }
+
+  // Drops the gradients that were gathered since the last step, as after one that was not finite. Running
+  // statistics have taken their batches in all the same.
+  void forget_gradients() {
+    for (LearntParameter<T>& p : parameters_) zero(context_, p.gradient);
+    tape_.forget_use();
   }
 
   // What has been gathered since the last call; waits for a device.
@@ -236,9 +247,21 @@ class Learner {
     tape_.forget_use();
   }
 
-  // `loss(logits, dlogits)` gives the gradient in dlogits.
+  // `loss(logits, dlogits)` gives the gradient in dlogits. A batch that does not fit leaves no trace.
   template <class Loss>
   void learn(const TrainingBatch<T>& batch, Tensor<T>* logits, const Loss& loss) {
+    const std::vector<bool> used = tape_.use();
+    try {
+      record_and_learn(batch, logits, loss);
+    } catch (...) {
+      tape_.clear();
+      tape_.restore_use(used);
+      throw;
+    }
+  }
+
+  template <class Loss>
+  void record_and_learn(const TrainingBatch<T>& batch, Tensor<T>* logits, const Loss& loss) {
     using V = Variable<T>;
     V memory;
     if (batch.input.defined())
@@ -265,6 +288,7 @@ class Learner {
   Tensor<T> values_, gradients_, first_moments_, second_moments_, clip_scale_;
   std::vector<std::int64_t> places_;
   std::unordered_map<const void*, Counter*> counters_;
+  std::vector<Parameter<T>*> packable_;
   std::int64_t steps_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "imu2music/models/model.hpp"
@@ -28,12 +29,13 @@ inline bool is_encoder_tensor(const ModelConfig& config, std::string_view name) 
 }
 
 // Every tensor of the model, in its order. Throws InputError where nothing at all could be taken, or one that
-// could holds a value that is not finite.
+// could holds a value that is not finite; the model is then as it was.
 template <class T>
 std::vector<TransferredTensor> transfer_weights(Model<T>& model, const TensorFile& file,
                                                 std::string_view part = "") {
   std::vector<TransferredTensor> rows;
-  bool any = false;
+  std::vector<std::pair<Parameter<T>*, Tensor<T>>> taken;
+  std::vector<std::pair<Counter*, const TensorEntry*>> counters;
   const auto take = [&]<class Entry>(const std::string& name, Entry& entry) {
     TransferredTensor row{name, false, ""};
     const TensorEntry* stored = file.find(name);
@@ -54,20 +56,24 @@ std::vector<TransferredTensor> transfer_weights(Model<T>& model, const TensorFil
           if (!std::isfinite(value))
             throw InputError(file.path, "tensor " + name + " holds a value that is not finite",
                              "weights to begin with must be finite");
-        entry.value = values;
+        taken.emplace_back(&entry, std::move(values));
         row.taken = true;
       }
     } else if (stored->shape.element_count() == 1) {
-      copy_values(*stored, &entry.value);
+      counters.emplace_back(&entry, stored);
       row.taken = true;
     }
-    any = any || (row.taken && std::is_same_v<Entry, Parameter<T>>);
     rows.push_back(row);
   };
   model.visit(take);
-  if (!any)
+  if (taken.empty())
     throw InputError(file.path, "has no tensor that fits this model",
                      "use weights of the same names and sizes: imu2music inspect lists them");
+  for (auto& [parameter, values] : taken) {
+    parameter->unpack();
+    parameter->value = std::move(values);
+  }
+  for (const auto& [counter, stored] : counters) copy_values(*stored, &counter->value);
   return rows;
 }
 
