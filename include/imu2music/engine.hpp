@@ -35,8 +35,9 @@ struct FramePart {
   int axes = 3;
 };
 
-// How the weights of dense layers are kept: bfloat16 and int8 take a half and a quarter of the memory and of
-// the time that reading them takes, and change the music's likelihood a little (docs/performance.md).
+// How the weights of dense layers are kept: bfloat16 and int8 take a half and a quarter of the memory (of a
+// float32 file; others are kept converted, too) and of the time that reading them takes, and change the
+// music's likelihood a little (docs/performance.md).
 enum class WeightPrecision { float32, bfloat16, int8 };
 
 struct EngineDescription {

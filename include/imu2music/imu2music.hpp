@@ -1,4 +1,5 @@
-// Everything a user of the library includes.
+// Everything that makes music from motion. Data sets, training and evaluation have headers of their own:
+// imu2music/train/ and imu2music/evaluate/.
 #pragma once
 
 #include "imu2music/core/version.hpp"

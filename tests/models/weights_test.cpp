@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "imu2music/generate/session.hpp"
+#include "imu2music/train/transfer.hpp"
 #include "random.hpp"
 #include "support.hpp"
 
@@ -335,4 +336,44 @@ TEST_CASE(
       CHECK(std::equal(row.begin(), row.end(), rough.data() + t * config.vocabulary));
     }
   }
+}
+
+TEST_CASE("transferred weights take the place of packed ones, all or none; a clone has its own") {
+  ModelConfig config;
+  config.d_model = 32, config.heads = 2, config.feed_forward = 32, config.max_sequence = 16;
+  test::ScratchFolder scratch;
+  Model<float> from = init_model<float>(config, 1), to = init_model<float>(config, 2);
+  save_model(from, scratch / "from.safetensors");
+  const auto logits = [](const Model<float>& model) {
+    Context context;
+    Tensor<float> memory({1, model.memory_length(), 32});
+    memory[5] = 1;
+    return model.logits(context, memory, Tensor<std::int64_t>({1, 3}));
+  };
+  Model<float> clone = clone_model(to);
+  const Tensor<float> before = logits(clone), expected = logits(from);
+  pack_weights(to);
+  transfer_weights(to, read_safetensors(scratch / "from.safetensors"));
+  const Tensor<float> after = logits(to), kept = logits(clone);
+  for (std::int64_t n = 0; n < after.size(); ++n) {
+    CHECK(after[n] == expected[n]);
+    CHECK(kept[n] == before[n]);
+  }
+  from.Wout.bias.value[3] = std::numeric_limits<float>::infinity();
+  save_model(from, scratch / "infinite.safetensors");
+  CHECK_THROWS_AS(transfer_weights(clone, read_safetensors(scratch / "infinite.safetensors")), InputError);
+  const Tensor<float> unchanged = logits(clone);
+  for (std::int64_t n = 0; n < before.size(); ++n) CHECK(unchanged[n] == before[n]);
+}
+
+TEST_CASE("a config that no model can have is refused") {
+  const auto refused = [](auto change) {
+    ModelConfig config;
+    change(config);
+    CHECK_THROWS_AS(init_model<float>(config, 1), InputError);
+  };
+  refused([](ModelConfig& c) { c.heads = 0; });
+  refused([](ModelConfig& c) { c.heads = 3, c.d_model = 32; });
+  refused([](ModelConfig& c) { c.decoder_layers = -1; });
+  refused([](ModelConfig& c) { c.encoder = "temporal", c.rate_hz = 1000000000; });
 }

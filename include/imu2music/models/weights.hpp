@@ -104,7 +104,10 @@ class ParameterLoader {
         faults_.add(name + " holds a value that is not finite");
         return;
       }
-    if (!parameter.packs()) return;
+    if (!parameter.packs()) {
+      read_in_place_.push_back(&parameter);
+      return;
+    }
     to_pack_.push_back(&parameter);
     file_->release_pages();  // so that at no time the file and what is packed of it are in memory whole
   }
@@ -131,9 +134,17 @@ class ParameterLoader {
       parameter->pack(context, format_);
       file_->release_pages();
     }
+    for (const Parameter<T>* parameter : read_in_place_) read_pages(parameter->value);
   }
 
  private:
+  // So that no step waits for the disk.
+  static void read_pages(const Tensor<T>& values) {
+    constexpr std::int64_t page = 4096 / sizeof(T);
+    const volatile T* data = values.data();
+    for (std::int64_t i = 0; i < values.size(); i += page) static_cast<void>(data[i]);
+  }
+
   static bool fits(const Shape& shape, const Parameter<T>& parameter) {
     if (shape.rank() != parameter.shape.rank()) return false;
     for (int axis = 0; axis < shape.rank(); ++axis)
@@ -153,7 +164,7 @@ class ParameterLoader {
   std::shared_ptr<const TensorFile> file_;
   WeightFormat format_;
   std::vector<std::string> names_;
-  std::vector<Parameter<T>*> to_pack_;
+  std::vector<Parameter<T>*> to_pack_, read_in_place_;
   std::vector<Parameter<T>*> computed_;  // lacking, and following from a formula
   TensorFaults faults_;
 };
@@ -378,10 +389,12 @@ void to_device(Model<T>& model, Device device, WeightFormat format = WeightForma
   synchronise(context);  // other queues may read them now
 }
 
-// An untrained model. Parameters depend on config and seed alone.
+// An untrained model. Parameters depend on config and seed alone. Throws InputError for a config that none
+// can have, as reading it from a file would.
 template <class T = float>
 Model<T> init_model(ModelConfig config, std::uint64_t seed) {
   config.untrained = true;
+  parse_model_config(to_json(config), "the model's config");
   Model<T> model(config);
   std::uint64_t stream = 0;
   const auto initialise = [&]<class Entry>(const std::string&, Entry& entry) {
@@ -392,6 +405,28 @@ Model<T> init_model(ModelConfig config, std::uint64_t seed) {
   };
   model.visit(initialise);
   return model;
+}
+
+// A model with parameters of its own, not packed, where the other has them.
+template <class T>
+Model<T> clone_model(const Model<T>& model) {
+  Model<T> clone = model;
+  Context context(1, model.device());
+  const auto take = [&]<class Entry>(const std::string&, Entry& entry) {
+    if constexpr (std::is_same_v<Entry, Parameter<T>>) {
+      entry.unpack();
+      const Tensor<T> values = entry.value;
+      if (values.device() == Device::cpu()) {
+        entry.value = values.clone();
+      } else {
+        entry.value = context.allocate<T>(values.shape());
+        copy(context, values, entry.value);
+      }
+    }
+  };
+  clone.visit(take);
+  synchronise(context);
+  return clone;
 }
 
 // Writes every tensor under its state_dict name. Of a model on a device, all work on its parameters must be
