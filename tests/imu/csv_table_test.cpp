@@ -30,6 +30,7 @@ TEST_CASE("columns become channels, scaled, whatever separates them and ends the
   for (const char* text : {"t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "t;x;y;z\r\n0;1;2;3\r\n0.5;4;5;6",
                            "t\tx\ty\tz\n0\t1\t2\t3\n\n0.5\t4\t5\t6\n\n",
                            "\"t\",\"x\",\"y\",\"z\"\n\"0\",\"1\",\"2\",\"3\"\n0.5 , 4 ,\"5\" ,6\n",
+                           "t,x,y,z\n\" 0\",\"1 \",\"\t2\",\" 3 \"\n0.5,4,5,6\n",
                            "# made by hand\n\nt,x,y,z\n0,1,2,3\n+0.5,+4,5.0,6e0\n",
                            "// a comment\r\nt,x,y,z\r\n0,1,2,3\r\n0.5,4,5,6\r\n"}) {
     INFO(text);
@@ -80,6 +81,9 @@ TEST_CASE("bad tables are refused with line and column") {
   is("t,x,y,z\n0,1,2,3,4\n", {"line 2", "5 fields"});
   is("t,x,y,z\n0,1,two,3\n", {"line 2", "'y'", "'two'", "no number"});
   is("t,x,y,z\n0,1,0x10,3\n", {"line 2", "'0x10'"});
+  is("t,x,y,z\n0,1,+,3\n", {"line 2", "'y'", "'+'", "no number"});
+  is("t,x,y,z\n0,1,2,+-1\n", {"line 2", "'z'", "'+-1'", "no number"});
+  is("t,x,y,z\n0,1,2,++1\n", {"'++1'", "no number"});
   is("t,x,y,z\n0,1,2 3,3\n", {"'2 3'"});
   is("t,x,y,z\n0,1,\x01\xff,3\n", {"\\x01\\xff"});
   is("t;x;y;z\n0,0;1,5;2;3\n", {"line 2", "decimal comma"});

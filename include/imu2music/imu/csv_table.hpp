@@ -54,10 +54,13 @@ inline std::string lower_case(std::string_view text) {
 // A number that fills `text`; an empty field, nan and inf are NaN.
 inline bool parse_field(std::string_view text, double& value) {
   constexpr double missing = std::numeric_limits<double>::quiet_NaN();
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
   if (text.empty()) {
     value = missing;
     return true;
+  }
+  if (text.front() == '+') {
+    text.remove_prefix(1);
+    if (text.empty() || text.front() == '-') return false;
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (end != text.data() + text.size()) return false;
@@ -235,7 +238,7 @@ class CsvTable {
         if (!cut(line.substr(close + 1, end - close - 1)).empty())
           throw InputError(path_, "line " + std::to_string(line_number) + " goes on after a quoted field",
                            "a separator should follow the quote");
-        fields.push_back(line.substr(at + 1, close - at - 1));
+        fields.push_back(cut(line.substr(at + 1, close - at - 1)));
       } else {
         end = std::min(line.find(separator_, begin), line.size());
         fields.push_back(cut(line.substr(begin, end - begin)));
