@@ -65,10 +65,16 @@ TEST_CASE("names tell sensor, quantity, axis and unit") {
 }
 
 TEST_CASE("time has its names, and what is neither is left out") {
-  for (const char* name : {"t", "t_s", "time_s", "Time (s)", "seconds", "seconds_elapsed"}) {
+  for (const char* name : {"t_s", "time_s", "Time (s)"}) {
     INFO(name);
     CHECK(read_column_name(name).kind == ColumnName::Kind::time);
     CHECK(read_column_name(name).unit == "s");
+  }
+  for (const char* name : {"t", "time", "seconds", "seconds_elapsed"}) {
+    INFO(name);
+    CHECK(read_column_name(name).kind == ColumnName::Kind::time);
+    CHECK(read_column_name(name).unit.empty());
+    CHECK(read_column_name(name).usual_unit == "s");
   }
   for (const char* name : {"ms", "time_ms", "timestamp (ms)", "t [ms]"}) {
     INFO(name);
@@ -76,6 +82,7 @@ TEST_CASE("time has its names, and what is neither is left out") {
     CHECK(read_column_name(name).unit == "ms");
   }
   CHECK(read_column_name("timestamp").unit.empty());
+  CHECK(read_column_name("timestamp").usual_unit.empty());
   for (const char* name : {"", "_", "x", "g", "max", "index", "label", "linear_acceleration_x", "gravity_x",
                            "mag_x", "norm_acc_x", "Absolute acceleration (m/s^2)",
                            "Linear Acceleration x (m/s^2)", "acc_w", "temp_x", "emg_1", "acc_x_y_"}) {
@@ -118,6 +125,20 @@ TEST_CASE("units and rate that a file does not tell are given") {
   CHECK(recording.sensors[0].clock.rate_hz == 50);
   units.time = "ms";
   CHECK(read("timestamp,ax,ay,az\n1,1,0,0\n5,1,0,0\n", units).sensors[0].clock.rate_hz == 250);
+}
+
+TEST_CASE("a unit of time that is given holds where the name tells none, seconds where neither does") {
+  CsvUnits units;
+  for (const std::string name : {"t", "time", "seconds", "seconds_elapsed"}) {
+    INFO(name);
+    const std::string text = name + ",acc_x_g,acc_y_g,acc_z_g\n1,1,0,0\n5,1,0,0\n";
+    units.time = "ms";
+    CHECK(read(text, units).sensors[0].clock.rate_hz == 250);
+    units.time.clear();
+    CHECK(read(text, units).sensors[0].clock.rate_hz == 0.25);
+  }
+  units.time = "ms";
+  CHECK(read("time_s,acc_x_g,acc_y_g,acc_z_g\n1,1,0,0\n5,1,0,0\n", units).sensors[0].clock.rate_hz == 0.25);
 }
 
 TEST_CASE("what is missing or does not fit is told") {

@@ -14,9 +14,10 @@
 //   time      t time timestamp seconds seconds_elapsed elapsed, with a unit; seconds alone and ms, us, ns too
 //
 // What comes before the quantity names the sensor ("imu" where nothing does). A quantity needs all its axes
-// and a unit, in its names or in CsvUnits; quaternions need none, t, time and seconds mean seconds. Linear,
-// free, user and uncalibrated acceleration, gravity, magnetic field, norms and all else are left out and told
-// in Recording::notes. Without a time column, CsvUnits::rate_hz gives the rate.
+// and a unit, in its names or in CsvUnits; quaternions need none. t, time, seconds and seconds_elapsed that
+// name no unit have that of CsvUnits::time, or are seconds where it is empty. Linear, free, user and
+// uncalibrated acceleration, gravity, magnetic field, norms and all else are left out and told in
+// Recording::notes. Without a time column, CsvUnits::rate_hz gives the rate.
 //
 // Errors: those of read_csv_recording(); InputError where nothing is found, an axis or unit is missing, or a
 // unit is none of its quantity.
@@ -40,7 +41,7 @@
 
 namespace imu2music::inline v0 {
 
-// Units for columns that name none. Empty: the file must name them.
+// Units for columns that name none. Empty: the file must name them, but time may be told by its name alone.
 struct CsvUnits {
   std::string acceleration, angular_velocity, rotation, time;
   double rate_hz = 0;  // of a file without a time column; 0: it must have one
@@ -92,6 +93,7 @@ struct ColumnName {
   Quantity quantity = Quantity::acceleration;
   int axis = 0;
   std::string sensor, unit;
+  std::string usual_unit;  // of time: what holds where neither the name nor CsvUnits tells one
 };
 
 inline std::optional<Quantity> quantity_of(std::string_view word) {
@@ -176,7 +178,7 @@ inline ColumnName read_column_name(std::string_view name) {
   if (joined == "t" || joined == "time" || joined == "timestamp" || joined == "seconds" ||
       joined == "elapsed" || joined == "secondselapsed") {
     result.kind = ColumnName::Kind::time;
-    if (result.unit.empty() && joined != "timestamp" && joined != "elapsed") result.unit = "s";
+    if (joined != "timestamp" && joined != "elapsed") result.usual_unit = "s";
     return result;
   }
   if (joined == "ms" || joined == "us" || joined == "ns") {
@@ -248,7 +250,7 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
         left_out.push_back(quoted);
         continue;
       }
-      if (name.unit.empty()) name.unit = units.time;
+      if (name.unit.empty()) name.unit = units.time.empty() ? name.usual_unit : units.time;
       const std::optional<double> scale = csv_detail::time_scale(name.unit);
       if (!scale)
         throw InputError(table.path(),
