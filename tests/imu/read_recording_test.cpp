@@ -60,6 +60,26 @@ TEST_CASE("a byte order mark, line ends and a name with spaces do not matter to 
   CHECK(recording.sensors[0].find(Quantity::angular_velocity)->axis(0)[1] == doctest::Approx(3.14159265));
 }
 
+TEST_CASE("units that are given reach every table, whatever its first column is called") {
+  ReadOptions options;
+  options.units = {"g", "dps", "deg", "", 0};
+  const std::string columns = ",ax,ay,az,gx,gy,gz,roll,pitch,yaw\n", rows =
+                                                                         "0,0,0,1,180,0,0,90,0,0\n"
+                                                                         "1,0,0,1,180,0,0,90,0,0\n";
+  test::ScratchFolder scratch;
+  test::write_file(scratch / "Raw.csv", "Time (s)" + columns + rows);
+  for (const Recording& recording : {parse_recording("Time (s)" + columns + rows, "f", options),
+                                     parse_recording("time" + columns + rows, "f", options),
+                                     read_recording(scratch.path().string(), options)}) {
+    INFO(recording.format);
+    const SensorTrack& sensor = recording.sensors.at(0);
+    CHECK(sensor.find(Quantity::acceleration)->axis(2)[0] == doctest::Approx(9.80665));
+    CHECK(sensor.find(Quantity::angular_velocity)->axis(0)[0] == doctest::Approx(3.14159265));
+    CHECK(sensor.find(Quantity::rotation)->axis(0)[0] == doctest::Approx(1.57079633));
+  }
+  CHECK(test::is_line_with(refusal("Time (s)" + columns + rows), {"'ax'", "no unit"}));
+}
+
 TEST_CASE("what is no recording is refused in one line that says what it is") {
   CHECK(test::is_line_with(refusal(""), {"take.csv", "is empty"}));
   CHECK(test::is_line_with(refusal(std::string(5000, '\n')), {"is empty"}));

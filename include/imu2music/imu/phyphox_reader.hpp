@@ -4,7 +4,8 @@
 //   "Time (s)","Acceleration x (m/s^2)","Acceleration y (m/s^2)","Acceleration z (m/s^2)",…
 //   "Time (s)","Gyroscope x (rad/s)","Gyroscope y (rad/s)","Gyroscope z (rad/s)",…
 //
-// The columns say all that is needed, so they are read by the rules of generic_csv_reader.hpp; the files of a
+// The columns are read by the rules of generic_csv_reader.hpp and say all that is needed; a table of another
+// program, with the same first column and no units in the rest, has those that are given. The files of a
 // folder, whose names mean nothing, become one sensor, phone (merge_sensors.hpp). "Linear Acceleration",
 // which has no gravity in it, is left out. Commas, tabs and semicolons are told apart; the export with
 // decimal commas is refused.
@@ -32,7 +33,9 @@ inline bool is_phyphox_csv(const CsvTable& table) {
   return !table.names().empty() && table.names()[0] == "Time (s)";
 }
 
-inline Recording read_phyphox_csv(const CsvTable& table) { return read_generic_csv(table, {}, "phone"); }
+inline Recording read_phyphox_csv(const CsvTable& table, const CsvUnits& units = {}) {
+  return read_generic_csv(table, units, "phone");
+}
 
 namespace phyphox_detail {
 
@@ -83,7 +86,8 @@ inline std::string phyphox_repeats(const std::string& folder, const std::vector<
   return {};
 }
 
-inline Recording read_phyphox_folder(const std::string& folder, const std::vector<std::string>& files) {
+inline Recording read_phyphox_folder(const std::string& folder, const std::vector<std::string>& files,
+                                     const CsvUnits& units = {}) {
   if (const std::string repeats = phyphox_repeats(folder, files); !repeats.empty())
     throw InputError(folder, "holds two tables of " + repeats,
                      "name one of them, or keep one recording in a folder");
@@ -93,7 +97,7 @@ inline Recording read_phyphox_folder(const std::string& folder, const std::vecto
   for (const std::string& name : files) {
     const std::string path = join_path(folder, name);
     const std::string text = read_text_file(path);
-    Recording part = read_generic_csv(CsvTable(text, path), {}, "phone", 0.0);
+    Recording part = read_generic_csv(CsvTable(text, path), units, "phone", 0.0);
     for (const std::string& note : part.notes) recording.notes.push_back(name + ": " + note);
     for (SensorTrack& sensor : part.sensors) tracks.push_back(std::move(sensor));
   }

@@ -88,7 +88,7 @@ inline Recording parse_recording(std::string_view text, const std::string& path,
   if (is_myo_csv(table)) return as("Myo table", read_myo_csv(table));
   if (is_wand_csv(table)) return as("wand table", read_wand_csv(table));
   if (is_android_csv(table)) return as("Android table", read_android_csv(table));
-  if (is_phyphox_csv(table)) return as("phyphox", read_phyphox_csv(table));
+  if (is_phyphox_csv(table)) return as("phyphox", read_phyphox_csv(table, options.units));
   if (is_sensor_logger_csv(table) && table.has_all({"x", "y", "z"}))
     throw InputError(path, "is one sensor of a Sensor Logger recording and does not tell which",
                      "name the recording's folder");
@@ -126,7 +126,7 @@ inline Recording read_recording(const std::string& path, const ReadOptions& opti
       case FolderKind::sensor_logger:
         return as("Sensor Logger", read_sensor_logger(path, entries));
       case FolderKind::phyphox:
-        return as("phyphox", read_phyphox_folder(path, phyphox_files(path, entries)));
+        return as("phyphox", read_phyphox_folder(path, phyphox_files(path, entries), options.units));
       case FolderKind::xsens:
         return as("Xsens MT Manager",
                   read_xsens_folder(path, xsens_files(path, entries), options.units.rate_hz));
