@@ -114,10 +114,17 @@ TEST_CASE("ten hours at 25 Hz are read, and their one gap is found") {
   CHECK(at_rate(recording, 25).sensors[0].sample_count() == n + 125);
 }
 
-TEST_CASE("a recording that is mostly gaps is refused, not filled") {
-  std::string text = "time_s,acc_x_g,acc_y_g,acc_z_g\n";
-  for (int i = 0; i < 10; ++i) text += std::to_string(0.01 * i + (i == 9 ? 1e8 : 0)) + ",0,0,1\n";
-  const Recording recording = parse_recording(text, "take.csv");
+TEST_CASE("a grid of more than 32 times the samples, and of more than 20000, is refused, not filled") {
+  const auto with_gap = [](double gap_s, int n) {
+    std::string text = "time_s,acc_x_g,acc_y_g,acc_z_g\n";
+    for (int i = 0; i < n; ++i) text += std::to_string(0.01 * i + (i == n - 1 ? gap_s : 0)) + ",0,0,1\n";
+    return parse_recording(text, "take.csv");
+  };
+  CHECK(at_rate(with_gap(199, 10), 25).notes.size() == 1);
+  CHECK_THROWS_AS(at_rate(with_gap(200, 10), 25), InputError);
+  CHECK(at_rate(with_gap(300, 1000), 25).notes.size() == 1);
+  CHECK_THROWS_AS(at_rate(with_gap(320, 1000), 25), InputError);
+  const Recording recording = with_gap(1e8, 10);
   CHECK(diagnose(recording).gaps.size() == 1);
   CHECK(test::is_line_with(test::error_text<InputError>([&] { at_rate(recording, 25); }),
                            {"take.csv", "gaps", "cut"}));

@@ -98,6 +98,14 @@ TEST_CASE("sample-and-hold shows in the share of new rows, and long holds by the
   CHECK(d.holds[0].time_s == doctest::Approx(9.5));
   CHECK(d.holds[0].length_s == doctest::Approx(0.3));
   CHECK(d.saturations.empty());
+  // Slower than 30 Hz, two rows that repeat one last 0.1 s; it takes three.
+  recording = swinging(100, 20);
+  hold(30, 2);
+  hold(60, 3);
+  const Diagnosis slow = diagnose(recording);
+  REQUIRE(slow.holds.size() == 1);
+  CHECK(slow.holds[0].time_s == doctest::Approx(3));
+  CHECK(slow.holds[0].length_s == doctest::Approx(0.15));
 }
 
 TEST_CASE("channels that take turns are new in half their rows while all rows are") {
