@@ -40,6 +40,11 @@ TEST_CASE("the tables of a folder become one sensor on the acceleration's times"
   CHECK(phone.find(Quantity::angular_velocity)->axis(0)[0] == doctest::Approx(1.25));
   CHECK(phone.find(Quantity::angular_velocity)->axis(0)[2] == doctest::Approx(3.25));
 
+  test::write_file(scratch / "Gyroscope.csv", gyroscope.substr(0, gyroscope.find('\n') + 1));
+  const Recording silent = read_phyphox_folder(folder, phyphox_files(folder, list_entries(folder)));
+  CHECK(silent.sensors.at(0).find(Quantity::angular_velocity) == nullptr);
+  CHECK(silent.notes.back() == "left out: Gyroscope.csv, which has fewer than two rows");
+  test::write_file(scratch / "Gyroscope.csv", gyroscope);
   test::write_file(scratch / "More.csv", gyroscope);
   CHECK(test::is_line_with(test::error_text<InputError>([&] {
                              read_phyphox_folder(folder, phyphox_files(folder, list_entries(folder)));

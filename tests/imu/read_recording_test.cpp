@@ -92,6 +92,9 @@ TEST_CASE("what is no recording is refused in one line that says what it is") {
   CHECK(test::is_line_with(refusal("start,end,pitch,velocity\n0,1,55,64\n"), {"no recording"}));
   CHECK(test::is_line_with(refusal("1,2,3\n4,5,6\n"), {"without column names"}));
   CHECK(test::is_line_with(refusal("time,seconds_elapsed,z,y,x\n1,0,0,0,0\n"), {"Sensor Logger", "folder"}));
+  CHECK(test::is_line_with(
+      refusal("time,seconds_elapsed,yaw,qx,qz,roll,qw,qy,pitch\n1718030736872695300,0.1,0,0,0,0,1,0,0\n"),
+      {"one sensor of a Sensor Logger recording", "folder"}));
   CHECK(test::is_line_with(refusal("{\"a\": 1}"), {"no imu"}));
   CHECK(test::is_line_with(refusal("just a line of prose\nand another\n"), {"no recording"}));
   ReadOptions options;

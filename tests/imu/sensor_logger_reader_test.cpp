@@ -96,6 +96,39 @@ TEST_CASE("a sensor that fell silent leaves missing values, not invented ones") 
   CHECK(d.gaps.empty());
 }
 
+TEST_CASE("a sensor that was off, whose table has no rows, is left out") {
+  test::ScratchFolder scratch;
+  test::write_file(scratch / "Accelerometer.csv", rows(50, 0, 0.25, 0, -1));
+  test::write_file(scratch / "Gravity.csv", rows(50, 0, 9.75, 0, 0));
+  test::write_file(scratch / "Gyroscope.csv", rows(0, 0, 0, 0, 0));
+  test::write_file(scratch / "Orientation.csv", orientation(50, 0));
+  SUBCASE("the gyroscope") {
+    const Recording recording = read(scratch);
+    CHECK(recording.sensors[0].find(Quantity::angular_velocity) == nullptr);
+    CHECK(recording.sensors[0].find(Quantity::rotation) != nullptr);
+    CHECK(recording.sensors[0].find(Quantity::acceleration)->axis(2)[0] == 10);
+    REQUIRE(recording.notes.size() == 2);
+    CHECK(recording.notes[0] == "left out: Gyroscope.csv, which has fewer than two rows");
+  }
+  SUBCASE("acceleration with gravity, for which its parts stand in") {
+    test::write_file(scratch / "TotalAcceleration.csv", rows(0, 0, 0, 0, 0) + "\r\n");
+    const Recording recording = read(scratch);
+    CHECK(recording.sensors[0].find(Quantity::acceleration)->axis(2)[0] == 10);
+    CHECK(recording.notes.size() == 3);
+  }
+  SUBCASE("the gyroscope after its first sample") {
+    test::write_file(scratch / "Gyroscope.csv", rows(1, 0, 0, 0, 0));
+    CHECK(read(scratch).sensors[0].find(Quantity::angular_velocity) == nullptr);
+  }
+  SUBCASE("all") {
+    for (const char* name : {"Accelerometer.csv", "Gravity.csv"})
+      test::write_file(scratch / name, rows(0, 0, 0, 0, 0));
+    test::write_file(scratch / "Orientation.csv", orientation(0, 0));
+    CHECK(test::is_line_with(test::error_text<InputError>([&] { read(scratch); }),
+                             {scratch.path().string(), "no samples"}));
+  }
+}
+
 TEST_CASE("what cannot be a recording is refused") {
   test::ScratchFolder scratch;
   const std::string folder = scratch.path().string();
@@ -104,11 +137,14 @@ TEST_CASE("what cannot be a recording is refused") {
   };
   CHECK_FALSE(is_sensor_logger_folder(folder, list_entries(folder)));
   test::write_file(scratch / "Accelerometer.csv", rows(50, 0, 0, 0, 0));
-  CHECK(test::is_line_with(refusal(), {"no gravity"}));
+  CHECK(test::is_line_with(refusal(), {"Accelerometer.csv alone", "no gravity"}));
+  test::write_file(scratch / "Gravity.csv", rows(50, 0, 9.8, 0, 0));
+  test::write_file(scratch / "Accelerometer.csv", rows(0, 0, 0, 0, 0));
+  CHECK(test::is_line_with(refusal(), {"Gravity.csv alone", "no motion"}));
   test::write_file(scratch / "TotalAcceleration.csv", rows(50, 0, 0, 0, 0));
   test::write_file(scratch / "Gyroscope.csv", rows(50, 100, 0, 0, 0));
   CHECK(test::is_line_with(refusal(), {"not recorded at the same time"}));
-  test::write_file(scratch / "Gyroscope.csv", "time,seconds_elapsed,z,y\n0,0,1,2\n");
+  test::write_file(scratch / "Gyroscope.csv", "time,seconds_elapsed,z,y\n0,0,1,2\n0,1,1,2\n");
   CHECK(test::is_line_with(refusal(), {"Gyroscope.csv", "'x'"}));
   test::write_file(scratch / "Gyroscope.csv", "");
   CHECK(test::is_line_with(refusal(), {"Gyroscope.csv", "no table"}));

@@ -125,6 +125,17 @@ class CsvTable {
                     (rows_.size() + 1) / (columns_ + filled));
   }
 
+  // Whether there are at least `count` rows, well formed or not.
+  bool has_rows(std::size_t count) const {
+    std::size_t begin = 0;
+    while (count > 0 && begin < rows_.size()) {
+      const std::size_t end = std::min(rows_.find('\n', begin), rows_.size());
+      if (!csv_detail::trimmed(rows_.substr(begin, end - begin)).empty()) --count;
+      begin = end + 1;
+    }
+    return count == 0;
+  }
+
   bool has(std::string_view name) const {
     return std::find(names_.begin(), names_.end(), name) != names_.end();
   }

@@ -8,9 +8,10 @@
 // program, with the same first column and no units in the rest, has those that are given. The files of a
 // folder, whose names mean nothing, become one sensor, phone (merge_sensors.hpp). "Linear Acceleration",
 // which has no gravity in it, is left out. Commas, tabs and semicolons are told apart; the export with
-// decimal commas is refused.
+// decimal commas is refused. In a folder, a table with fewer than two rows, that of a sensor which was
+// silent, is left out and told in Recording::notes.
 //
-// Errors: those of read_generic_csv() and merge_sensors().
+// Errors: those of read_generic_csv() and merge_sensors(); InputError where a folder's tables are all silent.
 #pragma once
 
 #include <optional>
@@ -97,10 +98,18 @@ inline Recording read_phyphox_folder(const std::string& folder, const std::vecto
   for (const std::string& name : files) {
     const std::string path = join_path(folder, name);
     const std::string text = read_text_file(path);
-    Recording part = read_generic_csv(CsvTable(text, path), units, "phone", 0.0);
+    const CsvTable table(text, path);
+    if (!table.has_rows(2)) {
+      recording.notes.push_back("left out: " + name + ", which has fewer than two rows");
+      continue;
+    }
+    Recording part = read_generic_csv(table, units, "phone", 0.0);
     for (const std::string& note : part.notes) recording.notes.push_back(name + ": " + note);
     for (SensorTrack& sensor : part.sensors) tracks.push_back(std::move(sensor));
   }
+  if (tracks.empty())
+    throw InputError(folder, "holds no samples: each of its tables has fewer than two rows",
+                     "record it again with the sensors on");
   recording.sensors.push_back(merge_sensors(tracks, "phone", folder));
   start_at_zero(recording);
   return recording;

@@ -89,7 +89,7 @@ inline Recording parse_recording(std::string_view text, const std::string& path,
   if (is_wand_csv(table)) return as("wand table", read_wand_csv(table));
   if (is_android_csv(table)) return as("Android table", read_android_csv(table));
   if (is_phyphox_csv(table)) return as("phyphox", read_phyphox_csv(table, options.units));
-  if (is_sensor_logger_csv(table) && table.has_all({"x", "y", "z"}))
+  if (is_sensor_logger_sensor_csv(table))
     throw InputError(path, "is one sensor of a Sensor Logger recording and does not tell which",
                      "name the recording's folder");
   if (read_recording_detail::begins_with_numbers(table)) {

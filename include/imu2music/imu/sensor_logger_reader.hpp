@@ -13,13 +13,15 @@
 //
 // Becomes one sensor, phone, on the acceleration's times (merge_sensors.hpp). The files tell their sensor by
 // their names alone, so a single one is no recording. Without either kind of acceleration, Accelerometer.csv
-// is refused and not passed off as acceleration with gravity.
+// is refused and not passed off as acceleration with gravity. A table with fewer than two rows, which the
+// application writes of a sensor that was off, counts as none and is told in Recording::notes.
 //
-// Errors: those of read_csv_recording() and merge_sensors().
+// Errors: those of read_csv_recording() and merge_sensors(); InputError where no sensor is left.
 // Source: github.com/tszheichoi/awesome-sensor-logger, UNITS, COORDINATES and CROSSPLATFORM.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,7 +38,25 @@ namespace imu2music::inline v0 {
 
 inline bool is_sensor_logger_csv(const CsvTable& table) { return table.has_all({"time", "seconds_elapsed"}); }
 
+// Whether it is the table of one sensor: x, y, z, or Orientation.csv, which has nothing but angles and a
+// quaternion.
+inline bool is_sensor_logger_sensor_csv(const CsvTable& table) {
+  if (!is_sensor_logger_csv(table)) return false;
+  if (table.has_all({"x", "y", "z"})) return true;
+  constexpr std::array<std::string_view, 9> orientation = {"time", "seconds_elapsed", "qx", "qy", "qz", "qw",
+                                                           "roll", "pitch",           "yaw"};
+  return table.has_all({"qx", "qy", "qz", "qw"}) &&
+         std::all_of(table.names().begin(), table.names().end(), [&](const std::string& name) {
+           return std::find(orientation.begin(), orientation.end(), name) != orientation.end();
+         });
+}
+
 namespace sensor_logger_detail {
+
+inline bool has_samples(const std::string& path) {
+  const std::string text = read_text_file(path);
+  return CsvTable(text, path).has_rows(2);
+}
 
 inline SensorTrack read_track(const std::string& path, const std::string& name, Quantity quantity,
                               const std::vector<std::string_view>& names, double scale) {
@@ -85,13 +105,28 @@ inline bool is_sensor_logger_folder(const std::string& folder, const FolderEntri
 
 inline Recording read_sensor_logger(const std::string& folder, const FolderEntries& entries) {
   namespace detail = sensor_logger_detail;
-  const auto has = [&](std::string_view name) {
+  const auto is_there = [&](std::string_view name) {
     return std::binary_search(entries.files.begin(), entries.files.end(), name);
   };
   const std::vector<std::string_view> xyz = {"x", "y", "z"};
   Recording recording;
   recording.source = folder;
-  const bool turned = has("Metadata.csv") && detail::has_ios_signs(join_path(folder, "Metadata.csv"));
+  std::vector<std::string_view> with_samples;
+  for (const std::string_view name :
+       {"TotalAcceleration.csv", "Accelerometer.csv", "Gravity.csv", "Gyroscope.csv", "Orientation.csv"}) {
+    if (!is_there(name)) continue;
+    if (detail::has_samples(join_path(folder, std::string(name))))
+      with_samples.push_back(name);
+    else
+      recording.notes.push_back("left out: " + std::string(name) + ", which has fewer than two rows");
+  }
+  if (with_samples.empty())
+    throw InputError(folder, "holds no samples: each of its tables has fewer than two rows",
+                     "record it again with the sensors on");
+  const auto has = [&](std::string_view name) {
+    return std::find(with_samples.begin(), with_samples.end(), name) != with_samples.end();
+  };
+  const bool turned = is_there("Metadata.csv") && detail::has_ios_signs(join_path(folder, "Metadata.csv"));
   const double sign = turned ? -1.0 : 1.0;
 
   std::vector<SensorTrack> tracks;
@@ -120,8 +155,10 @@ inline Recording read_sensor_logger(const std::string& folder, const FolderEntri
   if (has("Orientation.csv"))
     tracks.push_back(read("Orientation.csv", Quantity::orientation, {"qx", "qy", "qz", "qw"}, 1.0));
   if (tracks.empty())
-    throw InputError(folder, "holds Accelerometer.csv alone, which has no gravity in it",
-                     "record TotalAcceleration or Gravity, and the gyroscope, too");
+    throw InputError(folder,
+                     "holds " + std::string(with_samples.front()) + " alone, which " +
+                         (has("Gravity.csv") ? "is no motion" : "has no gravity in it"),
+                     "record TotalAcceleration, or Accelerometer and Gravity, and the gyroscope, too");
   recording.sensors.push_back(merge_sensors(tracks, "phone", folder));
   start_at_zero(recording);
   return recording;
