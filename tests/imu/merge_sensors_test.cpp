@@ -3,9 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numbers>
+#include <span>
 #include <vector>
 
 #include "error_text.hpp"
+#include "imu2music/imu/resample.hpp"
 
 using namespace imu2music;
 
@@ -25,19 +28,42 @@ SensorTrack ramp(Quantity quantity, double start, double rate, std::int64_t n) {
 
 }  // namespace
 
-TEST_CASE("the first track's times hold where all were recorded") {
+TEST_CASE("the times of the track with most samples hold where all were recorded") {
   const std::vector<SensorTrack> tracks = {ramp(Quantity::acceleration, 0, 50, 100),
-                                           ramp(Quantity::angular_velocity, 0.51, 200, 200)};
+                                           ramp(Quantity::rotation, 0.25, 100, 300),
+                                           ramp(Quantity::angular_velocity, 0.51, 200, 400)};
   const SensorTrack merged = merge_sensors(tracks, "both", "f");
   CHECK(merged.name == "both");
-  CHECK(merged.clock.rate_hz == doctest::Approx(50));
-  CHECK(merged.clock.start_s == doctest::Approx(0.52));
-  CHECK(merged.sample_count() == 50);
-  for (std::size_t i = 0; i < 50; ++i) {
+  CHECK(merged.clock.rate_hz == doctest::Approx(200));
+  CHECK(merged.clock.start_s == doctest::Approx(0.51));
+  CHECK(merged.sample_count() == 295);  // to 1.98 s
+  for (std::size_t i = 0; i < 295; ++i) {
     const double t = merged.clock.time_s(static_cast<std::int64_t>(i));
-    CHECK(merged.channels[0].axis(0)[i] == doctest::Approx(t));
-    CHECK(merged.channels[1].axis(0)[i] == doctest::Approx(t));
+    for (const Channel& channel : merged.channels) CHECK(channel.axis(0)[i] == doctest::Approx(t));
   }
+}
+
+TEST_CASE("the first track's times hold where none has more samples but for its jitter") {
+  std::vector<SensorTrack> tracks = {ramp(Quantity::acceleration, 0, 100, 200),
+                                     ramp(Quantity::angular_velocity, 0.003, 103, 200)};
+  const SensorTrack merged = merge_sensors(tracks, "both", "f");
+  CHECK(merged.clock.rate_hz == doctest::Approx(100));
+  CHECK(merged.clock.start_s == doctest::Approx(0.01));
+  tracks[1].clock.rate_hz = 110;
+  CHECK(merge_sensors(tracks, "both", "f").clock.rate_hz == doctest::Approx(110));
+}
+
+TEST_CASE("what a fast sensor sees above a slow one's Nyquist frequency does not come back as an alias") {
+  std::vector<SensorTrack> tracks = {ramp(Quantity::acceleration, 0, 50, 500),
+                                     ramp(Quantity::angular_velocity, 0, 200, 2000)};
+  for (std::size_t i = 0; i < 2000; ++i)  // 47 Hz, which 50 samples a second show as 3 Hz
+    tracks[1].channels[0].axis(0)[i] =
+        static_cast<float>(std::sin(2 * std::numbers::pi * 47 * static_cast<double>(i) / 200));
+  Recording recording;
+  recording.sensors = {merge_sensors(tracks, "both", "f")};
+  const Recording even = at_rate(recording, 25);
+  const std::span<const float> x = even.sensors[0].channels[1].axis(0);
+  for (std::size_t i = 25; i + 25 < x.size(); ++i) CHECK(std::abs(x[i]) < 1e-3f);
 }
 
 TEST_CASE("clock resets are kept, tracks apart in time are refused") {

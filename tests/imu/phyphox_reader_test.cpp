@@ -21,7 +21,7 @@ TEST_CASE("a phyphox table says its units in its names") {
   CHECK(recording.notes.at(0).find("Absolute acceleration") != std::string::npos);
 }
 
-TEST_CASE("the tables of a folder become one sensor on the acceleration's times") {
+TEST_CASE("the tables of a folder become one sensor on the times of the first, where none is faster") {
   test::ScratchFolder scratch;
   std::string gyroscope =
       "\"Time (s)\",\"Gyroscope x (rad/s)\",\"Gyroscope y (rad/s)\",\"Gyroscope z (rad/s)\"\n";

@@ -1,15 +1,18 @@
 // Several sensors of one device, each with its own clock, as one sensor: its channels on one clock.
 //
-// The first track's times hold, from where all have begun to where the first of them ends; the others'
-// channels are interpolated to them (interpolate.hpp). A sample in a gap of another track becomes a missing
-// value of that track's channels, so that it is still seen. Where the times agree, values are kept bit for
-// bit. Clock resets of all tracks are kept.
+// The times of one track hold, from where all have begun to where the first of them ends: of that with the
+// most samples there, of the first track where none has a twentieth more than it. Fewer would fold what a
+// faster sensor saw above half their rate into what lies below, where no low-pass finds it. The others'
+// channels are interpolated to these times (interpolate.hpp). A gap of the track that has them is a gap of
+// all; a sample in a gap of another track becomes a missing value of that track's channels, so that it is
+// still seen. Where the times agree, values are kept bit for bit. Clock resets of all tracks are kept.
 //
 // Cost: O(samples of all tracks). Errors: InputError where the tracks have no two samples in common.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -33,8 +36,21 @@ inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std:
     begin = std::max(begin, one.front());
     end = std::min(end, one.back());
   }
-  const auto first = std::lower_bound(times.front().begin(), times.front().end(), begin);
-  const auto last = std::upper_bound(first, times.front().end(), end);
+  const auto between = [&](const std::vector<double>& one) {
+    const auto first = std::lower_bound(one.begin(), one.end(), begin);
+    return std::pair(first, std::upper_bound(first, one.end(), end));
+  };
+  std::size_t fastest = 0;
+  double most = 0;
+  for (std::size_t i = 0; i < tracks.size(); ++i) {
+    const auto [from, to] = between(times[i]);
+    const double count = static_cast<double>(to - from);
+    // Sensors of one rate differ in their samples by the jitter of their clocks.
+    if (i > 0 && !(count > (fastest == 0 ? 1.05 * most + 1 : most))) continue;
+    most = count;
+    fastest = i;
+  }
+  const auto [first, last] = between(times[fastest]);
   if (last - first < 2)
     throw InputError(source, "its sensors were not recorded at the same time",
                      "the files of a recording should overlap in time");
