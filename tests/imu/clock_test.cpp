@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "error_text.hpp"
@@ -59,6 +62,119 @@ TEST_CASE("a clock that runs backwards goes on by the usual interval, and the pl
     CHECK(twice.times_s.back() == doctest::Approx(1.19));
     CHECK(std::is_sorted(twice.times_s.begin(), twice.times_s.end()));
   }
+}
+
+TEST_CASE("samples out of order are told from resets and leave the clock as long as it is") {
+  std::vector<double> times;
+  for (int i = 0; i < 100; ++i) times.push_back(i * 0.01);
+  StampReport report;
+  const auto order = [&](std::size_t i) { return report.order.at(i); };
+  SUBCASE("two neighbours") {
+    std::swap(times[50], times[51]);
+    std::swap(times[70], times[71]);
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(clock.rate_hz == doctest::Approx(100));
+    CHECK(clock.resets.empty());
+    CHECK(report.out_of_order == 2);
+    CHECK((order(49) == 49 && order(50) == 51 && order(51) == 50 && order(52) == 52 && order(70) == 71));
+  }
+  SUBCASE("a packet of four that came after the next one") {
+    for (std::size_t i = 40; i < 44; ++i) std::swap(times[i], times[i + 4]);
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(clock.rate_hz == doctest::Approx(100));
+    CHECK(report.out_of_order == 4);
+    CHECK((order(40) == 44 && order(44) == 40));
+  }
+  SUBCASE("the first ones") {
+    std::swap(times[0], times[1]);
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(clock.start_s == 0);
+    CHECK(clock.rate_hz == doctest::Approx(100));
+    CHECK(report.out_of_order == 1);
+  }
+  SUBCASE("beside a reset") {
+    for (std::size_t i = 60; i < 100; ++i) times[i] += 3;
+    for (std::size_t i = 0; i < 60; ++i) times[i] += 1000;
+    std::swap(times[30], times[31]);
+    std::swap(times[80], times[81]);
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    REQUIRE(clock.resets.size() == 1);
+    CHECK(clock.resets[0].sample == 60);
+    CHECK(report.out_of_order == 2);
+    REQUIRE_FALSE(clock.is_uniform());
+    for (std::size_t i = 0; i < 100; ++i)
+      CHECK(clock.times_s[i] == doctest::Approx(0.01 * static_cast<double>(i)));
+  }
+  SUBCASE("a clock that was put back by less than 8 intervals goes over the same time twice: a reset") {
+    for (std::size_t i = 50; i < 100; ++i) times[i] -= 0.05;
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    REQUIRE(clock.resets.size() == 1);
+    CHECK(clock.resets[0].sample == 50);
+    CHECK(report.out_of_order == 0);
+    CHECK(clock.times_s.back() == doctest::Approx(0.99));
+  }
+  SUBCASE("nine samples, or nine intervals, are too many") {
+    std::rotate(times.begin() + 40, times.begin() + 49, times.begin() + 50);
+    CHECK(make_clock(times, "file", std::nullopt, &report).resets.size() == 1);
+    CHECK(report.out_of_order == 0);
+  }
+  SUBCASE("without a report") {
+    std::swap(times[50], times[51]);
+    CHECK(make_clock(times, "file").resets.size() == 1);
+  }
+}
+
+TEST_CASE("samples that came in bunches are spread up to the next stamp") {
+  std::vector<double> times;
+  for (int i = 0; i < 100; ++i) times.push_back(i / 4 * 0.04);
+  StampReport report;
+  SUBCASE("evenly") {
+    times.resize(98);  // the last bunch has two
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    REQUIRE(clock.is_uniform());
+    CHECK(clock.rate_hz == doctest::Approx(100));
+    CHECK(report.bunched == 98);
+    CHECK(report.bunches == 25);
+    CHECK(report.order.empty());
+  }
+  SUBCASE("but not over a gap") {
+    for (std::size_t i = 52; i < 100; ++i) times[i] += 7;
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    for (std::size_t i = 0; i < 100; ++i)
+      CHECK(clock.times_s.at(i) == doctest::Approx(0.01 * static_cast<double>(i) + (i < 52 ? 0 : 7)));
+  }
+  SUBCASE("and over a reset") {
+    for (std::size_t i = 52; i < 100; ++i) times[i] -= 1;
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(clock.resets.size() == 1);
+    for (std::size_t i = 0; i < 100; ++i)
+      CHECK(clock.times_s.at(i) == doctest::Approx(0.01 * static_cast<double>(i)));
+  }
+  SUBCASE("of any size, the last one within the usual interval") {
+    const Clock clock = make_clock({0, 1, 1, 2, 2, 2, 2, 3, 4, 4, 4, 4}, "file", std::nullopt, &report);
+    CHECK(clock.times_s == std::vector<double>{0, 1, 1.5, 2, 2.25, 2.5, 2.75, 3, 4, 4.25, 4.5, 4.75});
+    CHECK(report.bunched == 10);
+    CHECK(report.bunches == 3);
+  }
+  SUBCASE("not where it is a tenth of the intervals or fewer") {
+    times.clear();
+    for (int i = 0; i < 101; ++i) times.push_back(i % 10 == 1 ? (i - 1) * 0.01 : i * 0.01);
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(clock.times_s == times);
+    CHECK(report.bunches == 0);
+  }
+}
+
+TEST_CASE("a clock that stands still at more than a tenth of the samples, and at more than 16, is refused") {
+  const auto refusal = [](int still, int n) {
+    std::vector<double> times(static_cast<std::size_t>(still), 0.0);
+    for (int i = still; i < n; ++i) times.push_back((i - still + 1) * 0.01);
+    return test::error_text<InputError>([&] { make_clock(times, "take.csv"); });
+  };
+  CHECK(test::is_line_with(refusal(101, 1000), {"take.csv", "stands still", "101 of 1000"}));
+  CHECK(refusal(100, 1000).empty());
+  CHECK(test::is_line_with(refusal(17, 40), {"stands still", "17 of 40"}));
+  CHECK(refusal(16, 40).empty());
 }
 
 TEST_CASE("stamps that make no clock are refused in one line") {

@@ -112,6 +112,30 @@ TEST_CASE("a count that begins again runs on") {
   CHECK(recording.sensors[0].clock.resets.empty());
 }
 
+TEST_CASE("rows out of order are sorted with their values, rows in bunches are spread, and both are told") {
+  std::string text = "t,x,y,z\n";
+  for (int i = 0; i < 20; ++i) {
+    const int row = i == 10 ? 11 : i == 11 ? 10 : i;
+    text += std::to_string(row) + "," + std::to_string(row) + ",0," + std::to_string(-row) + "\n";
+  }
+  const Recording sorted = read(text);
+  CHECK(sorted.sensors[0].clock.rate_hz == 1);
+  CHECK(sorted.sensors[0].clock.resets.empty());
+  for (std::size_t i = 0; i < 20; ++i) {
+    CHECK(sorted.sensors[0].channels[0].axis(0)[i] == 2 * static_cast<float>(i));
+    CHECK(sorted.sensors[0].channels[0].axis(2)[i] == -2 * static_cast<float>(i));
+  }
+  CHECK(sorted.notes == std::vector<std::string>{"out of order: 1 row, which was sorted by time"});
+
+  text = "t,x,y,z\n";
+  for (int i = 0; i < 20; ++i) text += std::to_string(i / 4 * 4) + "," + std::to_string(i) + ",0,0\n";
+  const Recording spread = read(text);
+  CHECK(spread.sensors[0].clock.rate_hz == 1);
+  CHECK(spread.sensors[0].channels[0].axis(0)[19] == 38);
+  CHECK(spread.notes == std::vector<std::string>{"time stamps come in bunches: 20 rows share 5 stamps, and "
+                                                 "were spread evenly up to the next"});
+}
+
 TEST_CASE("a table without a clock has the rate that is given, and one sample is enough") {
   const CsvTable table("1,2,3,4\n", "f", false);
   CHECK(table.column_count() == 4);

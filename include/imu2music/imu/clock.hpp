@@ -2,9 +2,16 @@
 //
 // make_clock(times, path) takes one stamp a sample, in seconds, as the file has them, and
 //   - sets the first to 0, or counts from `origin_s` where one is given;
-//   - finds every place where they fall: a reset. From there on they are shifted, so that the clock goes on
-//   by
+//   - tells samples out of order from resets wherever the stamps fall. Out of order are up to 8 samples that
+//     stand below the stamps before them by up to 8 usual intervals, until a stamp exceeds those again, where
+//     so many samples fit into the time that they share with their neighbours. Their order in time is told in
+//     StampReport::order, for the caller to bring its samples into;
+//   - takes every other fall for a reset: from there on the stamps are shifted, so that the clock goes on by
 //     the usual interval, and the reset is kept in Clock::resets;
+//   - spreads samples that came in bunches, each with one stamp, where more than a tenth of the intervals is
+//     0: evenly up to the next bunch, over the usual interval where that one lies beyond a gap, and the last
+//     bunch at the spacing of the one before it, within the usual interval. With fewer, samples keep the
+//     stamp that they share;
 //   - gives a uniform clock where all stamps lie within 1/1000 of an interval of an even grid; otherwise one
 //     with time stamps.
 //
@@ -13,14 +20,17 @@
 // where an interval of up to gap_factor = 2.5 usual ones is ordinary. It tells 52.3 Hz from stamps in whole
 // milliseconds (18, 19, 20 …), which a median alone cannot.
 //
-// Cost: O(n), 8 bytes a sample. Errors: InputError for fewer than two samples, stamps that span more than
-// 10⁹ s, a clock that stands still, or one that falls at more than a tenth of its samples.
+// Cost: O(n), 8 bytes a sample; O(n log n) and 8 bytes more where samples are out of order. Errors:
+// InputError for fewer than two samples, stamps that span more than 10⁹ s, a clock that never goes forward,
+// one that stands still, which has one stamp at more than a tenth of its samples and at more than 16, or one
+// that falls at more than a tenth of its samples.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -60,8 +70,101 @@ inline double native_rate_hz(const Clock& clock) {
   return sum > 0 ? static_cast<double>(count) / sum : 0;
 }
 
+// What make_clock() found of stamps that are not one a sample, in their order.
+struct StampReport {
+  std::vector<std::size_t> order;  // the samples by time; empty where they are in order
+  std::int64_t out_of_order = 0;   // samples that stand after a later one
+  std::int64_t bunched = 0;        // samples of bunches that were spread
+  std::int64_t bunches = 0;        // the stamps that those had
+};
+
+namespace clock_detail {
+
+inline constexpr std::size_t longest_disorder = 8;  // samples, and usual intervals
+
+// The time of a sample in the file's own order: what intervals between gaps and resets come to, over their
+// number.
+inline double mean_interval(std::span<const double> times, double usual) {
+  double sum = 0;
+  std::size_t count = 0;
+  for (std::size_t i = 1; i < times.size(); ++i) {
+    const double interval = times[i] - times[i - 1];
+    if (interval > gap_factor * usual || interval < -static_cast<double>(longest_disorder) * usual) continue;
+    sum += interval;
+    ++count;
+  }
+  return count > 0 ? sum / static_cast<double>(count) : 0;
+}
+
+// The first sample from `fall` on whose stamp exceeds those before the fall, where the samples between are
+// out of order; 0 where the fall is a reset. `course` is the first sample since the last reset, `mean` the
+// time of a sample.
+inline std::size_t end_of_disorder(std::span<const double> times, std::size_t course, std::size_t fall,
+                                   double usual, double mean) {
+  const double highest = times[fall - 1];
+  double lowest = highest;
+  std::size_t end = fall;
+  while (end < times.size() && times[end] <= highest) {
+    if (end - fall == longest_disorder) return 0;
+    lowest = std::min(lowest, times[end]);
+    ++end;
+  }
+  if (end == times.size() || !(mean > 0) ||
+      !(highest - lowest <= static_cast<double>(longest_disorder) * usual))
+    return 0;
+  // A clock that was put back by a little goes over the same time twice, with twice the samples in it.
+  std::size_t begin = fall;
+  constexpr std::size_t most = 256;
+  while (begin > course && times[begin - 1] >= lowest)
+    if (--begin + most < fall) return 0;
+  if (begin == course && course > 0) return 0;
+  const double before = begin > course ? times[begin - 1] : lowest - mean;
+  return static_cast<double>(end - begin) <= 1.5 * (highest - before) / mean + 1 ? end : 0;
+}
+
+// Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall.
+inline void spread_bunches(std::vector<double>& times, const std::string& path, StampReport& report) {
+  const std::size_t n = times.size();
+  std::size_t zeros = 0, longest = 0;
+  for (std::size_t i = 1, length = 1; i < n; ++i) {
+    const bool zero = times[i] == times[i - 1];
+    length = zero ? length + 1 : 1;
+    zeros += zero;
+    longest = std::max(longest, length);
+  }
+  if (zeros <= (n - 1) / 10) return;
+  constexpr std::size_t handful = 16;
+  if (longest > handful && longest > n / 10)
+    throw InputError(path,
+                     "its clock stands still: " + std::to_string(longest) + " of " + std::to_string(n) +
+                         " samples have one time stamp",
+                     "the time stamps should rise from sample to sample");
+  const double usual = usual_interval(times);
+  double step = usual;
+  for (std::size_t begin = 0; begin < n;) {
+    const double stamp = times[begin];
+    std::size_t end = begin + 1;
+    while (end < n && times[end] == stamp) ++end;
+    if (end < n) {
+      const double interval = times[end] - stamp;
+      step = (interval <= gap_factor * usual ? interval : usual) / static_cast<double>(end - begin);
+    } else {
+      step = std::min(step, usual / static_cast<double>(end - begin));
+    }
+    for (std::size_t i = begin + 1; i < end; ++i) times[i] = stamp + static_cast<double>(i - begin) * step;
+    if (end - begin > 1) {
+      report.bunched += static_cast<std::int64_t>(end - begin);
+      ++report.bunches;
+    }
+    begin = end;
+  }
+}
+
+}  // namespace clock_detail
+
+// Without a `report`, samples out of order are taken for resets.
 inline Clock make_clock(std::vector<double> times, const std::string& path,
-                        std::optional<double> origin_s = std::nullopt) {
+                        std::optional<double> origin_s = std::nullopt, StampReport* report = nullptr) {
   const std::size_t n = times.size();
   if (n == 0) throw InputError(path, "holds no samples", "a recording needs two samples or more");
   if (n == 1)
@@ -80,22 +183,51 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
                      "the time stamps should rise from sample to sample");
 
   Clock clock;
-  double shift = 0;
-  double before = times.front();  // as the file has it
+  StampReport found;
+  const double mean = clock_detail::mean_interval(times, usual);
+  std::size_t falls = 0, course = 0;
   for (std::size_t i = 1; i < n; ++i) {
-    const double now = times[i];
-    if (now < before) {
-      clock.resets.push_back({static_cast<std::int64_t>(i), before - now});
-      shift = times[i - 1] + usual - now;
+    if (times[i] >= times[i - 1]) continue;  // the highest of its course
+    ++falls;
+    const std::size_t end =
+        report != nullptr ? clock_detail::end_of_disorder(times, course, i, usual, mean) : 0;
+    if (end == 0) {
+      clock.resets.push_back({static_cast<std::int64_t>(i), times[i - 1] - times[i]});
+      course = i;
+      continue;
     }
-    before = now;
-    times[i] = now + shift;
+    const double highest = times[i - 1];
+    for (std::size_t k = i; k < end; ++k) {
+      found.out_of_order += times[k] < highest;
+      falls += k > i && times[k] < times[k - 1];
+    }
+    i = end;
   }
-  if (clock.resets.size() > n / 10)
-    throw InputError(path,
-                     "its clock runs backwards at " + std::to_string(clock.resets.size()) + " of " +
-                         std::to_string(n) + " samples",
-                     "the time stamps should rise from sample to sample");
+  if (falls > n / 10)
+    throw InputError(
+        path,
+        "its clock runs backwards at " + std::to_string(falls) + " of " + std::to_string(n) + " samples",
+        "the time stamps should rise from sample to sample");
+  for (std::size_t k = 0; k < clock.resets.size(); ++k) {
+    const auto reset = static_cast<std::size_t>(clock.resets[k].sample);
+    const std::size_t next =
+        k + 1 < clock.resets.size() ? static_cast<std::size_t>(clock.resets[k + 1].sample) : n;
+    const double shift = times[reset - 1] + usual - times[reset];
+    for (std::size_t i = reset; i < next; ++i) times[i] += shift;
+  }
+  if (found.out_of_order > 0) {
+    found.order.resize(n);
+    std::iota(found.order.begin(), found.order.end(), std::size_t{0});
+    std::stable_sort(found.order.begin(), found.order.end(),
+                     [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
+    std::sort(times.begin(), times.end());
+    if (!origin_s) {
+      const double first = times.front();
+      for (double& time : times) time -= first;
+    }
+  }
+  clock_detail::spread_bunches(times, path, found);
+  if (report != nullptr) *report = std::move(found);
 
   const double first = times.front();
   const double even = (times.back() - first) / static_cast<double>(n - 1);

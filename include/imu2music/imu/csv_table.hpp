@@ -7,7 +7,9 @@
 // removed by read_text_file. Numbers are those of the C locale, a decimal point in them.
 //
 // read_csv_recording(table, clock, tracks) reads the columns that are asked for and no others. An empty field
-// and nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report.
+// and nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report. Rows
+// out of order are sorted by their time and rows that share time stamps are spread, as make_clock() finds
+// them; Recording::notes says how many.
 //
 // Cost: one pass over the text; 4 bytes a value kept, 8 a time stamp. Errors: InputError with line and column
 // for a row with more or fewer fields than the header, text in place of a number, decimal commas, an unended
@@ -22,6 +24,7 @@
 #include <initializer_list>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -350,8 +353,9 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
   });
 
   Clock clock;
+  StampReport stamps;
   if (csv_clock.column >= 0) {
-    clock = make_clock(std::move(times), table.path(), csv_clock.origin_s);
+    clock = make_clock(std::move(times), table.path(), csv_clock.origin_s, &stamps);
   } else {
     if (rows == 0) throw InputError(table.path(), "holds no samples", "a recording needs one sample or more");
     clock.rate_hz = csv_clock.rate_hz;
@@ -367,13 +371,27 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
     for (const CsvChannel& wanted : track.channels) {
       Channel channel(wanted.quantity, rows);
       for (int axis = 0; axis < axis_count(wanted.quantity); ++axis, ++column) {
-        std::copy(column->values.begin(), column->values.end(), channel.axis(axis).begin());
+        const std::span<float> out = channel.axis(axis);
+        if (stamps.order.empty())
+          std::copy(column->values.begin(), column->values.end(), out.begin());
+        else
+          std::transform(stamps.order.begin(), stamps.order.end(), out.begin(),
+                         [&](std::size_t row) { return column->values[row]; });
         column->values = {};
       }
       sensor.channels.push_back(std::move(channel));
     }
     recording.sensors.push_back(std::move(sensor));
   }
+  if (stamps.out_of_order > 0)
+    recording.notes.push_back("out of order: " + std::to_string(stamps.out_of_order) +
+                              (stamps.out_of_order == 1 ? " row, which was" : " rows, which were") +
+                              " sorted by time");
+  if (stamps.bunches > 0)
+    recording.notes.push_back("time stamps come in bunches: " + std::to_string(stamps.bunched) +
+                              " rows share " + std::to_string(stamps.bunches) +
+                              (stamps.bunches == 1 ? " stamp" : " stamps") +
+                              ", and were spread evenly up to the next");
   check_recording(recording);
   return recording;
 }

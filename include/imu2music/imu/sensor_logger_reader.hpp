@@ -11,10 +11,11 @@
 // standardised, both have the opposite sign and are turned round. Rotation is roll, pitch, yaw as the file
 // has them, whose sense differs between iOS and Android.
 //
-// Becomes one sensor, phone, on the times of the fastest sensor (merge_sensors.hpp). The files tell their sensor by
-// their names alone, so a single one is no recording. Without either kind of acceleration, Accelerometer.csv
-// is refused and not passed off as acceleration with gravity. A table with fewer than two rows, which the
-// application writes of a sensor that was off, counts as none and is told in Recording::notes.
+// Becomes one sensor, phone, on the times of the fastest sensor (merge_sensors.hpp). The files tell their
+// sensor by their names alone, so a single one is no recording. Without either kind of acceleration,
+// Accelerometer.csv is refused and not passed off as acceleration with gravity. A table with fewer than two
+// rows, which the application writes of a sensor that was off, counts as none and is told in
+// Recording::notes.
 //
 // Errors: those of read_csv_recording() and merge_sensors(); InputError where no sensor is left.
 // Source: github.com/tszheichoi/awesome-sensor-logger, UNITS, COORDINATES and CROSSPLATFORM.
@@ -58,8 +59,8 @@ inline bool has_samples(const std::string& path) {
   return CsvTable(text, path).has_rows(2);
 }
 
-inline SensorTrack read_track(const std::string& path, const std::string& name, Quantity quantity,
-                              const std::vector<std::string_view>& names, double scale) {
+inline Recording read_track(const std::string& path, const std::string& name, Quantity quantity,
+                            const std::vector<std::string_view>& names, double scale) {
   const std::string text = read_text_file(path);
   const CsvTable table(text, path);
   CsvClock clock;
@@ -70,7 +71,7 @@ inline SensorTrack read_track(const std::string& path, const std::string& name, 
   if (quantity == Quantity::orientation && table.has_all({"roll", "pitch", "yaw"}))
     channels.push_back(
         {Quantity::rotation, {table.require("roll"), table.require("pitch"), table.require("yaw")}, 1.0});
-  return read_csv_recording(table, clock, {{name, channels}}).sensors.front();
+  return read_csv_recording(table, clock, {{name, channels}});
 }
 
 // Whether signs of acceleration are those of iOS.
@@ -132,7 +133,9 @@ inline Recording read_sensor_logger(const std::string& folder, const FolderEntri
   std::vector<SensorTrack> tracks;
   const auto read = [&](const std::string& file, Quantity quantity,
                         const std::vector<std::string_view>& names, double scale) {
-    return detail::read_track(join_path(folder, file), file, quantity, names, scale);
+    Recording part = detail::read_track(join_path(folder, file), file, quantity, names, scale);
+    for (const std::string& note : part.notes) recording.notes.push_back(file + ": " + note);
+    return std::move(part.sensors.front());
   };
   if (has("TotalAcceleration.csv")) {
     tracks.push_back(read("TotalAcceleration.csv", Quantity::acceleration, xyz, sign));

@@ -119,7 +119,9 @@ inline Recording read_xsens_folder(const std::string& folder, const std::vector<
     const std::string path = join_path(folder, name);
     const std::string text = read_text_file(path);
     const CsvTable table(text, path);
-    SensorTrack sensor = read_xsens_csv(table, rate_hz, 0.0).sensors.front();
+    Recording part = read_xsens_csv(table, rate_hz, 0.0);
+    for (const std::string& note : part.notes) recording.notes.push_back(name + ": " + note);
+    SensorTrack sensor = std::move(part.sensors.front());
     if (recording.find_sensor(sensor.name) != nullptr) sensor.name = file_stem(name);
     // A tracker whose first packet came just after the counter began again.
     if (!recording.sensors.empty()) {
