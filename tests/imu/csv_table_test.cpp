@@ -41,6 +41,19 @@ TEST_CASE("columns become channels, scaled, whatever separates them and ends the
   }
 }
 
+TEST_CASE("a first line that tells the separator is skipped, and holds") {
+  for (const char* text :
+       {"sep=;\nt;x, in g;y;z\n0;1;2;3\n0.5;4;5;6\n", "sep=,\r\nt,x;,y;,z;\r\n0,1,2,3\r\n0.5,4,5,6",
+        "sep=\t\nt\tx\ty\tz\n0\t1\t2\t3\n0.5\t4\t5\t6\n",
+        "\"sep=;\"\n# made by hand\nt;x;y;z\n0;1;2;3\n0.5;4;5;6\n"}) {
+    INFO(text);
+    CHECK(read(text).sensors.at(0).channels[0].samples == std::vector<float>{2, 8, 4, 10, 6, 12});
+  }
+  CHECK(test::is_line_with(refusal("sep=;\nt;x;y;z\n0;1;2\n"), {"line 3", "3 fields"}));
+  CHECK(test::is_line_with(refusal("sep=;"), {"no table"}));
+  CHECK(CsvTable("sep=|\n1\n", "f").names() == std::vector<std::string>{"sep=|"});
+}
+
 TEST_CASE("names may be quoted, with separators and quotes inside") {
   const std::string text = "\"Time (s)\",\"a, b\",\"say \"\"x\"\"\"\n0,1,2\n";
   const CsvTable table(text, "f");

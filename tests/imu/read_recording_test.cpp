@@ -44,6 +44,8 @@ TEST_CASE("the content tells the layout, whatever the file is called") {
   CHECK(format("time_s,acc_x_g,acc_y_g,acc_z_g\n0,0,0,1\n1,0,0,1\n") == "generic table");
   CHECK(format("// Update Rate: 100Hz\nPacketCounter\tAcc_X\tAcc_Y\tAcc_Z\n1\t0\t0\t9\n2\t0\t0\t9\n") ==
         "Xsens MT Manager");
+  CHECK(format("sep=,\nDeviceTag:,a,,\n\nPacketCounter,SampleTimeFine,Acc_X,Acc_Y,Acc_Z\n0,10,0,0,9\n1,30,0,"
+               "0,9\n") == "Xsens DOT");
   CHECK(format("\"Time (s)\",\"Gyroscope x (rad/s)\",\"Gyroscope y (rad/s)\",\"Gyroscope z "
                "(rad/s)\"\n0,1,2,3\n1,1,2,3\n") == "phyphox");
 }

@@ -57,12 +57,23 @@ inline constexpr const char* xsens_txt =
     "00000\t\t9.5\t-1.5\t-1.75\t0.5\t0\t-0.5\t0.9\t0.1\t0.2\t0.3\t180\t0\t90\r\n"
     "00001\t\t9.5\t-1.5\t-1.75\t0.5\t0\t-0.5\t0.9\t0.1\t0.2\t0.3\t180\t0\t90\r\n";
 
+inline constexpr const char* xsens_dot_csv =
+    "sep=,\nDeviceTag:,left wrist,,,,\nFirmwareVersion:,2.0.0,,,,\nSyncStatus:,Synced,,,,\n"
+    "OutputRate:,60Hz,,,,\nStartTime:,2023-05-01 10:00:00.000 +0000,,,,\n\n"
+    "PacketCounter,SampleTimeFine,Quat_W,Quat_X,Quat_Y,Quat_Z,Euler_X,Euler_Y,Euler_Z,FreeAcc_X,Acc_X,Acc_Y,"
+    "Acc_Z,"
+    "Gyr_X,Gyr_Y,Gyr_Z,\n"
+    "0, 4294950000, 0.9, 0.1, 0.2, 0.3, 180, 0, 90, 0.5, 9.5, -1.5, -1.75, 180, 0, -90, \n"
+    "1, 4294966667, 0.9, 0.1, 0.2, 0.3, 180, 0, 90, 0.5, 9.5, -1.5, -1.75, 90, 0, -90, \n"
+    "2, 16038, 0.9, 0.1, 0.2, 0.3, 180, 0, 90, 0.5, 9.5, -1.5, -1.75, 90, 0, -45, \n"
+    "3, 32705, 0.9, 0.1, 0.2, 0.3, 180, 0, 90, 0.5, 9.5, -1.5, -1.75, 90, 0, -45, \n";
+
 inline constexpr const char* generic_csv =
     "time_s;left acc x (m/s²);left acc y (m/s²);left acc z "
     "(m/s²);label\n0;1;2;9;a\n0.02;1;2;9;b\n0.04;1;2;8;c\n";
 
-inline constexpr const char* const recording_texts[] = {myo_csv,     wand_csv,   android_csv,
-                                                        myo_json,    kinect_csv, kinect_picture_csv,
-                                                        phyphox_csv, xsens_txt,  generic_csv};
+inline constexpr const char* const recording_texts[] = {
+    myo_csv,     wand_csv,  android_csv, myo_json,     kinect_csv, kinect_picture_csv,
+    phyphox_csv, xsens_txt, generic_csv, xsens_dot_csv};
 
 }  // namespace test

@@ -1,10 +1,12 @@
 // Tables of numbers as text, and recordings from their columns: what all CSV readers share.
 //
 // A table is lines of fields: an optional block of comment lines ("//" or "#"), a header that names the
-// columns, then one row a line. Fields are separated by commas, semicolons or tabs: whichever the header has
-// most of, outside quotes. A field may stand in double quotes, with "" for a quote inside (RFC 4180), but may
-// not hold a line break. Lines end in LF or CRLF; empty lines are passed over; a UTF-8 byte order mark is
-// removed by read_text_file. Numbers are those of the C locale, a decimal point in them.
+// columns, then one row a line. Fields are separated by commas, semicolons or tabs: that of a first line
+// "sep=;" as Excel has it, or else whichever the header has most of, outside quotes. Where the first line
+// begins with "DeviceTag:", the lines before one with a PacketCounter are comments (xsens_reader.hpp). A
+// field may stand in double quotes, with "" for a quote inside (RFC 4180), but may not hold a line break.
+// Lines end in LF or CRLF; empty lines are passed over; a UTF-8 byte order mark is removed by read_text_file.
+// Numbers are those of the C locale, a decimal point in them.
 //
 // read_csv_recording(table, clock, tracks) reads the columns that are asked for and no others. An empty field
 // and nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report. Rows
@@ -88,15 +90,22 @@ class CsvTable {
   // With has_header false all lines are rows, and columns have no names.
   CsvTable(std::string_view text, std::string path, bool has_header = true) : path_(std::move(path)) {
     std::size_t begin = 0;
+    const char told_separator = told_separator_of(text.substr(0, text.find('\n')));
+    if (told_separator != '\0') {
+      begin = std::min(text.find('\n'), text.size() - 1) + 1;
+      ++line_;
+    }
+    const bool dot = text.substr(begin).starts_with("DeviceTag:");
     while (begin < text.size()) {
       const std::size_t end = std::min(text.find('\n', begin), text.size());
       const std::string_view line = csv_detail::trimmed(text.substr(begin, end - begin));
       ++line_;
-      const bool comment = line.starts_with("//") || line.starts_with("#");
+      const bool comment = line.starts_with("//") || line.starts_with("#") ||
+                           (dot && line.find("PacketCounter") == std::string_view::npos);
       if (!line.empty() && !comment) {
         // A tab at an end separates an empty field there, so the separator is sought in the line as it is.
         const std::string_view whole = text.substr(begin, end - begin);
-        separator_ = separator_of(whole);
+        separator_ = told_separator != '\0' ? told_separator : separator_of(whole);
         split(whole, fields_, line_);
         if (fields_.size() > most_columns)
           throw InputError(path_, "has more than " + std::to_string(most_columns) + " columns",
@@ -211,6 +220,14 @@ class CsvTable {
   }
 
  private:
+  // Of a line "sep=;"; 0 of any other.
+  static char told_separator_of(std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.size() >= 2 && line.front() == '"' && line.back() == '"') line = line.substr(1, line.size() - 2);
+    if (line.size() != 5 || !line.starts_with("sep=")) return '\0';
+    return line[4] == ',' || line[4] == ';' || line[4] == '\t' ? line[4] : '\0';
+  }
+
   // A comma inside quotes separates nothing, and a decimal comma must not win over the semicolons.
   static char separator_of(std::string_view line) {
     std::size_t commas = 0, semicolons = 0, tabs = 0;

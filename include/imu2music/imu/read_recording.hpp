@@ -83,7 +83,7 @@ inline Recording parse_recording(std::string_view text, const std::string& path,
   if (text[first] == '{' || text[first] == '[') return as("Myo JSON", read_myo_json(text, path));
 
   const CsvTable table(text, path);
-  if (is_xsens_csv(table)) return as("Xsens MT Manager", read_xsens_csv(table, rate_hz));
+  if (is_xsens_csv(table)) return read_xsens_csv(table, rate_hz);
   if (is_kinect_csv(table)) return as("Kinect skeleton", read_kinect_csv(table, rate_hz));
   if (is_myo_csv(table)) return as("Myo table", read_myo_csv(table));
   if (is_wand_csv(table)) return as("wand table", read_wand_csv(table));
@@ -128,8 +128,7 @@ inline Recording read_recording(const std::string& path, const ReadOptions& opti
       case FolderKind::phyphox:
         return as("phyphox", read_phyphox_folder(path, phyphox_files(path, entries), options.units));
       case FolderKind::xsens:
-        return as("Xsens MT Manager",
-                  read_xsens_folder(path, xsens_files(path, entries), options.units.rate_hz));
+        return read_xsens_folder(path, xsens_files(path, entries), options.units.rate_hz);
       case FolderKind::openpose:
         return as("OpenPose keypoints", read_openpose(path, entries, options.units.rate_hz));
       case FolderKind::repovizz:
