@@ -10,7 +10,7 @@
 // Every layout is described in docs/formats.md. What is read is in SI units on one clock that begins at 0 and
 // never falls, quaternions x y z w, sensors by name; what is wrong with it is found by diagnose().
 //
-// Options matter only where a file is silent: units that a table does not name, the rate of a file without a clock.
+// Options matter only where a file is silent: units that no column names, the rate of a file without a clock.
 //
 // Cost: linear in the file, at most ten times its size in memory. Errors: InputError, as the readers say.
 #pragma once
