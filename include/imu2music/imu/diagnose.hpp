@@ -3,8 +3,8 @@
 //
 //   gap           an interval of more than 2.5 usual ones (the median), with its whole length
 //   clock reset   a place where the file's clock ran backwards, with how far
-//   hold          three rows or more that all repeat one sample, for 0.1 s or more: the sensor was silent, the
-//                 file was not
+//   hold          three rows or more that all repeat one sample, for 0.1 s or more: the sensor was silent,
+//                 the file was not
 //   saturation    an axis of acceleration or angular velocity pinned at its extreme. Either the extreme is a
 //                 full scale that sensors have (±2, 4, 8, 16 g; ±125, 250, 500, 1000, 2000, 4000 °/s, to
 //                 1/1000) and stands in two samples or more; or it stands in three new samples on end,
