@@ -188,6 +188,157 @@ TEST_CASE("reading: the pedal holds notes until it rises, the pitch returns or t
   }
 }
 
+TEST_CASE("reading: all sound off ends what the pedal holds, all notes off lets go the keys") {
+  const std::string down = "00 b0 40 7f 00 90 3c 40 ", up = " 86 20 b0 40 00";  // 4 s later
+  MidiReadOptions without;
+  without.sustain_pedal = false;
+  SUBCASE("the key still down") {
+    const MidiFile file = read_track(down + "81 48 b0 78 00 64 80 3c 00" + up);
+    CHECK(same(file.all_notes(), {{60, 64, 0, 1}}));
+    CHECK(file.unmatched_note_offs == 1);
+  }
+  SUBCASE("the key let go before") {
+    const std::string events = down + "64 80 3c 00 64 b0 78 00" + up;
+    CHECK(same(read_track(events).all_notes(), {{60, 64, 0, 1}}));
+    CHECK(same(read_track(events, without).all_notes(), {{60, 64, 0, 0.5}}));
+  }
+  SUBCASE("the key let go on the same tick") {
+    CHECK(same(read_track(down + "81 48 80 3c 00 00 b0 78 00" + up).all_notes(), {{60, 64, 0, 1}}));
+  }
+  SUBCASE("a note of no length") {
+    CHECK(same(read_track(down + "00 80 3c 00 00 b0 78 00" + up).all_notes(), {{60, 64, 0, 0}}));
+    CHECK(same(read_track(down + "00 80 3c 00 64 b0 78 00" + up).all_notes(), {{60, 64, 0, 0.5}}));
+  }
+  SUBCASE("of another channel") {
+    CHECK(same(read_track(down + "64 80 3c 00 64 b1 78 00" + up).all_notes(), {{60, 64, 0, 5}}));
+  }
+  SUBCASE("the pedal stays down for what comes after") {
+    CHECK(same(read_track(down + "64 b0 78 00 64 90 3e 50 64 3e 00" + up).all_notes(),
+               {{60, 64, 0, 0.5}, {62, 80, 1, 5.5}}));
+  }
+  SUBCASE("all notes off and the modes that imply it") {
+    for (const char* message : {"7b", "7c", "7d", "7e", "7f"}) {
+      const std::string events = down + "81 48 b0 " + message + " 00" + up;
+      CHECK(same(read_track(events).all_notes(), {{60, 64, 0, 5}}));
+      CHECK(same(read_track(events, without).all_notes(), {{60, 64, 0, 1}}));
+    }
+    for (const char* other : {"77", "79", "7a"})
+      CHECK(same(read_track(down + "81 48 b0 " + other + " 00 64 80 3c 00", without).all_notes(),
+                 {{60, 64, 0, 1.5}}));
+  }
+}
+
+TEST_CASE("reading: what ends the notes of a channel ends them in every track") {
+  const auto read = [](const std::vector<std::string>& tracks) {
+    std::string bytes = header(1, static_cast<int>(tracks.size()), 100);
+    for (const std::string& events : tracks) bytes += chunk(hex(events) + end_of_track);
+    return parse_midi(bytes, "test.mid");
+  };
+  for (const char* message : {"78", "7b", "7f"})
+    for (const bool first : {true, false}) {
+      const std::string at_1_s = std::string("81 48 b0 ") + message + " 00";
+      const auto with = [&](const std::string& notes) {
+        return first ? read({at_1_s, notes}) : read({notes, at_1_s});
+      };
+      INFO(message, first ? " before" : " after", " the notes");
+      MidiFile file = with("00 90 3c 40 00 91 3c 50 83 10 80 3c 00 00 81 3c 00");
+      CHECK(same(file.all_notes(), {{60, 64, 0, 1}, {60, 80, 0, 2}}));
+      CHECK(file.unmatched_note_offs == 1);
+      // The note_off is the later note's.
+      file = with("00 90 3c 40 82 2c 3c 50 64 3c 00");
+      CHECK(same(file.all_notes(), {{60, 64, 0, 1}, {60, 80, 1.5, 2}}));
+      CHECK(file.unmatched_note_offs + file.unclosed_notes == 0);
+      // On its tick: let go there, begun there, the track's end.
+      CHECK(with("00 90 3c 40 81 48 3c 00").unmatched_note_offs == 0);
+      CHECK(same(with("81 48 90 3c 40 64 3c 00").all_notes(), {{60, 64, 1, 1.5}}));
+      CHECK(same(with("00 90 3c 40 81 48 3c 50 64 3c 00").all_notes(), {{60, 64, 0, 1}, {60, 80, 1, 1.5}}));
+      file = with("00 90 3c 40 81 48 ff 01 00");
+      CHECK(same(file.all_notes(), {{60, 64, 0, 1}}));
+      CHECK(file.unclosed_notes == 0);
+    }
+  SUBCASE("those that the pedal holds") {
+    const std::string notes = "00 90 3c 40 64 3c 00", pedal = "00 b0 40 7f 83 10 b0 40 00";
+    CHECK(same(read({"81 48 b0 78 00", notes, pedal}).all_notes(), {{60, 64, 0, 1}}));
+    CHECK(same(read({notes, pedal, "64 b0 78 00"}).all_notes(), {{60, 64, 0, 0.5}}));
+    CHECK(same(read({"32 b0 7b 00", notes, pedal}).all_notes(), {{60, 64, 0, 2}}));
+  }
+}
+
+TEST_CASE("reading: pedal and messages that end notes do what a player of the merged tracks does") {
+  struct Event {
+    int tick, track, channel, kind, pitch;  // 0 note_on, 1 note_off, 2 pedal down, 3 up, 4 and 5 the messages
+  };
+  struct Playing {
+    int track, channel, pitch, start;
+    bool key = true;
+    int end = -1;
+  };
+  std::mt19937 random(3);
+  const auto below = [&](int end) { return static_cast<int>(random() % static_cast<unsigned>(end)); };
+  for (int round = 0; round < 3000; ++round) {
+    const int track_count = 1 + below(3);
+    std::vector<Event> events;
+    for (int tick = 2; tick < 120; tick += 2)  // one event a tick
+      if (random() % 2 == 0)
+        events.push_back({tick, below(track_count), below(2), below(8) % 6, 60 + below(2)});
+    std::vector<Playing> notes;
+    bool pedal[2] = {false, false};
+    std::vector<int> track_ends(static_cast<std::size_t>(track_count), 0);
+    for (const Event& event : events) track_ends[static_cast<std::size_t>(event.track)] = event.tick + 1;
+    const auto let_go = [&](Playing& note, int tick) {
+      note.key = false;
+      if (!pedal[note.channel]) note.end = tick;
+    };
+    const auto track_over = [&](int tick) {
+      for (Playing& note : notes)
+        if (note.end < 0 && note.key && track_ends[static_cast<std::size_t>(note.track)] == tick)
+          let_go(note, tick);
+    };
+    for (const Event& event : events) {
+      for (Playing& note : notes) {
+        if (note.end >= 0 || note.channel != event.channel) continue;
+        if (event.kind == 0 && note.pitch == event.pitch && !note.key) note.end = event.tick;
+        if (event.kind == 3 && !note.key) note.end = event.tick;
+        if (event.kind == 4) note.end = event.tick;
+        if (event.kind == 5 && note.key) let_go(note, event.tick);
+      }
+      if (event.kind == 0) notes.push_back({event.track, event.channel, event.pitch, event.tick});
+      if (event.kind == 1)
+        for (Playing& note : notes)
+          if (note.end < 0 && note.key && note.track == event.track && note.channel == event.channel &&
+              note.pitch == event.pitch) {
+            let_go(note, event.tick);
+            break;
+          }
+      if (event.kind == 2 || event.kind == 3) pedal[event.channel] = event.kind == 2;
+      track_over(event.tick + 1);
+    }
+    std::string bytes = header(1, track_count, 100);
+    std::vector<std::vector<Note>> expected(static_cast<std::size_t>(track_count));
+    for (int track = 0; track < track_count; ++track) {
+      std::string data;
+      int before = 0;
+      for (const Event& event : events) {
+        if (event.track != track) continue;
+        const int status = (event.kind == 0 ? 0x90 : event.kind == 1 ? 0x80 : 0xB0) | event.channel;
+        const int first = event.kind < 2 ? event.pitch : event.kind < 4 ? 64 : event.kind == 4 ? 120 : 123;
+        const int second = event.kind == 0 || event.kind == 2 ? 90 : 0;
+        for (const int byte : {event.tick - before, status, first, second}) data += static_cast<char>(byte);
+        before = event.tick;
+      }
+      bytes += chunk(data + hex("01 ff 2f 00"));
+    }
+    const int last = events.empty() ? 0 : events.back().tick + 1;
+    for (const Playing& note : notes)
+      expected[static_cast<std::size_t>(note.track)].push_back(
+          {note.pitch, 90, 0.005 * note.start, 0.005 * (note.end < 0 ? last : note.end)});
+    const MidiFile file = parse_midi(bytes, "merged");
+    INFO("round ", round);
+    for (std::size_t track = 0; track < expected.size(); ++track)
+      REQUIRE(same(file.tracks[track].notes, expected[track]));
+  }
+}
+
 TEST_CASE("reading: names, programs, counts, unknown chunks, all notes in order") {
   MidiFile file = parse_midi(rich_file(), "rich.mid");
   REQUIRE(file.tracks.size() == 2);
@@ -327,6 +478,22 @@ TEST_CASE("reading: linear in the worst case that many open notes make") {
   for (int i = 0; i < 200000; ++i) events += hex("01 3c 00");
   MidiFile file = parse_midi(header(0, 1, 100) + chunk(events + end_of_track), "many");
   CHECK(file.all_notes().size() == 200000);
+  CHECK(file.unclosed_notes == 0);
+}
+
+TEST_CASE("reading: linear in tracks, in notes and in the messages that end them") {
+  // A million messages of one channel, and as many notes in 60 000 tracks.
+  std::string messages = hex("00 b0");
+  for (int i = 0; i < 1000000; ++i) messages += hex(i % 2 == 0 ? "78 00 01" : "7b 00 01");
+  std::string notes = hex("00 b0 40 7f 00 90 3c 40");
+  for (int i = 1; i < 8; ++i) notes += hex("64 3c 40 64 3c 00");
+  std::string bytes = header(1, 60001, 100) + chunk(messages + hex("40 00") + end_of_track);
+  for (int i = 0; i < 60000; ++i) bytes += chunk(notes + end_of_track);
+  const MidiFile file = parse_midi(bytes, "many");
+  REQUIRE(file.tracks.size() == 60001);
+  CHECK(same({file.tracks[60000].notes.begin(), file.tracks[60000].notes.begin() + 2},
+             {{60, 64, 0, 0.01}, {60, 64, 0.5, 0.51}}));
+  CHECK(file.controller_changes == 1000000);
   CHECK(file.unclosed_notes == 0);
 }
 

@@ -5,14 +5,17 @@
 // of all tracks together; or 1 / (frames · ticks_per_frame) s with an SMPTE division (29 means 30000/1001
 // frames a second). Running status holds across meta and system-exclusive events, which the standard forbids
 // and files do. Notes: a note_on of velocity 0 is a note_off; a note_off ends the earliest open note of its
-// pitch and channel in its track; "all notes off" and "all sound off" end those of their channel; notes never
-// ended end with their track. The sustain pedal (controller 64, down at 64 or more) holds the notes of its
-// channel, in every track, until it rises, the same pitch starts again, or all tracks are over. A note may
-// last 0 s where the file says so. Chunks of other kinds are passed over, and so is what follows the last
-// track or an end-of-track event.
+// pitch and channel in its track; notes never ended end with their track. "All notes off" and the modes that
+// imply it (controllers 123 to 127) let go the keys of their channel in every track. The sustain pedal
+// (controller 64, down at 64 or more) holds the notes of its channel, in every track, until it rises, the
+// same pitch starts again, or all tracks are over. "All sound off" (controller 120) ends the notes of its
+// channel in every track, held by key or pedal. Of another track's notes, these messages end those that began
+// before their tick. A note may last 0 s where the file says so. Chunks of other kinds are passed over, and
+// so is what follows the last track or an end-of-track event.
 //
-// Cost O(bytes + notes · log(notes)); memory at most ten times the file and 16 MiB (io/byte_budget.hpp),
-// whatever its header claims. Errors: InputError with the byte at which the file is wrong.
+// Cost O(bytes + n · log(n)) for n notes, changes of the pedal and messages that end notes; memory at most
+// ten times the file and 16 MiB (io/byte_budget.hpp), whatever its header claims. Errors: InputError with the
+// byte at which the file is wrong.
 //
 // Writing. Format 0, one track: name, text, tempo, program, then notes, offs before ons on the same tick.
 // Times are rounded to ticks (960 a quarter at 120 bpm: ±0.26 ms). One note sounds per pitch (see
@@ -183,6 +186,27 @@ struct PedalChange {
   bool down = false;
 };
 
+// A message that ends the notes of its channel, in every track.
+struct NotesEnd {
+  Moment moment;
+  bool sound_off = false;  // those that the pedal holds, too
+};
+
+// Of `ends`, in order of time: the first that does not come before `moment`; the first that ends what began
+// at `moment`, later in its track or in another on a later tick.
+inline std::size_t first_from(const std::deque<NotesEnd>& ends, const Moment& moment) {
+  const auto found = std::lower_bound(ends.begin(), ends.end(), moment,
+                                      [](const NotesEnd& end, const Moment& m) { return end.moment < m; });
+  return static_cast<std::size_t>(found - ends.begin());
+}
+inline std::size_t first_after(const std::deque<NotesEnd>& ends, const Moment& moment) {
+  const std::size_t first = first_from(ends, moment);
+  if (first == ends.size() || ends[first].moment.tick != moment.tick ||
+      ends[first].moment.track == moment.track)
+    return first;
+  return first_from(ends, {moment.tick + 1, 0, 0});
+}
+
 // Ticks → seconds.
 class Clock {
  public:
@@ -221,7 +245,13 @@ class Parser {
 
   MidiFile parse() {
     std::uint32_t track_count = header();
+    // Counted first, so that no vector grows to twice what it needs, and since a track's notes may be ended
+    // in a later one.
     while (tracks_.size() < track_count) chunk();
+    for (std::deque<NotesEnd>& ends : ends_)
+      std::sort(ends.begin(), ends.end(),
+                [](const NotesEnd& a, const NotesEnd& b) { return a.moment < b.moment; });
+    for (track_number_ = 0; track_number_ < track_count; ++track_number_) read_track();
     Clock clock(file_.ticks_per_quarter, file_.ticks_per_second, std::move(tempo_changes_));
     if (options_.sustain_pedal) hold_notes();
     file_.tracks.reserve(tracks_.size());
@@ -249,10 +279,13 @@ class Parser {
     std::string name;
     std::uint16_t channels = 0;
     int program = -1;
+    std::size_t begin = 0, end = 0;  // bytes
+    std::size_t note_count = 0;
     std::int64_t end_tick = 0;
     std::vector<Note> notes;  // their times are ticks, which a double holds exactly, until all are read
     std::vector<std::uint8_t> note_channels;
     std::vector<std::uint32_t> end_orders;  // Moment::order of each note's end
+    std::vector<std::uint16_t> end_tracks;  // Moment::track of each note's end
   };
   // The open notes of one channel and pitch, earliest first: a list through `next_open_`.
   struct OpenNotes {
@@ -313,38 +346,46 @@ class Parser {
     std::size_t end = reader_.position() + length;
     if (type == "MTrk") {
       reader_.set_limit(end);
-      track();
+      count_track(end);
       reader_.lift_limit();
     }
     reader_.take(end - reader_.position(), "a chunk");
   }
 
-  void track() {
+  void count_track(std::size_t end) {
     track_number_ = static_cast<std::uint32_t>(tracks_.size());
     budget_.take(sizeof(Track) + sizeof(MidiTrack) + 64);
-    tracks_.emplace_back();
-    // Counted first, so that no vector grows to twice what it needs.
-    note_count_ = 0;
-    const std::size_t begin = reader_.position();
+    Track& track = tracks_.emplace_back();
+    track.begin = reader_.position();
+    track.end = end;
     events<true>();
-    reader_.go_back(begin);
-    // With where a note goes on in a list, and, for the pedal, its start once more.
-    budget_.take(note_count_ * (sizeof(Note) + 1 + 4 + 4 + 8));
-    Track& result = tracks_.back();
-    result.notes.reserve(note_count_);
-    result.note_channels.reserve(note_count_);
-    result.end_orders.reserve(note_count_);
+    // With where a note goes on in a list, what ends it, and, for the pedal, its start once more.
+    budget_.take(track.note_count * (sizeof(Note) + 1 + 4 + 2 + 4 + 4 + 8));
+  }
+
+  void read_track() {
+    Track& track = tracks_[track_number_];
+    reader_.go_back(track.begin);
+    reader_.set_limit(track.end);
+    track.notes.reserve(track.note_count);
+    track.note_channels.reserve(track.note_count);
+    track.end_orders.reserve(track.note_count);
+    track.end_tracks.reserve(track.note_count);
     next_open_.clear();
-    next_open_.reserve(note_count_);
+    next_open_.reserve(track.note_count);
+    ended_by_.clear();
+    ended_by_.reserve(track.note_count);
     open_.assign(16 * 128, {});
     if (!events<false>()) ++file_.tracks_without_end;
-    result.end_tick = now_.tick;
+    track.end_tick = now_.tick;
     ++now_.order;
-    for (OpenNotes& open : open_)
+    for (std::size_t i = 0; i < open_.size(); ++i) {
+      OpenNotes& open = open_notes(i / 128, i % 128, {now_.tick + 1, 0, 0});
       while (open.first != none) {
-        close(open);
+        close(open, now_);
         ++file_.unclosed_notes;
       }
+    }
   }
 
   // Reads the track's events, or only counts its notes. True where it has an end-of-track.
@@ -383,11 +424,16 @@ class Parser {
   }
 
   void count_event(int status) {
-    reader_.data_byte("a channel event");
+    const std::uint8_t first = reader_.data_byte("a channel event");
     const int kind = status >> 4;
     if (kind == 0xC || kind == 0xD) return;
     const std::uint8_t second = reader_.data_byte("a channel event");
-    if (kind == 0x9 && second > 0) ++note_count_;
+    if (kind == 0x9 && second > 0) ++tracks_[track_number_].note_count;
+    constexpr std::uint8_t all_sound_off = 120, all_notes_off = 123;  // and the modes above
+    if (kind == 0xB && (first == all_sound_off || first >= all_notes_off)) {
+      budget_.take(sizeof(NotesEnd));
+      ends_[static_cast<std::size_t>(status & 0x0F)].push_back({now_, first == all_sound_off});
+    }
   }
 
   // True for end-of-track.
@@ -399,11 +445,11 @@ class Parser {
     if (counting) return type == 0x2F;
     auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(data[i]); };
     if (type == 0x2F) return true;
-    if (type == 0x03 && tracks_.back().name.empty()) {
+    if (type == 0x03 && tracks_[track_number_].name.empty()) {
       std::string name(data.substr(0, 256));
       for (char& c : name)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-      tracks_.back().name = std::move(name);
+      tracks_[track_number_].name = std::move(name);
     }
     if (type == 0x51) {
       if (data.size() != 3)
@@ -418,7 +464,7 @@ class Parser {
 
   void channel_event(int status) {
     auto channel = static_cast<std::uint8_t>(status & 0x0F);
-    Track& track = tracks_.back();
+    Track& track = tracks_[track_number_];
     std::uint8_t first = reader_.data_byte("a channel event");
     switch (status >> 4) {
       case 0x8:
@@ -432,7 +478,7 @@ class Parser {
           break;
         }
         track.channels = static_cast<std::uint16_t>(track.channels | 1u << channel);
-        OpenNotes& open = open_[channel * 128u + first];
+        OpenNotes& open = open_notes(channel, first, now_);
         const auto index = static_cast<std::uint32_t>(track.notes.size());
         (open.first == none ? open.first : next_open_[open.last]) = index;
         open.last = index;
@@ -440,7 +486,9 @@ class Parser {
         track.notes.push_back({first, velocity, tick, tick});
         track.note_channels.push_back(channel);
         track.end_orders.push_back(now_.order);
+        track.end_tracks.push_back(static_cast<std::uint16_t>(track_number_));
         next_open_.push_back(none);
+        ended_by_.push_back(static_cast<std::uint32_t>(first_after(ends_[channel], now_)));
         break;
       }
       case 0xA:
@@ -472,9 +520,6 @@ class Parser {
     }
     ++file_.controller_changes;
     if (number == 121) pedal(channel, false);  // reset all controllers
-    if (number == 120 || number >= 123)        // all sound off, all notes off and the modes
-      for (std::size_t pitch = 0; pitch < 128; ++pitch)
-        for (OpenNotes& open = open_[channel * 128u + pitch]; open.first != none;) close(open);
   }
 
   void pedal(std::uint8_t channel, bool down) {
@@ -483,16 +528,28 @@ class Parser {
   }
 
   void note_off(std::uint8_t channel, std::uint8_t pitch) {
-    OpenNotes& open = open_[channel * 128u + pitch];
+    OpenNotes& open = open_notes(channel, pitch, now_);
     if (open.first == none)
       ++file_.unmatched_note_offs;
     else
-      close(open);
+      close(open, now_);
   }
-  void close(OpenNotes& open) {
-    Track& track = tracks_.back();
-    track.notes[open.first].end = static_cast<double>(now_.tick);
-    track.end_orders[open.first] = now_.order;
+  // The notes of this channel and pitch that are open at `now`: those that a message has ended are closed.
+  OpenNotes& open_notes(std::size_t channel, std::size_t pitch, const Moment& now) {
+    OpenNotes& open = open_[channel * 128 + pitch];
+    const std::deque<NotesEnd>& ends = ends_[channel];
+    while (open.first != none && ended_by_[open.first] < ends.size()) {
+      const Moment& end = ends[ended_by_[open.first]].moment;
+      if (!(end.track == track_number_ ? end < now : end.tick < now.tick)) break;
+      close(open, end);
+    }
+    return open;
+  }
+  void close(OpenNotes& open, const Moment& end) {
+    Track& track = tracks_[track_number_];
+    track.notes[open.first].end = static_cast<double>(end.tick);
+    track.end_orders[open.first] = end.order;
+    track.end_tracks[open.first] = static_cast<std::uint16_t>(end.track);
     open.first = next_open_[open.first];
   }
 
@@ -503,6 +560,8 @@ class Parser {
     for (std::uint8_t channel = 0; channel < 16; ++channel) {
       std::deque<PedalChange>& pedal = pedals_[channel];
       if (pedal.empty()) continue;
+      std::deque<NotesEnd>& sound_offs = ends_[channel];
+      std::erase_if(sound_offs, [](const NotesEnd& end) { return !end.sound_off; });
       std::sort(pedal.begin(), pedal.end(),
                 [](const PedalChange& a, const PedalChange& b) { return a.moment < b.moment; });
       std::vector<std::int64_t> rise(pedal.size());  // per change: when the pedal is next up
@@ -525,17 +584,19 @@ class Parser {
       });
       for (auto& ticks : onsets) std::sort(ticks.begin(), ticks.end());
       each_note([&](std::uint32_t track, std::size_t i, Note& note) {
-        const std::int64_t let_go = tick_of(note.end);
-        const Moment end_of_note{let_go, track, tracks_[track].end_orders[i]};
+        const std::int64_t start = tick_of(note.start), let_go = tick_of(note.end);
+        const Moment end_of_note{let_go, tracks_[track].end_tracks[i], tracks_[track].end_orders[i]};
         const auto after = std::upper_bound(
             pedal.begin(), pedal.end(), end_of_note,
             [](const Moment& end, const PedalChange& change) { return end < change.moment; });
         if (after == pedal.begin() || !(after - 1)->down) return;
         std::int64_t end = rise[static_cast<std::size_t>(after - 1 - pedal.begin())];
         const auto& ticks = onsets[pitch_index(note)];
-        const auto again =
-            std::lower_bound(ticks.begin(), ticks.end(), std::max(let_go, tick_of(note.start) + 1));
+        const auto again = std::lower_bound(ticks.begin(), ticks.end(), std::max(let_go, start + 1));
         if (again != ticks.end()) end = std::min(end, *again);
+        const std::size_t off =
+            start < let_go ? first_from(sound_offs, {let_go, 0, 0}) : first_after(sound_offs, end_of_note);
+        if (off < sound_offs.size()) end = std::min(end, sound_offs[off].moment.tick);
         note.end = static_cast<double>(std::max(let_go, end));
       });
     }
@@ -549,12 +610,13 @@ class Parser {
   std::deque<Track> tracks_;
   std::deque<TempoChange> tempo_changes_;
   std::array<std::deque<PedalChange>, 16> pedals_;
+  std::array<std::deque<NotesEnd>, 16> ends_;
   // of the track being read
   std::uint32_t track_number_ = 0;
-  std::size_t note_count_ = 0;
   Moment now_;
   std::vector<OpenNotes> open_;
   std::vector<std::uint32_t> next_open_;  // per note: the next open note of its channel and pitch
+  std::vector<std::uint32_t> ended_by_;   // per note: the first of its channel's `ends_` that ends it
 };
 
 inline void append_number(std::string& bytes, std::uint32_t value, int byte_count) {
