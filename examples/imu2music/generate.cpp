@@ -353,8 +353,8 @@ void run_generate(const GenerateOptions& options) {
     text +=
         std::to_string(out_of_tokens) + " of the windows used all their tokens before their time was over\n";
   if (music.held_frames > 0)
-    text += "the last window is " + std::to_string(music.held_frames) +
-            " frames longer than the recording: its last frame was held\n";
+    text += "the last window is " + std::to_string(music.held_frames) + " frames longer than the " +
+            (options.duration_s > 0 ? "part of the recording" : "recording") + ": its last frame was held\n";
   print_text(text);
 }
 

@@ -119,6 +119,34 @@ TEST_CASE("start, duration and max_tokens are kept; other rates are resampled") 
   }
 }
 
+TEST_CASE("a part of a recording makes the music of one that ends there") {
+  ModelConfig armbands = small_config();
+  ModelConfig temporal = parse_model_config(
+      R"({"encoder":"temporal","sensors":2,"rate_hz":25,"d_model":32,"heads":2,"width":16,"blocks":3,)"
+      R"("max_sequence":64,"window_ms":6000})",
+      "c");
+  for (ModelConfig* config : {&armbands, &temporal})
+    for (const int vocabulary : {EventVocabulary1::size, EventVocabulary2::size}) {
+      INFO(config->encoder, ", vocabulary ", vocabulary);
+      config->vocabulary = vocabulary;
+      const auto model = init_model<float>(*config, 1);
+      Session<float> session(model);
+      ComposeOptions options;
+      options.fill_windows = true;
+      const Composition whole = compose(session, wave(8, 25), options);
+      options.duration_s = 8;
+      const Composition part = compose(session, wave(14, 25), options);
+      CHECK(same(part.notes, whole.notes));
+      REQUIRE(part.windows.size() == 2);
+      for (std::size_t w = 0; w < 2; ++w) CHECK(part.windows[w].ids == whole.windows[w].ids);
+      CHECK(part.held_frames == (config == &armbands ? 100 : 0));
+      CHECK(whole.held_frames == part.held_frames);
+      options.start_s = 5;
+      options.duration_s = 2;
+      CHECK(compose(session, wave(14, 25), options).held_frames == (config == &armbands ? 100 : 0));
+    }
+}
+
 TEST_CASE("what lies outside the recording, and sensors that are missing, are refused") {
   const auto model = init_model<float>(small_config(), 1);
   Session<float> session(model);

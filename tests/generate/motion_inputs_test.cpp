@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -72,5 +73,10 @@ TEST_CASE("the others' inputs are whole windows of features or axes, the last fr
       reference_features(recording, 150, 150, expected, WindowEnd::hold_last);
     for (std::int64_t i = 0; i < input.size(); ++i) CHECK(input[i] == expected[static_cast<std::size_t>(i)]);
     CHECK(input[49] == input[149]);
+    // Of frames before the recording's end, too, nothing that follows.
+    const auto early = motion.input<float>(20, 30), whole = motion.input<float>(20, 150);
+    for (std::int64_t row = 0; row < 2 * rows; ++row)
+      for (std::int64_t i = 0; i < 150; ++i)
+        CHECK(early[row * 150 + i] == whole[row * 150 + std::min<std::int64_t>(i, 29)]);
   }
 }

@@ -73,6 +73,10 @@ TEST_CASE("start, duration, greedy and max-tokens are followed") {
   REQUIRE(part["windows"].size() == 2);
   for (const auto& window : part["windows"]) CHECK(window["tokens"].get<int>() <= 9);
   for (const auto& note : imu2music::read_midi_file(scratch / "p.mid").all_notes()) CHECK(note.end <= 8.001);
+  CHECK(part["held_frames"] == 100);
+  const auto told = program("generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
+                            quoted(scratch / "p.mid") + " --duration 8 --greedy");
+  CHECK(told.output.find("100 frames longer than the part of the recording") != std::string::npos);
 }
 
 TEST_CASE("narrowed sampling, beam, prime and batch are followed") {

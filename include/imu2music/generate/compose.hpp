@@ -2,10 +2,12 @@
 //
 // A window is 6 s for the encoders of armbands and of keypoints, and the config's window_ms for a temporal
 // encoder; of armbands the last one is completed by holding the last frame, of the others it is as short as
-// the recording leaves it. Each id is drawn by the sampler (generate/sampler.hpp) or, with `beam`, the window
-// is a sequence that a beam search finds (generate/beam.hpp), over what the grammar allows
-// (generate/event_grammar.hpp). Each window draws from its own random stream, (seed, window). A pitch struck
-// again ends the note before it; music after the recording's end is left out.
+// the recording leaves it. Of a part of a recording (start_s, duration_s) only its frames, at the model's
+// rate, are heard: it ends as though the recording did. Each id is drawn by the sampler
+// (generate/sampler.hpp) or, with `beam`, the window is a sequence that a beam search finds
+// (generate/beam.hpp), over what the grammar allows (generate/event_grammar.hpp). Each window draws from its
+// own random stream, (seed, window). A pitch struck again ends the note before it; music after the
+// recording's end is left out.
 //
 // On a GPU windows are decoded one after another, many tokens a launch (generate/device_windows.hpp), where
 // the model and the options allow it: no control, no beam, no weights in int8, no LSTM.
@@ -239,7 +241,7 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
   };
   const auto start = [&](Lane& lane) {
     const std::int64_t begin = lane.w * window;
-    const Tensor<T> input = motion.input<T>(first + begin, std::min(window, motion.frames - first - begin));
+    const Tensor<T> input = motion.input<T>(first + begin, std::min(window, count - begin));
     if (on_device)
       on_device->start(input);
     else
@@ -342,8 +344,7 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
       ++done;
     }
   }
-  if (motion.holds_last_frame())
-    composition.held_frames = std::max<std::int64_t>(0, first + windows * window - motion.frames);
+  if (motion.holds_last_frame()) composition.held_frames = windows * window - count;
   return composition;
 }
 
@@ -467,8 +468,7 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
       options.on_event(event);
     };
 
-    const std::int64_t held = motion.holds_last_frame() ? window : frames;
-    const Tensor<T> input = motion.input<T>(part.first + begin, held);
+    const Tensor<T> input = motion.input<T>(part.first + begin, frames);
     if (on_device)
       on_device->start(input);
     else
@@ -512,8 +512,7 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
     composition.windows.push_back(std::move(composed));
     written = begin + frames;
     ends_s.push_back(motion.seconds(written));
-    if (motion.holds_last_frame())
-      composition.held_frames = std::max<std::int64_t>(0, part.first + begin + window - motion.frames);
+    if (motion.holds_last_frame()) composition.held_frames = window - frames;
     if (options.on_window) options.on_window(w + 1, w + 1 + (part.count - written + hop - 1) / hop);
   }
 

@@ -1,7 +1,7 @@
 // A recording's motion as the inputs of a model, window by window.
 //
 //   armbands   myo1 and myo2 at 25 Hz, windows of 150 frames (imu/reference_features.hpp): features or axes,
-//              [1, 2, rows, 150]; a window that reaches beyond the last frame is completed by holding it
+//              [1, 2, rows, 150]; of fewer frames the last is held to the window's end
 //   temporal   the config's channels at its rate (imu/motion_channels.hpp), [1, C, n], windows of window_ms;
 //              the last one is as long as there are frames
 //   pose       the layout's keypoints at 25 Hz (imu/skeleton_keypoints.hpp), [1, C, n, V, 1], windows of 150
@@ -66,7 +66,8 @@ class MotionInputs {
   // Whether every input is a whole window, completed where frames are lacking.
   bool holds_last_frame() const { return rows_ > 0; }
 
-  // What encode_motion() takes, batch 1, of `count` frames from `first` on, which the recording has.
+  // What encode_motion() takes, batch 1, of `count` frames from `first` on, at most a window, which the
+  // recording has. Of what comes after them nothing is in it.
   template <class T>
   Tensor<T> input(std::int64_t first, std::int64_t count) const {
     if (keypoints_.values.defined()) {
@@ -82,13 +83,17 @@ class MotionInputs {
         std::copy_n(channels_.values.data() + c * frames + first, count, result.data() + c * count);
       return result;
     }
-    std::vector<float> values(static_cast<std::size_t>(2 * rows_ * window_frames));
+    std::vector<float> values(static_cast<std::size_t>(2 * rows_ * count));
     if (rows_ == 9)
-      reference_axes(armbands_, first, window_frames, values, WindowEnd::hold_last);
+      reference_axes(armbands_, first, count, values);
     else
-      reference_features(armbands_, first, window_frames, values, WindowEnd::hold_last);
+      reference_features(armbands_, first, count, values);
     Tensor<T> result = Tensor<T>::uninitialised({1, 2, rows_, window_frames});
-    std::copy(values.begin(), values.end(), result.data());
+    for (std::int64_t row = 0; row < 2 * rows_; ++row) {
+      const float* from = values.data() + row * count;
+      T* to = std::copy_n(from, count, result.data() + row * window_frames);
+      std::fill_n(to, window_frames - count, static_cast<T>(from[count - 1]));
+    }
     return result;
   }
 
