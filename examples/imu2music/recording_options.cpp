@@ -106,7 +106,7 @@ void require_armbands(const Recording& recording, const RecordingOptions& option
 
 // What diagnose() finds in the sensors `used` of the recording is told; `mapped`, which is made of them,
 // comes back with time stamps, missing values and different beginnings mended at `rate_hz`, once for all that
-// is made of it.
+// is made of it. Through what it was held is told, too.
 Recording made_even(const std::string& path, const Recording& recording, Recording mapped,
                     const std::vector<std::string>& used, double rate_hz) {
   // Each once: what is wrong with the others does not matter.
@@ -117,7 +117,8 @@ Recording made_even(const std::string& path, const Recording& recording, Recordi
   const std::size_t notes = mapped.notes.size();
   bool even = true;
   for (const SensorTrack& sensor : mapped.sensors)
-    even = even && sensor.clock.is_uniform() && sensor.start_s() == mapped.sensors.front().start_s();
+    even = even && sensor.clock.is_uniform() && sensor.start_s() == mapped.sensors.front().start_s() &&
+           resample_detail::is_finite(sensor);
   if (!even) {
     mapped = at_rate(mapped, rate_hz);
     start_together(mapped);

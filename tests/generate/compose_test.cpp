@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -145,6 +146,18 @@ TEST_CASE("a part of a recording makes the music of one that ends there") {
       options.duration_s = 2;
       CHECK(compose(session, wave(14, 25), options).held_frames == (config == &armbands ? 100 : 0));
     }
+}
+
+TEST_CASE("what the motion was held through is told with the music") {
+  const auto model = init_model<float>(small_config(), 1);
+  Session<float> session(model);
+  Recording motion = wave(6, 25);
+  CHECK(compose(session, motion, {}).motion_notes.empty());
+  for (std::size_t i = 50; i < 100; ++i)
+    motion.sensors[0].channels[1].axis(2)[i] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<std::string> told = compose(session, motion, {}).motion_notes;
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("myo1: its angular velocity was held through 1 gap") != std::string::npos);
 }
 
 TEST_CASE("what lies outside the recording, and sensors that are missing, are refused") {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 using namespace imu2music;
@@ -78,5 +79,24 @@ TEST_CASE("the others' inputs are whole windows of features or axes, the last fr
     for (std::int64_t row = 0; row < 2 * rows; ++row)
       for (std::int64_t i = 0; i < 150; ++i)
         CHECK(early[row * 150 + i] == whole[row * 150 + std::min<std::int64_t>(i, 29)]);
+  }
+}
+
+TEST_CASE("what was held through gaps is told") {
+  Recording recording = wave(8, 25, 0);
+  recording.notes = {"what the reader said"};
+  ModelConfig armbands, temporal;
+  temporal.encoder = "temporal";
+  temporal.sensors = 2;
+  temporal.channels = 12;
+  temporal.rate_hz = 25;
+  for (const ModelConfig* config : {&armbands, &temporal})
+    CHECK(MotionInputs(recording, *config).notes.empty());
+  for (std::size_t i = 50; i < 100; ++i)
+    recording.sensors[1].channels[2].axis(0)[i] = std::numeric_limits<float>::quiet_NaN();
+  for (const ModelConfig* config : {&armbands, &temporal}) {
+    const MotionInputs motion(recording, *config);
+    REQUIRE(motion.notes.size() == 1);
+    CHECK(motion.notes[0] == "sensor myo2: its acceleration was held through 1 gap, 2.04 s in all");
   }
 }

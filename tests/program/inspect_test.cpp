@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../imu/recording_texts.hpp"
@@ -221,6 +222,40 @@ TEST_CASE("generate and features take a table of two armbands, gaps told") {
   const test::CommandResult features =
       program("features " + quoted(scratch / "take.csv") + " -o " + quoted(scratch / "features.safetensors"));
   CHECK(features.status == 0);
+}
+
+TEST_CASE("missing values on an even clock: generate and features tell what was held") {
+  test::ScratchFolder scratch;
+  const std::string weights = test::small_weights(scratch);
+  std::string text =
+      "time_s,imu_acc_x_g,imu_acc_y_g,imu_acc_z_g,imu_gyro_x_dps,imu_gyro_y_dps,imu_gyro_z_dps,"
+      "imu_euler_x_rad,imu_euler_y_rad,imu_euler_z_rad";
+  for (int i = 0; i < 1000; ++i) {
+    text += "\n" + std::to_string(0.01 * i);
+    for (int k = 0; k < 9; ++k)
+      text += k < 3 && i >= 300 && i < 700
+                  ? ",nan"
+                  : "," + std::to_string((i * (k + 3)) % 17 * 0.01 + (k == 2 ? 1 : 0));
+  }
+  test::write_file(scratch / "take.csv", text + "\n");
+  test::write_file(scratch / "own.json",
+                   R"({"encoder":"temporal","d_model":32,"heads":4,"width":16,"blocks":1,"encoder_layers":1,)"
+                   R"("decoder_layers":1,"max_sequence":64})");
+  const std::string own = scratch / "own.safetensors";
+  REQUIRE(program("init " + quoted(scratch / "own.json") + " -o " + quoted(own)).status == 0);
+  const std::string take = quoted(scratch / "take.csv"), out = quoted(scratch / "out");
+  const std::string armbands = " --sensors myo1=imu,myo2=imu";
+  for (const auto& [command, sensor] :
+       {std::pair{"generate " + take + " --weights " + quoted(weights) + " -o " + out + armbands, "myo2"},
+        {"features " + take + " -o " + out + armbands, "myo1"},
+        {"generate " + take + " --weights " + quoted(own) + " -o " + out, "imu"}}) {
+    const test::CommandResult result = program(command);
+    INFO(result.error);
+    CHECK(result.status == 0);
+    CHECK(result.error.find("take.csv: imu: 1 stretch of missing values, 4 s at 3 s") != std::string::npos);
+    CHECK(result.error.find("take.csv: sensor " + std::string(sensor) +
+                            ": its acceleration was held through 1 gap, 4.01 s in all") != std::string::npos);
+  }
 }
 
 TEST_CASE("a recording with one armband can stand for two when it is told to") {

@@ -97,7 +97,8 @@ struct Composition {
   std::vector<Note> notes;  // seconds from start_s
   std::vector<ComposedWindow> windows;
   double start_s = 0, duration_s = 0;
-  std::int64_t held_frames = 0;  // of the last window, beyond the end of the part asked for
+  std::int64_t held_frames = 0;                // of the last window, beyond the end of the part asked for
+  std::vector<std::string> motion_notes = {};  // MotionInputs::notes
 };
 
 // Throws InputError for a beam, or a rank of its sequences, that is out of range.
@@ -168,6 +169,7 @@ inline Composition empty_composition(const MotionInputs& motion, const Part& par
   Composition composition;
   composition.start_s = motion.time_s(part.first);
   composition.duration_s = motion.seconds(part.count);
+  composition.motion_notes = motion.notes;
   return composition;
 }
 

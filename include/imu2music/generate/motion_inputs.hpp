@@ -35,7 +35,7 @@ class MotionInputs {
  public:
   MotionInputs(const Recording& recording, const ModelConfig& config) : source(recording.source) {
     if (config.encoder == "temporal") {
-      channels_ = motion_channels(recording, config);
+      channels_ = motion_channels(recording, config, &notes);
       rate_hz = channels_.rate_hz;
       start_s = channels_.start_s;
       frames = channels_.frames();
@@ -48,6 +48,8 @@ class MotionInputs {
       window_frames = skeleton_window_frames;
     } else {
       armbands_ = at_rate(recording, reference_rate_hz);
+      notes.assign(armbands_.notes.begin() + static_cast<std::ptrdiff_t>(recording.notes.size()),
+                   armbands_.notes.end());
       rows_ = motion_rows(config);
       rate_hz = reference_rate_hz;
       frames = reference_frame_count(armbands_);
@@ -56,7 +58,8 @@ class MotionInputs {
     }
   }
 
-  std::string source;  // the recording's, for messages
+  std::string source;              // the recording's, for messages
+  std::vector<std::string> notes;  // through what gaps the motion was held, one sentence each
   double rate_hz = 0;
   double start_s = 0;
   std::int64_t frames = 0, window_frames = 0;
