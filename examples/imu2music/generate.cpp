@@ -373,19 +373,24 @@ void add_generate_command(CLI::App& program) {
   command->add_option("--seed", options->seed, "Seed of the sampling (default 0)")->check(seed_number());
   command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
       ->check(positive_number());
-  command->add_flag("--greedy", options->greedy, "Always take the likeliest event");
+  CLI::Option* greedy =
+      command->add_flag("--greedy", options->greedy, "Always take the likeliest event instead of drawing");
   command->add_option("--top-k", options->top_k, "Draw from the K likeliest events only")
       ->check(whole_number(1));
   command->add_option("--top-p", options->top_p,
                       "Draw from the fewest events that together have the probability P, 0 < P <= 1");
   command->add_option("--min-p", options->min_p,
                       "Draw from events at least P times as likely as the likeliest, 0 to 1");
-  command->add_option("--repetition-penalty", options->repetition_penalty,
-                      "Above 1: make each of the last 32 events less likely (default 1: off)");
+  CLI::Option* penalty =
+      command->add_option("--repetition-penalty", options->repetition_penalty,
+                          "Above 1: make each of the last 32 events less likely (default 1: off)");
   command
       ->add_option("--repetition-window", options->repetition_window,
                    "How many of the last events --repetition-penalty knows (default 32)")
-      ->check(whole_number(1, std::int64_t{1} << 20));
+      ->check(whole_number(1, std::int64_t{1} << 20))
+      ->needs(penalty);
+  for (const char* drawing : {"--temperature", "--seed", "--top-k", "--top-p", "--min-p"})
+    greedy->excludes(drawing);
   CLI::Option* beam =
       command->add_option("--beam", options->beam, "Search with a beam so wide instead of drawing, 1 to 1024")
           ->check(whole_number(1, 1024));

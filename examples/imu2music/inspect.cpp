@@ -64,7 +64,9 @@ Json findings_json(const std::vector<Finding>& findings) {
   return list;
 }
 
-Report report_recording(const std::string& path, const Recording& recording) {
+Report report_recording(const std::string& path, const ReadOptions& options) {
+  const Recording recording = read_recording(path, options);
+  tell_unused_rate(path, recording, options.units.rate_hz);
   const Diagnosis diagnosis = diagnose(recording);
   Report report;
   Json sensors = Json::array();
@@ -271,7 +273,7 @@ Report report_file(const std::string& path, const ReadOptions& options) {
   const bool binary = start.find('\0') != std::string::npos || start.starts_with("PK\x03\x04") ||
                       start.starts_with("\x80") || start.starts_with("\x1f\x8b") || start.starts_with("\x89");
   if (binary) return report_weights(path);
-  return report_recording(path, read_recording(path, options));
+  return report_recording(path, options);
 }
 
 Report inspect_path(const std::string& path, const ReadOptions& options, int depth);
@@ -329,7 +331,7 @@ Report inspect_path(const std::string& path, const ReadOptions& options, int dep
   }
   if (kind != FolderKind::other) {
     try {
-      return report_recording(path, read_recording(path, options));
+      return report_recording(path, options);
     } catch (const InputError&) {
       // A folder of several takes is told take by take.
       std::vector<std::string> takes;
@@ -343,7 +345,7 @@ Report inspect_path(const std::string& path, const ReadOptions& options, int dep
       for (const std::string& take : takes) {
         const std::string below = join_path(path, take);
         try {
-          Report one = report_recording(below, read_recording(below, options));
+          Report one = report_recording(below, options);
           report.details += take + ": " + one.line + "\n";
           files.push_back(std::move(one.json));
         } catch (const Error& error) {

@@ -63,6 +63,17 @@ ReadOptions read_options(const RecordingOptions& options) {
   return result;
 }
 
+void tell_unused_rate(const std::string& path, const Recording& recording, double rate_hz) {
+  if (!(rate_hz > 0)) return;
+  // Layouts without a clock; of a generic table it depends on its columns.
+  for (const char* format :
+       {"Xsens MT Manager", "Kinect skeleton", "Kinect skeleton in a picture", "OpenPose keypoints"})
+    if (recording.format == format) return;
+  if (recording.common_rate_hz() == rate_hz) return;
+  std::fprintf(stderr, "imu2music: %s: has a clock of its own: --rate %s was not used\n", path.c_str(),
+               number_text(rate_hz).c_str());
+}
+
 namespace {
 
 void require_armbands(const Recording& recording, const RecordingOptions& options) {
@@ -140,6 +151,12 @@ Recording open_armbands(const std::string& path, const RecordingOptions& options
   const Recording recording = read_recording(path, how);
   Recording mapped = map.empty() ? recording : map_sensors(recording, map);
   require_armbands(mapped, options);
+  for (const SensorMapEntry& entry : map)
+    if (std::find(reference_sensors.begin(), reference_sensors.end(), entry.wanted) ==
+        reference_sensors.end())
+      throw InputError("--sensors names " + in_quotes(entry.wanted) +
+                       "; these weights take 2 sensors, myo1 and myo2");
+  tell_unused_rate(path, recording, options.rate_hz);
   std::vector<std::string> used;
   for (const SensorMapEntry& entry : map) used.push_back(entry.sensor);
   if (map.empty())
@@ -151,8 +168,13 @@ Recording open_sensors(const std::string& path, const RecordingOptions& options,
   const ReadOptions how = read_options(options);
   std::vector<SensorMapEntry> map;
   if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
+  if (!map.empty() && map.size() != static_cast<std::size_t>(config.sensors))
+    throw InputError("--sensors names " + std::to_string(map.size()) +
+                     (map.size() == 1 ? " sensor" : " sensors") + "; these weights take " +
+                     std::to_string(config.sensors));
   const Recording recording = read_recording(path, how);
   Recording mapped = wanted_sensors(map.empty() ? recording : map_sensors(recording, map), config);
+  tell_unused_rate(path, recording, options.rate_hz);
   std::vector<std::string> used;
   for (std::size_t i = 0; i < mapped.sensors.size(); ++i)
     used.push_back(map.empty() ? mapped.sensors[i].name : map[i].sensor);
@@ -165,6 +187,7 @@ Recording open_keypoints(const std::string& path, const RecordingOptions& option
     throw InputError("--sensors maps motion sensors; these weights take keypoints, which are found by name");
   Recording recording = read_recording(path, read_options(options));
   require_keypoints(recording, config.layout);
+  tell_unused_rate(path, recording, options.rate_hz);
   for (const std::string& note : recording.notes)
     std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), note.c_str());
   return recording;

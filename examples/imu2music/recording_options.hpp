@@ -22,15 +22,20 @@ void add_recording_options(CLI::App& command, RecordingOptions& options, bool ma
 // Throws InputError for units that are not as the option's help says.
 imu2music::ReadOptions read_options(const RecordingOptions& options);
 
+// Says on standard error that --rate, `rate_hz`, was not used, where it was given (above 0) and the recording
+// has a clock of its own with another rate.
+void tell_unused_rate(const std::string& path, const imu2music::Recording& recording, double rate_hz);
+
 // The recording, its sensors mapped, for weights that want what the reference's features are computed from:
 // armbands myo1 and myo2, each with rotation, angular velocity and acceleration. Throws InputError, in one
-// line that says all that is missing and how to map sensors, where it has them not. What diagnose() finds in the sensors that are used goes to standard error, a line each.
+// line that says all that is missing and how to map sensors, where it has them not, or where sensors are
+// mapped to others. What diagnose() finds in the sensors that are used goes to standard error, a line each.
 // Where a sensor has time stamps or lacks values, or they begin at different times, all come back at 25 Hz,
 // from where all have begun, and through what they were held is told, too.
 imu2music::Recording open_armbands(const std::string& path, const RecordingOptions& options);
 
 // The recording for weights whose encoder is temporal: the sensors and quantities that the config names, in
-// the recording's order or that of --sensors, whatever names the map gives them.
+// the recording's order or that of --sensors, which has to name as many, whatever names the map gives them.
 // What is wrong is told in the same way; uneven clocks, missing values and uneven beginnings come back at the
 // config's rate.
 imu2music::Recording open_sensors(const std::string& path, const RecordingOptions& options,

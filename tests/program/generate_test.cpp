@@ -107,6 +107,8 @@ TEST_CASE("narrowed sampling, beam, prime and batch are followed") {
   // --top-k 1 and a beam one wide are greedy.
   run("greedy.mid", "--greedy");
   const std::string greedy = test::read_file(scratch / "greedy.mid");
+  run("varied.mid", "--greedy --repetition-penalty 1.5 --repetition-window 8");
+  CHECK(test::read_file(scratch / "varied.mid") != greedy);
   run("one.mid", "--top-k 1");
   CHECK(test::read_file(scratch / "one.mid") == greedy);
   run("beam.mid", "--beam 1");
@@ -143,6 +145,13 @@ TEST_CASE("decoding options out of range, or that do not go together, are refuse
   test::check_refused(program(base + "--beam 2 --n-best 3"), {"3 best", "2 wide"});
   test::check_refused(program(base + "--beam 2 --length-penalty 11"), {"length penalty"});
   test::check_refused(program(base + "--repetition-window 0"), {"--repetition-window"});
+  test::check_refused(program(base + "--repetition-window 8"),
+                      {"--repetition-window", "--repetition-penalty"});
+  for (const char* drawing : {"--seed 1", "--temperature 0.5", "--top-k 3", "--top-p 0.5", "--min-p 0.1"}) {
+    const std::string option(drawing);
+    test::check_refused(program(base + "--greedy " + option),
+                        {"--greedy", option.substr(0, option.find(' '))});
+  }
   const std::string control = " --control 1,0,0,0,1,0,0,1,0,0,0,0";
   test::check_refused(program(base + control), {weights, "takes no control"});
   test::check_refused(program(base + "--control 1,2,3"), {"3 numbers", "12"});
@@ -248,6 +257,8 @@ TEST_CASE("weights of a temporal encoder and vocabulary 2 make music of one sens
   const std::string base = "generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
                            quoted(scratch / "x.mid") + " ";
   test::check_refused(program(base + "--sensors one=hip"), {"no sensor 'hip'"});
+  test::check_refused(program(base + "--sensors 1=myo1,2=myo2"),
+                      {"--sensors names 2 sensors", "these weights take 1"});
   test::check_refused(program(base + "--hop 5"), {"4 s"});
   test::write_file(scratch / "three.json", R"({"encoder":"temporal","sensors":3,"width":8,"blocks":1})");
   REQUIRE(program("init " + quoted(scratch / "three.json") + " -o " + quoted(scratch / "three.safetensors"))

@@ -258,6 +258,28 @@ TEST_CASE("missing values on an even clock: generate and features tell what was 
   }
 }
 
+TEST_CASE("a rate that the recording's own clock leaves unused is told") {
+  test::ScratchFolder scratch;
+  const std::string weights = test::small_weights(scratch);
+  test::write_file(scratch / "take.csv", two_armbands());
+  const std::string take = quoted(scratch / "take.csv"), out = quoted(scratch / "out");
+  for (const std::string& command : {"generate " + take + " --weights " + quoted(weights) + " -o " + out,
+                                     "features " + take + " -o " + out, "inspect " + take}) {
+    const std::string told = "take.csv: has a clock of its own: --rate 20 was not used\n";
+    const test::CommandResult result = program(command + " --rate 20"), plain = program(command);
+    INFO(result.error);
+    CHECK(result.status == 0);
+    CHECK(result.error.find(told) != std::string::npos);
+    CHECK(result.output == plain.output);
+    CHECK(plain.error.find("--rate") == std::string::npos);
+  }
+  // Where there is no clock, the rate is used.
+  test::write_file(scratch / "xsens_00B42D71.txt", test::xsens_txt);
+  test::write_file(scratch / "kinect.csv", test::kinect_csv);
+  for (const char* name : {"xsens_00B42D71.txt", "kinect.csv"})
+    CHECK(inspect(scratch / name, "--rate 50")["sensors"][0]["rate_hz"] == 50);
+}
+
 TEST_CASE("a recording with one armband can stand for two when it is told to") {
   test::ScratchFolder scratch;
   const std::string weights = test::small_weights(scratch), out = scratch / "out.mid";
@@ -278,6 +300,8 @@ TEST_CASE("a recording with one armband can stand for two when it is told to") {
   check_refused(program(command + "--sensors myo1=myo,myo2=other"),
                 {"take.csv", "'other'", "its sensors: myo"});
   check_refused(program(command + "--sensors myo1"), {"sensor map", "'myo1'"});
+  check_refused(program(command + "--sensors myo1=myo,myo2=myo,myo3=myo"),
+                {"'myo3'", "these weights take 2 sensors"});
 
   test::write_file(scratch / "wand", test::wand_csv);
   check_refused(program("features " + quoted(scratch / "wand") + " -o " + quoted(scratch / "f") +
