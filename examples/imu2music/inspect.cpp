@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,12 @@
 #include "imu2music/imu/diagnose.hpp"
 #include "imu2music/imu/folder.hpp"
 #include "imu2music/imu/read_recording.hpp"
+#include "imu2music/io/byte_budget.hpp"
 #include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/file_kind.hpp"
+#include "imu2music/io/mapped_file.hpp"
 #include "imu2music/io/weights_file.hpp"
+#include "imu2music/io/zip_archive.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "recording_options.hpp"
@@ -266,10 +270,22 @@ std::optional<std::string> unreadable_because(const std::string& path) {
   }
 }
 
+// Phones' recordings come as zip archives, as PyTorch's checkpoints do.
+void check_archive(const std::string& path) {
+  const auto file = std::make_shared<const MappedFile>(path);
+  ByteBudget budget(path, static_cast<std::int64_t>(file->bytes().size()));
+  const ZipArchive archive(file, budget);
+  if (std::none_of(archive.entries().begin(), archive.entries().end(),
+                   [](const ZipEntry& entry) { return entry.name.ends_with("data.pkl"); }))
+    throw InputError(path, "is a zip archive without a data.pkl, so no PyTorch checkpoint",
+                     "unpack a recording and name its folder, or save a model's state_dict with torch.save");
+}
+
 // The first bytes tell what to try; what is none of these is text, or refused as weights are.
 Report report_file(const std::string& path, const ReadOptions& options) {
   const std::string start = first_bytes(path);
   if (start.starts_with("MThd")) return report_midi(path);
+  if (is_zip(std::as_bytes(std::span(start)))) check_archive(path);
   const bool binary = start.find('\0') != std::string::npos || start.starts_with("PK\x03\x04") ||
                       start.starts_with("\x80") || start.starts_with("\x1f\x8b") || start.starts_with("\x89");
   if (binary) return report_weights(path);

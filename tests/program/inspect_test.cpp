@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../imu/recording_texts.hpp"
+#include "../io/zip_builder.hpp"
 #include "program.hpp"
 
 using nlohmann::json;
@@ -278,6 +279,18 @@ TEST_CASE("a rate that the recording's own clock leaves unused is told") {
   test::write_file(scratch / "kinect.csv", test::kinect_csv);
   for (const char* name : {"xsens_00B42D71.txt", "kinect.csv"})
     CHECK(inspect(scratch / name, "--rate 50")["sensors"][0]["rate_hz"] == 50);
+}
+
+TEST_CASE("inspect of a phone's zip archive says to unpack it, of any other what a checkpoint is") {
+  test::ScratchFolder scratch;
+  test::write_file(scratch / "phone.zip", test::ZipBuilder().add("Accelerometer.csv", "time,x\n").bytes());
+  check_refused(program("inspect " + quoted(scratch / "phone.zip")),
+                {"phone.zip", "zip archive without a data.pkl", "unpack a recording and name its folder",
+                 "torch.save"});
+  test::write_file(scratch / "broken.pth", test::ZipBuilder().add("archive/data.pkl", "no pickle").bytes());
+  const test::CommandResult broken = program("inspect " + quoted(scratch / "broken.pth"));
+  check_refused(broken, {"broken.pth"});
+  CHECK(broken.error.find("unpack") == std::string::npos);
 }
 
 TEST_CASE("a recording with one armband can stand for two when it is told to") {
