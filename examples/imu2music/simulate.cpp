@@ -1,7 +1,10 @@
-// simulate: the motion of a violinist's two forearms who bows a score.
+// simulate: the motion of a violinist's two forearms who bows a score, without its percussion.
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "command.hpp"
 #include "imu2music/imu/repovizz_writer.hpp"
@@ -32,10 +35,15 @@ void check_folder(const std::string& folder) {
 void run_simulate(const SimulateOptions& options) {
   using namespace imu2music;
   const MidiFile score = read_midi_file(options.score);
-  const std::vector<Note> notes = score.all_notes();
+  const std::vector<Note> notes = score.pitched_notes();
+  const std::size_t percussion = score.all_notes().size() - notes.size();
   if (notes.empty())
-    throw InputError(options.score, "has no notes", "use a score with at least one note for the violin");
+    throw InputError(options.score, percussion > 0 ? "holds no note but percussion" : "has no notes",
+                     "use a score with at least one note for the violin");
   check_folder(options.output);
+  if (percussion > 0)
+    std::fprintf(stderr, "imu2music: %s: left out: percussion, %zu notes\n", options.score.c_str(),
+                 percussion);
   VirtualViolinistOptions violinist;
   violinist.seed = options.seed;
   const Recording recording = [&] {

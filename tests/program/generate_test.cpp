@@ -7,6 +7,18 @@
 using test::program;
 using test::quoted;
 
+namespace {
+
+// A MIDI file of one track at 96 ticks a quarter: its events, and the end.
+void write_midi_events(const std::string& path, const std::string& events) {
+  using namespace std::string_literals;
+  const std::string track = events + "\0\xff\x2f\0"s;
+  test::write_file(path,
+                   "MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk\0\0\0"s + static_cast<char>(track.size()) + track);
+}
+
+}  // namespace
+
 TEST_CASE("the demo's way: score, simulated motion, untrained weights, music, sound and picture") {
   test::ScratchFolder scratch;
   const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);
@@ -181,14 +193,9 @@ TEST_CASE("without motion any pitch may begin, percussion may not, and options o
   std::filesystem::remove(scratch / "x.mid");
 
   using namespace std::string_literals;
-  const auto file = [&](const std::string& name, const std::string& events) {
-    const std::string track = events + "\0\xff\x2f\0"s;
-    test::write_file(scratch / name,
-                     "MThd\0\0\0\x06\0\0\0\x01\0\x60MTrk\0\0\0"s + static_cast<char>(track.size()) + track);
-  };
   const std::string drum = "\0\x99\x24\x40\x60\x89\x24\0"s;
-  file("drums.mid", drum);
-  file("both.mid", drum + "\0\x90\x3c\x40\x60\x80\x3c\0"s);
+  write_midi_events(scratch / "drums.mid", drum);
+  write_midi_events(scratch / "both.mid", drum + "\0\x90\x3c\x40\x60\x80\x3c\0"s);
   test::check_refused(program(base + quoted(scratch / "drums.mid")), {"drums.mid", "percussion"});
   const auto both = program(base + quoted(scratch / "both.mid"));
   INFO(both.error);
@@ -321,6 +328,31 @@ TEST_CASE("where one output fails, none appears") {
   CHECK(result.status == 2);
   CHECK_FALSE(std::filesystem::exists(scratch / "a.mid"));
   CHECK_FALSE(std::filesystem::exists(scratch / "a.wav"));
+}
+
+TEST_CASE("a violinist bows no drums") {
+  using namespace std::string_literals;
+  test::ScratchFolder scratch;
+  const std::string drums = "\0\x99\x24\x40\x60\x89\x24\0\0\x99\x26\x40\x60\x89\x26\0"s;
+  const std::string note = "\0\x90\x3c\x40\x60\x80\x3c\0"s;
+  write_midi_events(scratch / "drums.mid", drums);
+  write_midi_events(scratch / "both.mid", drums + note);
+  write_midi_events(scratch / "note.mid", "\x81\x40\x90\x3c\x40\x60\x80\x3c\0"s);  // on the same tick
+  write_midi_events(scratch / "none.mid", "");
+  const auto simulate = [&](const std::string& name) {
+    return program("simulate " + quoted(scratch / (name + ".mid")) + " -o " + quoted(scratch / name));
+  };
+  const auto both = simulate("both"), alone = simulate("note");
+  CHECK(both.status == 0);
+  CHECK(both.error == "imu2music: " + (scratch / "both.mid") + ": left out: percussion, 2 notes\n");
+  CHECK(both.output.find("bowing 1 notes") != std::string::npos);
+  CHECK(alone.status == 0);
+  CHECK(alone.error.empty());
+  for (const char* file : {"/00_myo1_gyro__x.csv", "/00_myo2_acceleration__z.csv"})
+    CHECK(test::read_file(scratch / "both" + file) == test::read_file(scratch / "note" + file));
+  test::check_refused(simulate("drums"), {"drums.mid", "no note but percussion"});
+  test::check_refused(simulate("none"), {"none.mid", "has no notes"});
+  CHECK_FALSE(std::filesystem::exists(scratch / "drums"));
 }
 
 TEST_CASE("a real recording is never replaced by a simulated one") {
