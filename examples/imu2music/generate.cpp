@@ -358,6 +358,15 @@ void run_generate(const GenerateOptions& options) {
   print_text(text);
 }
 
+void tell_unused_drawing(const CLI::App& command) {
+  if (command.count("--greedy") == 0) return;
+  std::string unused;
+  for (const char* drawing : {"--temperature", "--seed", "--top-k", "--top-p", "--min-p"})
+    if (command.count(drawing) > 0) unused += (unused.empty() ? "" : ", ") + std::string(drawing);
+  if (!unused.empty())
+    std::fprintf(stderr, "imu2music: --greedy draws nothing: %s was not used\n", unused.c_str());
+}
+
 }  // namespace
 
 void add_generate_command(CLI::App& program) {
@@ -373,8 +382,7 @@ void add_generate_command(CLI::App& program) {
   command->add_option("--seed", options->seed, "Seed of the sampling (default 0)")->check(seed_number());
   command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
       ->check(positive_number());
-  CLI::Option* greedy =
-      command->add_flag("--greedy", options->greedy, "Always take the likeliest event instead of drawing");
+  command->add_flag("--greedy", options->greedy, "Always take the likeliest event instead of drawing");
   command->add_option("--top-k", options->top_k, "Draw from the K likeliest events only")
       ->check(whole_number(1));
   command->add_option("--top-p", options->top_p,
@@ -389,8 +397,6 @@ void add_generate_command(CLI::App& program) {
                    "How many of the last events --repetition-penalty knows (default 32)")
       ->check(whole_number(1, std::int64_t{1} << 20))
       ->needs(penalty);
-  for (const char* drawing : {"--temperature", "--seed", "--top-k", "--top-p", "--min-p"})
-    greedy->excludes(drawing);
   CLI::Option* beam =
       command->add_option("--beam", options->beam, "Search with a beam so wide instead of drawing, 1 to 1024")
           ->check(whole_number(1, 1024));
@@ -439,5 +445,8 @@ void add_generate_command(CLI::App& program) {
   add_precision_option(*command, options->precision);
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);
-  command->callback([options] { run_generate(*options); });
+  command->callback([options, command] {
+    tell_unused_drawing(*command);
+    run_generate(*options);
+  });
 }

@@ -84,7 +84,8 @@ struct ComposeOptions {
   std::int64_t beam_rank =
       1;  // of each window's sequences the best, the second best …: 1 to the beam's width
   // Notes that open the first window: its first events are theirs, as far as they fit, and the model goes on
-  // from there. Vocabulary 1 leaves out the silence before the first of them.
+  // from there. Vocabulary 1 leaves out the silence before the first of them. With vocabulary 2 notes that
+  // sound or begin after the first window's end fill it, and the model goes on in the next.
   std::vector<Note> prime = {};
   std::string prime_source = {};  // the file that they come from, for messages
   // Windows decoded side by side, each weight being read once for all; 1 to 1024. They share the session's
