@@ -184,8 +184,20 @@ struct Engine::Parts {
   // The sensors that the model hears, under the names that it knows them by, with one clock.
   Recording made_even(const Recording& recording, const MusicOptions& options,
                       std::vector<std::string>& remarks) const {
-    Recording heard =
-        options.sensors.empty() ? recording : map_sensors(recording, parse_sensor_map(options.sensors));
+    std::vector<SensorMapEntry> map;
+    if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
+    const std::size_t slots = is_temporal() ? static_cast<std::size_t>(model.config.sensors) : map.size();
+    const bool known = is_temporal() || std::all_of(map.begin(), map.end(), [](const SensorMapEntry& entry) {
+                         return std::find(reference_sensors.begin(), reference_sensors.end(), entry.wanted) !=
+                                reference_sensors.end();
+                       });
+    if (!map.empty() && (map.size() != slots || !known))
+      throw InputError(weights,
+                       is_temporal()
+                           ? "takes " + std::to_string(slots) + (slots == 1 ? " sensor" : " sensors")
+                           : std::string("takes 2 sensors, myo1 and myo2"),
+                       "name these in MusicOptions::sensors, and no other");
+    Recording heard = map.empty() ? recording : map_sensors(recording, map);
     if (is_temporal()) {
       heard = wanted_sensors(heard, model.config);
     } else {
@@ -199,7 +211,8 @@ struct Engine::Parts {
     const std::size_t told = heard.notes.size();
     bool even = true;
     for (const SensorTrack& sensor : heard.sensors)
-      even = even && sensor.clock.is_uniform() && sensor.start_s() == heard.sensors.front().start_s();
+      even = even && sensor.clock.is_uniform() && sensor.start_s() == heard.sensors.front().start_s() &&
+             resample_detail::is_finite(sensor);
     if (!even) {
       heard = at_rate(heard, description.rate_hz);
       start_together(heard);

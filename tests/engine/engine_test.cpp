@@ -207,6 +207,9 @@ TEST_CASE("the other options reach compose() too") {
   const Music music = engine.generate(take, options);
   CHECK(music.notes == expected.notes);
   CHECK(music.notes.front().pitch == 60);
+  options.sensors += ",3=" + swapped.sensors[0].name;
+  CHECK(says(message_of<InputError>([&] { engine.generate(take, options); }),
+             {path.c_str(), "takes 2 sensors"}));
 }
 
 TEST_CASE("control steers a model that takes it, and is refused by one that does not") {

@@ -110,6 +110,10 @@ int fuzz::run_large_inputs() {
   check("midi", "the pedal up and down",
         midi_header(1) + midi_track("\0\xB0"s + repeated("\x40\x7F\1\x40\0\1"s) + "\x40\0"s + end),
         Wanted::read);
+  check("midi", "all sound off",
+        midi_header(1) + midi_track("\0\xB0"s + repeated("\x78\0\1"s) + "\x78\0"s + end), Wanted::read);
+  check("midi", "notes, each ended with all of its channel",
+        midi_header(1) + midi_track(repeated("\0\x90\x3C\x40\1\xB0\x78\0"s) + end), Wanted::read);
   check("midi", "tempo changes", midi_header(1) + midi_track(repeated("\1\xFF\x51\3\7\xA1\x20"s) + end),
         Wanted::read);
   std::string tracks = midi_header(65535);

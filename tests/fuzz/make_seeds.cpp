@@ -169,9 +169,9 @@ void midi_seeds() {
 }
 
 void recording_seeds() {
-  constexpr const char* names[] = {"myo.csv",     "wand.csv",   "android.csv",
-                                   "myo.json",    "kinect.csv", "kinect_picture.csv",
-                                   "phyphox.csv", "xsens.txt",  "generic.csv"};
+  constexpr const char* names[] = {"myo.csv",     "wand.csv",           "android.csv", "myo.json",
+                                   "kinect.csv",  "kinect_picture.csv", "phyphox.csv", "xsens.txt",
+                                   "generic.csv", "xsens_dot.csv"};
   for (std::size_t i = 0; i < std::size(names); ++i) seed("recording", names[i], test::recording_texts[i]);
   seed("repovizz", "plain", "repovizz,framerate=50.0,minval=-1.5,maxval=2\n1.5,-2,0,31.861100,\n");
   seed("repovizz", "crlf", "repovizz, framerate=50\r\n1e-3, 2 ,3,4\r\n\r\n");
