@@ -304,10 +304,10 @@ TEST_CASE("tensors that reach beyond their storage") {
   CHECK(contains(view(0, {2}, {INT64_MAX}), beyond));
   CHECK(contains(view(INT64_MAX, {2}, {INT64_MAX}), beyond));
   CHECK(contains(view(1, {3, 3}, {INT64_MAX / 2, INT64_MAX / 2}), beyond));
-  CHECK(contains(view(0, {1LL << 40, 1LL << 40}, {0, 0}), "more than 2^62 elements"));
+  CHECK(contains(view(0, {1LL << 40, 1LL << 40}, {0, 0}), "more than 2^58 elements"));
   CHECK(contains(view(0, {1LL << 40}, {0}), "ten times its own size"));
-  CHECK(contains(view(0, {1LL << 31, 1LL << 29}, {0, 0}), "ten times its own size"));
-  CHECK(contains(view(0, {1LL << 31, 1LL << 31}, {0, 0}), "is too large"));
+  CHECK(contains(view(0, {1LL << 31, 1LL << 27}, {0, 0}), "ten times its own size"));
+  CHECK(contains(view(0, {1LL << 31, 1LL << 31}, {0, 0}), "more than 2^58 elements"));
   CHECK(contains(view(0, {2}, {-1}), "no whole number from 0"));
   CHECK(contains(view(0, {-2}, {1}), "no whole number from 0"));
   CHECK(contains(view(0, {2, 1}, {1}), "sizes without strides"));

@@ -50,7 +50,7 @@ TEST_CASE("a data set of takes and of music alone, with what was dropped and why
   test::ScratchFolder scratch;
   const std::string set = takes(scratch);
   fs::create_directories(scratch / "music");
-  test::write_file(scratch / "music/tune.csv", score);
+  test::write_file(scratch / "music/tune.csv", score + "4,5,62,D\n");
   test::write_file(scratch / "music/photo.jpg", std::string("\xff\xd8\0\0", 4));
   const auto run = [&](const std::string& output, const std::string& options) {
     return program("prepare " + quoted(set) + " " + quoted(scratch / "music") + " -o " + quoted(output) +

@@ -12,6 +12,7 @@ namespace imu2music::inline v0 {
 class Shape {
  public:
   static constexpr int max_rank = 6;
+  static constexpr std::int64_t most_elements = std::int64_t{1} << 58;
 
   Shape() = default;
   Shape(std::initializer_list<std::int64_t> sizes) {
@@ -26,8 +27,7 @@ class Shape {
     std::int64_t count = 1;
     for (int i = 0; i < rank_; ++i)
       if (sizes_[i] != 0) count *= sizes_[i];
-    if (size != 0 && count > (std::int64_t{1} << 58) / size)
-      throw ShapeError("a tensor of more than 2^58 elements");
+    if (size != 0 && count > most_elements / size) throw ShapeError("a tensor of more than 2^58 elements");
     sizes_[rank_++] = size;
   }
 

@@ -192,6 +192,25 @@ constexpr auto find_field(const Fields& fields, std::string_view key) {
   return found == fields.data() + fields.size() ? nullptr : found;
 }
 
+// Throws InputError for a number outside the range of its field, of those that the encoder has.
+inline void check_numbers(const ModelConfig& config, const std::string& path) {
+  for (const SizeField& field : sizes) {
+    const int value = config.*field.member;
+    if ((field.encoder.empty() || field.encoder == config.encoder) &&
+        (value < field.least || value > field.most))
+      throw InputError(path, std::string(field.key) + " is " + std::to_string(value),
+                       "a whole number from " + std::to_string(field.least) + " to " +
+                           std::to_string(field.most) + " is right");
+  }
+  if (config.d_model % config.heads != 0)
+    throw InputError(path,
+                     "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
+                         std::to_string(config.heads) + " heads",
+                     "choose a number of heads that divides d_model");
+  if (config.rate_hz != 25 && config.rate_hz != 50 && config.rate_hz != 100 && config.rate_hz != 200)
+    throw InputError(path, "rate_hz is " + std::to_string(config.rate_hz), "it is 25, 50, 100 or 200");
+}
+
 // Takes the object's values in as read_json() meets them.
 class ConfigReader {
  public:
@@ -209,11 +228,7 @@ class ConfigReader {
     if (config.encoder == "temporal") fit_channels(config);
     if (!given("memory_positions") && config.encoder == "temporal")
       config.memory_positions = std::max(config.memory_positions, static_cast<int>(window_tokens(config)));
-    if (config.d_model % config.heads != 0)
-      throw InputError(path_,
-                       "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
-                           std::to_string(config.heads) + " heads",
-                       "choose a number of heads that divides d_model");
+    check_numbers(config, path_);
     check_fit(config);
     return config;
   }
@@ -307,8 +322,6 @@ class ConfigReader {
                            std::to_string(config.vocabulary),
                        "musical time is known to an encoder_decoder of vocabulary 2, which has " +
                            std::to_string(EventVocabulary2::size) + " ids");
-    if (config.rate_hz != 25 && config.rate_hz != 50 && config.rate_hz != 100 && config.rate_hz != 200)
-      throw InputError(path_, "rate_hz is " + std::to_string(config.rate_hz), "it is 25, 50, 100 or 200");
     if (config.window_ms * config.rate_hz % 1000 != 0)
       throw InputError(
           path_,

@@ -70,10 +70,11 @@ class HeaderReader {
       if (shape.rank() == Shape::max_rank)
         fail(where() + " has more than 6 axes", "only up to 6 can be used");
       try {
-        if (value > std::uint64_t{1} << 62) throw ShapeError("an axis of " + std::to_string(value));
+        if (value > static_cast<std::uint64_t>(Shape::most_elements))
+          throw ShapeError("an axis of " + std::to_string(value));
         shape.push_back(static_cast<std::int64_t>(value));
       } catch (const ShapeError&) {
-        fail(where() + " claims an axis of " + std::to_string(value) + " and more than 2^62 elements",
+        fail(where() + " claims an axis of " + std::to_string(value) + " and more than 2^58 elements",
              write_again);
       }
       return;

@@ -464,7 +464,7 @@ class CheckpointReader {
     try {
       for (const std::int64_t size : sizes) entry.shape.push_back(size);
     } catch (const ShapeError&) {
-      throw InputError(path_, where + " claims more than 2^62 elements", damaged);
+      throw InputError(path_, where + " claims more than 2^58 elements", damaged);
     }
 
     const std::int64_t count = entry.shape.element_count();
@@ -490,7 +490,6 @@ class CheckpointReader {
     if (contiguous || count == 0) {
       entry.data = first;
     } else {
-      if (count > INT64_MAX / item) throw InputError(path_, where + " is too large", damaged);
       entry.data = gather(first, entry.shape, strides, item);
     }
     entry.byte_count = count * item;

@@ -389,12 +389,12 @@ void to_device(Model<T>& model, Device device, WeightFormat format = WeightForma
   synchronise(context);  // other queues may read them now
 }
 
-// An untrained model. Parameters depend on config and seed alone. Throws InputError for a config that none
-// can have, as reading it from a file would.
+// An untrained model. Parameters depend on config and seed alone. Throws InputError for a number in the
+// config that no file of one may have.
 template <class T = float>
 Model<T> init_model(ModelConfig config, std::uint64_t seed) {
   config.untrained = true;
-  parse_model_config(to_json(config), "the model's config");
+  config_detail::check_numbers(config, "the model's config");
   Model<T> model(config);
   std::uint64_t stream = 0;
   const auto initialise = [&]<class Entry>(const std::string&, Entry& entry) {
