@@ -22,9 +22,9 @@ namespace imu2music::inline v0 {
 template <class T = float>
 class Session {
  public:
-  // The model must outlive the session. memory_length: the most memory tokens that start() will bring; 0: as
-  // many as the model's encoder gives.
-  // Neither do its parameters change: after a training step make another.
+  // The model must outlive the session, and its parameters stay as they are: after a training step make
+  // another. memory_length: the most memory tokens that start() will bring; 0: as many as the model's encoder
+  // gives.
   explicit Session(const Model<T>& model, int threads = 1, std::int64_t memory_length = 0)
       : model_(model),
         context_(threads, model.device()),
