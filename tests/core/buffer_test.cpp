@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "imu2music/core/context.hpp"
 
@@ -52,6 +53,19 @@ TEST_CASE("an arena gives back what was taken after a mark and keeps its memory"
   CHECK(arena.take(1) == second);
   arena.take(1 << 20);
   CHECK(arena.capacity() == capacity);
+}
+
+TEST_CASE("an arena that is moved takes its memory along") {
+  Arena first;
+  void* memory = first.take(100);
+  Arena second = std::move(first);
+  CHECK(second.capacity() > 0);
+  CHECK(first.capacity() == 0);
+  CHECK(second.take(100) != memory);
+  CHECK(first.take(100) != memory);
+  first = std::move(second);
+  first.release({});
+  CHECK(first.take(100) == memory);
 }
 
 TEST_CASE("large blocks begin on a huge page, and all of every block can be written") {

@@ -43,8 +43,17 @@ class Arena {
 
   Arena() = default;
   explicit Arena(std::size_t first_block) : first_block_(first_block) {}
-  Arena(const Arena&) = delete;
-  Arena& operator=(const Arena&) = delete;
+  // Copies would give out the same memory; what is moved from is empty.
+  Arena(Arena&& other) noexcept
+      : first_block_(other.first_block_),
+        blocks_(std::exchange(other.blocks_, {})),
+        position_(std::exchange(other.position_, {})) {}
+  Arena& operator=(Arena&& other) noexcept {
+    first_block_ = other.first_block_;
+    blocks_ = std::exchange(other.blocks_, {});
+    position_ = std::exchange(other.position_, {});
+    return *this;
+  }
 
   // Uninitialised memory, aligned to a cache line, valid until release() of an earlier mark.
   void* take(std::size_t bytes) {
