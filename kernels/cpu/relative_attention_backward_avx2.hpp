@@ -1,6 +1,6 @@
 // The gradient of attention with relative positions, AVX2 and FMA.
 //
-// As the AVX-512 column, with tiles of 32 keys and the band of Er taken for two queries at a time.
+// As the AVX-512 column, with tiles of 32 keys and queries two at a time.
 #pragma once
 
 #include "../relative_attention_backward_table.hpp"
@@ -16,7 +16,7 @@ IMU2MUSIC_TARGET_AVX2_BEGIN
 constexpr std::int64_t attention_gradient_tile = 32;   // keys, a bit each in a mask
 constexpr std::int64_t attention_gradient_block = 32;  // queries
 constexpr std::int64_t attention_gradient_row = attention_gradient_tile + attention_gradient_block;
-constexpr std::int64_t attention_gradient_band = attention_gradient_row + 8;
+constexpr std::int64_t attention_gradient_band = attention_gradient_row;
 // Groups of queries may begin before the band and end past the rows of ds.
 constexpr std::int64_t attention_gradient_lead = 32;
 
@@ -27,10 +27,10 @@ struct AttentionGradientPanels {
   alignas(32) float dk[attention_gradient_tile * max_head_width];                              // [tile][K]
   alignas(32) float dv[attention_gradient_tile * max_head_width];                              // [tile][K]
   alignas(32) float er_t[attention_gradient_lead + max_head_width * attention_gradient_band];  // [K][band]
-  alignas(32) float q[attention_gradient_block * max_head_width];                              // [block][K]
-  alignas(32) float dout[attention_gradient_block * max_head_width];                           // [block][K]
+  alignas(32) float q[attention_gradient_block * max_head_width];           // [block][K], times scale
+  alignas(32) float dout[attention_gradient_block * max_head_width];        // [block][K]
   alignas(32) float p[attention_gradient_block * attention_gradient_tile];  // [block][tile]
-  // [block][row], zeros before, between and after the rows
+  // The scores' gradients by scale, [block][row], zeros before, between and after the rows.
   alignas(32) float ds[attention_gradient_lead + attention_gradient_block * attention_gradient_row +
                        attention_gradient_lead];
   std::uint32_t seen[attention_gradient_block];  // which keys of the tile the query sees
@@ -68,10 +68,10 @@ inline __m256i attention_gradient_lanes(std::int64_t left) {
 // sums[r][w] += sum_n A[r row_step + n step] B[n][8 w..], n < count; `lanes` of B alone where not `all`.
 [[gnu::always_inline]] inline void attention_gradient_product(
     const float* A, std::int64_t row_step, std::int64_t step, const float* B, std::int64_t B_stride,
-    std::int64_t count, __m256i lanes, __m256 (*sums)[5], const int rows, const int vectors, const bool all) {
+    std::int64_t count, __m256i lanes, __m256 (*sums)[4], const int rows, const int vectors, const bool all) {
   for (std::int64_t n = 0; n < count; ++n, A += step, B += B_stride) {
     if (rows >= vectors) {  // what is fewer stays in registers
-      __m256 b[5];
+      __m256 b[4];
       IMU2MUSIC_UNROLL
       for (int w = 0; w < vectors; ++w) b[w] = load_lanes(B + 8 * w, lanes, all);
       IMU2MUSIC_UNROLL
@@ -94,7 +94,7 @@ inline __m256i attention_gradient_lanes(std::int64_t left) {
   }
 }
 
-[[gnu::always_inline]] inline void attention_gradient_zero(__m256 (*sums)[5], const int rows,
+[[gnu::always_inline]] inline void attention_gradient_zero(__m256 (*sums)[4], const int rows,
                                                            const int vectors) {
   IMU2MUSIC_UNROLL
   for (int r = 0; r < rows; ++r) {
@@ -104,7 +104,7 @@ inline __m256i attention_gradient_lanes(std::int64_t left) {
 }
 
 // C[r][8 w..] += sums[r][w] for the first `there` of the rows.
-[[gnu::always_inline]] inline void attention_gradient_add(const __m256 (*sums)[5], float* C,
+[[gnu::always_inline]] inline void attention_gradient_add(const __m256 (*sums)[4], float* C,
                                                           std::int64_t C_stride, std::int64_t there,
                                                           __m256i lanes, const int rows, const int vectors,
                                                           const bool all) {
@@ -119,12 +119,6 @@ inline __m256i attention_gradient_lanes(std::int64_t left) {
   }
 }
 
-// Lanes 1.. of the 16 numbers `low`, `high`.
-inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
-  const __m256i middle = _mm256_castps_si256(_mm256_permute2f128_ps(low, high, 0x21));
-  return _mm256_castsi256_ps(_mm256_alignr_epi8(middle, _mm256_castps_si256(low), 4));
-}
-
 // p and ds of two queries from number r0 of the block on, of which neither sees a key past `vectors` vectors.
 [[gnu::always_inline]] inline void attention_gradient_weights(
     const RelativeAttentionBackwardArguments<float>& a, AttentionGradientPanels& panels,
@@ -133,20 +127,19 @@ inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
   const __m256i none = _mm256_setzero_si256();
   const float* q = panels.q + r0 * a.K;
   const float* dout = panels.dout + r0 * a.K;
-  __m256 s[2][5], dp[2][5];
+  __m256 s[2][4], dp[2][4];
   attention_gradient_zero(s, 2, vectors);
-  if (relative) {
-    attention_gradient_zero(dp, 2, vectors + 1);
-    attention_gradient_product(q, a.K, 1, panels.er_t + attention_gradient_lead + (pair.count - 2 - r0),
-                               attention_gradient_band, a.K, none, dp, 2, vectors + 1, true);
+  const float* er = panels.er_t + attention_gradient_lead + (pair.count - 1 - r0);
+  for (std::int64_t c = 0; c < a.K; ++c) {
+    const __m256 q0 = _mm256_set1_ps(q[c]), q1 = _mm256_set1_ps(q[a.K + c]);
     IMU2MUSIC_UNROLL
     for (int v = 0; v < vectors; ++v) {
-      s[0][v] = attention_gradient_shift(dp[0][v], dp[0][v + 1]);
-      s[1][v] = dp[1][v];
+      const __m256 key = _mm256_load_ps(panels.k_t + c * tile + 8 * v);
+      const float* er_at = er + c * attention_gradient_band + 8 * v;
+      s[0][v] = _mm256_fmadd_ps(q0, relative ? _mm256_add_ps(key, _mm256_loadu_ps(er_at)) : key, s[0][v]);
+      s[1][v] = _mm256_fmadd_ps(q1, relative ? _mm256_add_ps(key, _mm256_loadu_ps(er_at - 1)) : key, s[1][v]);
     }
   }
-  attention_gradient_product(q, a.K, 1, panels.k_t, tile, a.K, none, s, 2, vectors, true);
-  const __m256 scale = _mm256_set1_ps(a.scale);
   IMU2MUSIC_UNROLL
   for (int r = 0; r < 2; ++r) {
     const std::uint32_t seen = panels.seen[r0 + r];
@@ -154,10 +147,9 @@ inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
     float* p = panels.p + (r0 + r) * tile;
     IMU2MUSIC_UNROLL
     for (int v = 0; v < 4; ++v)
-      _mm256_store_ps(p + 8 * v, v < vectors
-                                     ? _mm256_and_ps(attention_gradient_mask(seen, v),
-                                                     exponential(_mm256_fmsub_ps(s[r][v], scale, normaliser)))
-                                     : _mm256_setzero_ps());
+      _mm256_store_ps(p + 8 * v, v < vectors ? _mm256_and_ps(attention_gradient_mask(seen, v),
+                                                             exponential(_mm256_sub_ps(s[r][v], normaliser)))
+                                             : _mm256_setzero_ps());
   }
   attention_gradient_zero(dp, 2, vectors);
   attention_gradient_product(dout, a.K, 1, panels.v_t, tile, a.K, none, dp, 2, vectors, true);
@@ -169,12 +161,10 @@ inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
     float* ds = panels.ds + attention_gradient_lead + (r0 + r) * attention_gradient_row;
     IMU2MUSIC_UNROLL
     for (int v = 0; v < 4; ++v)
-      _mm256_store_ps(ds + 8 * v,
-                      v < vectors
-                          ? _mm256_and_ps(attention_gradient_mask(seen, v),
-                                          _mm256_mul_ps(_mm256_mul_ps(scale, _mm256_load_ps(p + 8 * v)),
-                                                        _mm256_sub_ps(dp[r][v], delta)))
-                          : _mm256_setzero_ps());
+      _mm256_store_ps(ds + 8 * v, v < vectors ? _mm256_and_ps(attention_gradient_mask(seen, v),
+                                                              _mm256_mul_ps(_mm256_load_ps(p + 8 * v),
+                                                                            _mm256_sub_ps(dp[r][v], delta)))
+                                              : _mm256_setzero_ps());
   }
 }
 
@@ -207,7 +197,7 @@ inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
     if ((seen >> j & attention_gradient_keys_below(rows)) == 0) continue;
     // Queries before the first of these keys do not see them.
     const std::int64_t begin = a.causal && pair.first + j > pair.i ? pair.first + j - pair.i : 0;
-    __m256 sums[8][5];
+    __m256 sums[8][4];
     attention_gradient_zero(sums, rows, vectors);
     attention_gradient_product(A + j + begin * A_stride, 1, A_stride, B + begin * a.K + c, a.K,
                                pair.count - begin, lanes, sums, rows, vectors, all);
@@ -226,7 +216,7 @@ inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
     for (int r = 0; r < rows; ++r) seen |= panels.seen[r0 + r];
     if (seen == 0) continue;
     const std::int64_t begin = attention_gradient_first(seen), end = attention_gradient_end(seen);
-    __m256 sums[8][5];
+    __m256 sums[8][4];
     attention_gradient_zero(sums, rows, vectors);
     attention_gradient_product(ds + r0 * attention_gradient_row + begin, attention_gradient_row, 1,
                                panels.k + begin * a.K + c, a.K, end - begin, lanes, sums, rows, vectors, all);
@@ -257,7 +247,7 @@ inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
     std::int64_t r = pair.count - m - rows + first, r_end = pair.count - 1 - m + end;
     if (r < 0) r = 0;
     if (r_end > pair.count) r_end = pair.count;
-    __m256 sums[8][5];
+    __m256 sums[8][4];
     attention_gradient_zero(sums, rows, vectors);
     attention_gradient_product(ds + r * (attention_gradient_row + 1) + m - (pair.count - 1), 1,
                                attention_gradient_row + 1, panels.q + r * a.K + c, a.K, r_end - r, lanes,
@@ -281,14 +271,16 @@ inline __m256 attention_gradient_shift(__m256 low, __m256 high) {
     attention_gradient_diagonals(a, panels, pair, seen, c, rows, vectors, all);
 }
 
-// `count` rows of K numbers to a panel with zeros for the rows up to `rows`.
+// `count` rows of K numbers, times `factor`, to a panel with zeros for the rows up to `rows`.
 inline void attention_gradient_rows(const float* from, std::int64_t stride, std::int64_t count,
-                                    std::int64_t rows, std::int64_t K, float* to) {
+                                    std::int64_t rows, std::int64_t K, float factor, float* to) {
+  const __m256 factors = _mm256_set1_ps(factor);
   for (std::int64_t c = 0; c < K; c += 8) {
     const __m256i lanes = attention_gradient_lanes(K - c);
     for (std::int64_t r = 0; r < rows; ++r)
       _mm256_maskstore_ps(to + r * K + c, lanes,
-                          r < count ? _mm256_maskload_ps(from + r * stride + c, lanes) : _mm256_setzero_ps());
+                          r < count ? _mm256_mul_ps(_mm256_maskload_ps(from + r * stride + c, lanes), factors)
+                                    : _mm256_setzero_ps());
   }
 }
 
@@ -350,8 +342,9 @@ inline std::uint32_t attention_gradient_seen(const RelativeAttentionBackwardArgu
                                                       AttentionGradientPanels& panels,
                                                       AttentionGradientPair& pair, std::uint32_t seen) {
   const std::int64_t K = a.K, rows = (pair.count + 7) / 8 * 8;
-  attention_gradient_rows(a.q + pair.i * a.q_stride, a.q_stride, pair.count, rows, K, panels.q);
-  attention_gradient_rows(a.dout + pair.i * a.dout_stride, a.dout_stride, pair.count, rows, K, panels.dout);
+  attention_gradient_rows(a.q + pair.i * a.q_stride, a.q_stride, pair.count, rows, K, a.scale, panels.q);
+  attention_gradient_rows(a.dout + pair.i * a.dout_stride, a.dout_stride, pair.count, rows, K, 1,
+                          panels.dout);
   const std::int64_t last = pair.i + pair.count - 1;
   pair.relative = a.er != nullptr && last >= pair.first;
   if (pair.relative) {
@@ -401,9 +394,9 @@ inline void relative_attention_backward(const Context&, const RelativeAttentionB
     const float* k = a.k + pair.first * a.k_stride;
     attention_gradient_turn(k, a.k_stride, pair.width, a.K, panels.k_t);
     attention_gradient_turn(a.v + pair.first * a.v_stride, a.v_stride, pair.width, a.K, panels.v_t);
-    attention_gradient_rows(k, a.k_stride, pair.width, pair.width, a.K, panels.k);
-    attention_gradient_rows(nullptr, 0, 0, tile, a.K, panels.dk);
-    attention_gradient_rows(nullptr, 0, 0, tile, a.K, panels.dv);
+    attention_gradient_rows(k, a.k_stride, pair.width, pair.width, a.K, 1, panels.k);
+    attention_gradient_rows(nullptr, 0, 0, tile, a.K, 1, panels.dk);
+    attention_gradient_rows(nullptr, 0, 0, tile, a.K, 1, panels.dv);
     std::uint32_t keys = attention_gradient_keys_below(pair.width);
     if (a.key_masked != nullptr)
       for (std::int64_t j = 0; j < pair.width; ++j)
@@ -422,6 +415,13 @@ inline void relative_attention_backward(const Context&, const RelativeAttentionB
                             _mm256_maskload_ps(panels.dv + j * a.K + c, lanes));
       }
   }
+  const __m256 scale = _mm256_set1_ps(a.scale);
+  for (std::int64_t i = 0; i < a.queries; ++i)
+    for (std::int64_t c = 0; c < a.K; c += 8) {
+      const __m256i lanes = attention_gradient_lanes(a.K - c);
+      float* dq = a.dq + i * a.dq_stride + c;
+      _mm256_maskstore_ps(dq, lanes, _mm256_mul_ps(_mm256_maskload_ps(dq, lanes), scale));
+    }
 }
 
 IMU2MUSIC_TARGET_END

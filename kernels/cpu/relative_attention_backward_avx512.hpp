@@ -6,9 +6,11 @@
 // registers. A tile's keys and values are turned once, and its gradients stand in panels until the last query
 // has passed.
 //
-// Er belongs to diagonals. The product of four queries with the band of Er that they meet is computed on the
-// band's own columns and then shifted, each query's by its place among the four; the scores' gradients stand
-// in rows between zeros, so that read with a step of a row and one they are the band's rows.
+// A score is summed as the forward pass sums it, to the last bit: exp(score - log_sum_exp) has the error of
+// their difference, which scores of hundreds would make large. Er belongs to diagonals: a query reads the
+// band of it that its block meets one to the left of the query before. The scores' gradients stand in rows
+// between zeros, so that read with a step of a row and one they are the band's rows; scale comes in with q,
+// and to dq in the end.
 #pragma once
 
 #include "../relative_attention_backward_table.hpp"
@@ -24,7 +26,7 @@ IMU2MUSIC_TARGET_AVX512_BEGIN
 constexpr std::int64_t attention_gradient_tile = 64;   // keys, a bit each in a mask
 constexpr std::int64_t attention_gradient_block = 32;  // queries
 constexpr std::int64_t attention_gradient_row = attention_gradient_tile + attention_gradient_block;
-constexpr std::int64_t attention_gradient_band = attention_gradient_row + 16;
+constexpr std::int64_t attention_gradient_band = attention_gradient_row;
 // Groups of queries may begin before the band and end past the rows of ds.
 constexpr std::int64_t attention_gradient_lead = 32;
 
@@ -35,10 +37,10 @@ struct AttentionGradientPanels {
   alignas(64) float dk[attention_gradient_tile * max_head_width];                              // [tile][K]
   alignas(64) float dv[attention_gradient_tile * max_head_width];                              // [tile][K]
   alignas(64) float er_t[attention_gradient_lead + max_head_width * attention_gradient_band];  // [K][band]
-  alignas(64) float q[attention_gradient_block * max_head_width];                              // [block][K]
-  alignas(64) float dout[attention_gradient_block * max_head_width];                           // [block][K]
+  alignas(64) float q[attention_gradient_block * max_head_width];           // [block][K], times scale
+  alignas(64) float dout[attention_gradient_block * max_head_width];        // [block][K]
   alignas(64) float p[attention_gradient_block * attention_gradient_tile];  // [block][tile]
-  // [block][row], zeros before, between and after the rows
+  // The scores' gradients by scale, [block][row], zeros before, between and after the rows.
   alignas(64) float ds[attention_gradient_lead + attention_gradient_block * attention_gradient_row +
                        attention_gradient_lead];
   std::uint64_t seen[attention_gradient_block];  // which keys of the tile the query sees
@@ -65,10 +67,10 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
 [[gnu::always_inline]] inline void attention_gradient_product(const float* A, std::int64_t row_step,
                                                               std::int64_t step, const float* B,
                                                               std::int64_t B_stride, std::int64_t count,
-                                                              const __mmask16* lanes, __m512 (*sums)[5],
+                                                              const __mmask16* lanes, __m512 (*sums)[4],
                                                               const int rows, const int vectors) {
   for (std::int64_t n = 0; n < count; ++n) {
-    __m512 b[5];
+    __m512 b[4];
     IMU2MUSIC_UNROLL
     for (int w = 0; w < vectors; ++w) b[w] = _mm512_maskz_loadu_ps(lanes[w], B + n * B_stride + 16 * w);
     IMU2MUSIC_UNROLL
@@ -80,7 +82,7 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
   }
 }
 
-[[gnu::always_inline]] inline void attention_gradient_zero(__m512 (*sums)[5], const int rows,
+[[gnu::always_inline]] inline void attention_gradient_zero(__m512 (*sums)[4], const int rows,
                                                            const int vectors) {
   IMU2MUSIC_UNROLL
   for (int r = 0; r < rows; ++r) {
@@ -90,7 +92,7 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
 }
 
 // C[r][16 w..] += sums[r][w] for the first `there` of the rows.
-[[gnu::always_inline]] inline void attention_gradient_add(const __m512 (*sums)[5], float* C,
+[[gnu::always_inline]] inline void attention_gradient_add(const __m512 (*sums)[4], float* C,
                                                           std::int64_t C_stride, std::int64_t there,
                                                           const __mmask16* lanes, const int rows,
                                                           const int vectors) {
@@ -111,38 +113,33 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
   for (int w = 0; w < vectors; ++w) lanes[w] = lanes_left(left > 16 * w ? left - 16 * w : 0);
 }
 
-// Lanes 3 - r.. of the 32 numbers `low`, `high`.
-[[gnu::always_inline]] inline __m512 attention_gradient_shift(__m512 low, __m512 high, const int r) {
-  const __m512i l = _mm512_castps_si512(low), h = _mm512_castps_si512(high);
-  if (r == 0) return _mm512_castsi512_ps(_mm512_alignr_epi32(h, l, 3));
-  if (r == 1) return _mm512_castsi512_ps(_mm512_alignr_epi32(h, l, 2));
-  if (r == 2) return _mm512_castsi512_ps(_mm512_alignr_epi32(h, l, 1));
-  return low;
-}
-
 // p and ds of four queries from number r0 of the block on, of which none sees a key past `vectors` vectors.
 [[gnu::always_inline]] inline void attention_gradient_weights(
     const RelativeAttentionBackwardArguments<float>& a, AttentionGradientPanels& panels,
     const AttentionGradientPair& pair, std::int64_t r0, const int vectors, const bool relative) {
   constexpr std::int64_t tile = attention_gradient_tile;
-  const __mmask16 all[5] = {0xffff, 0xffff, 0xffff, 0xffff, 0xffff};
+  const __mmask16 all[4] = {0xffff, 0xffff, 0xffff, 0xffff};
   const float* q = panels.q + r0 * a.K;
   const float* dout = panels.dout + r0 * a.K;
-  __m512 s[4][5], dp[4][5];
-  if (relative) {
-    attention_gradient_zero(dp, 4, vectors + 1);
-    attention_gradient_product(q, a.K, 1, panels.er_t + attention_gradient_lead + (pair.count - 4 - r0),
-                               attention_gradient_band, a.K, all, dp, 4, vectors + 1);
+  __m512 s[4][4], dp[4][4];
+  attention_gradient_zero(s, 4, vectors);
+  const float* er = panels.er_t + attention_gradient_lead + (pair.count - 1 - r0);
+  for (std::int64_t c = 0; c < a.K; ++c) {
+    __m512 keys[4];
+    IMU2MUSIC_UNROLL
+    for (int v = 0; v < vectors; ++v) keys[v] = _mm512_load_ps(panels.k_t + c * tile + 16 * v);
     IMU2MUSIC_UNROLL
     for (int r = 0; r < 4; ++r) {
+      const __m512 qc = _mm512_set1_ps(q[r * a.K + c]);
       IMU2MUSIC_UNROLL
-      for (int v = 0; v < vectors; ++v) s[r][v] = attention_gradient_shift(dp[r][v], dp[r][v + 1], r);
+      for (int v = 0; v < vectors; ++v) {
+        __m512 key = keys[v];
+        if (relative)
+          key = _mm512_add_ps(key, _mm512_loadu_ps(er + c * attention_gradient_band - r + 16 * v));
+        s[r][v] = _mm512_fmadd_ps(qc, key, s[r][v]);
+      }
     }
-  } else {
-    attention_gradient_zero(s, 4, vectors);
   }
-  attention_gradient_product(q, a.K, 1, panels.k_t, tile, a.K, all, s, 4, vectors);
-  const __m512 scale = _mm512_set1_ps(a.scale);
   IMU2MUSIC_UNROLL
   for (int r = 0; r < 4; ++r) {
     const std::uint64_t seen = panels.seen[r0 + r];
@@ -150,10 +147,10 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
     float* p = panels.p + (r0 + r) * tile;
     IMU2MUSIC_UNROLL
     for (int v = 0; v < 4; ++v)
-      _mm512_store_ps(p + 16 * v, v < vectors ? _mm512_maskz_mov_ps(
-                                                    static_cast<__mmask16>(seen >> (16 * v)),
-                                                    exponential(_mm512_fmsub_ps(s[r][v], scale, normaliser)))
-                                              : _mm512_setzero_ps());
+      _mm512_store_ps(p + 16 * v, v < vectors
+                                      ? _mm512_maskz_mov_ps(static_cast<__mmask16>(seen >> (16 * v)),
+                                                            exponential(_mm512_sub_ps(s[r][v], normaliser)))
+                                      : _mm512_setzero_ps());
   }
   attention_gradient_zero(dp, 4, vectors);
   attention_gradient_product(dout, a.K, 1, panels.v_t, tile, a.K, all, dp, 4, vectors);
@@ -165,11 +162,10 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
     float* ds = panels.ds + attention_gradient_lead + (r0 + r) * attention_gradient_row;
     IMU2MUSIC_UNROLL
     for (int v = 0; v < 4; ++v)
-      _mm512_store_ps(ds + 16 * v, v < vectors
-                                       ? _mm512_maskz_mul_ps(static_cast<__mmask16>(seen >> (16 * v)),
-                                                             _mm512_mul_ps(scale, _mm512_load_ps(p + 16 * v)),
-                                                             _mm512_sub_ps(dp[r][v], delta))
-                                       : _mm512_setzero_ps());
+      _mm512_store_ps(ds + 16 * v, v < vectors ? _mm512_maskz_mul_ps(static_cast<__mmask16>(seen >> (16 * v)),
+                                                                     _mm512_load_ps(p + 16 * v),
+                                                                     _mm512_sub_ps(dp[r][v], delta))
+                                               : _mm512_setzero_ps());
   }
 }
 
@@ -204,7 +200,7 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
     if ((seen >> j & attention_gradient_keys_below(rows)) == 0) continue;
     // Queries before the first of these keys do not see them.
     const std::int64_t begin = a.causal && pair.first + j > pair.i ? pair.first + j - pair.i : 0;
-    __m512 sums[8][5];
+    __m512 sums[8][4];
     attention_gradient_zero(sums, rows, vectors);
     attention_gradient_product(A + j + begin * A_stride, 1, A_stride, B + begin * a.K + c, a.K,
                                pair.count - begin, lanes, sums, rows, vectors);
@@ -224,7 +220,7 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
     for (int r = 0; r < rows; ++r) seen |= panels.seen[r0 + r];
     if (seen == 0) continue;
     const std::int64_t begin = attention_gradient_first(seen), end = attention_gradient_end(seen);
-    __m512 sums[8][5];
+    __m512 sums[8][4];
     attention_gradient_zero(sums, rows, vectors);
     attention_gradient_product(ds + r0 * attention_gradient_row + begin, attention_gradient_row, 1,
                                panels.k + begin * a.K + c, a.K, end - begin, lanes, sums, rows, vectors);
@@ -256,7 +252,7 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
     std::int64_t r = pair.count - m - rows + first, r_end = pair.count - 1 - m + end;
     if (r < 0) r = 0;
     if (r_end > pair.count) r_end = pair.count;
-    __m512 sums[8][5];
+    __m512 sums[8][4];
     attention_gradient_zero(sums, rows, vectors);
     attention_gradient_product(ds + r * (attention_gradient_row + 1) + m - (pair.count - 1), 1,
                                attention_gradient_row + 1, panels.q + r * a.K + c, a.K, r_end - r, lanes,
@@ -279,15 +275,17 @@ inline std::int64_t attention_gradient_end(std::uint64_t keys) { return 64 - __b
     attention_gradient_diagonals(a, panels, pair, seen, c, rows, vectors);
 }
 
-// `count` rows of K numbers to a panel with zeros for the rows up to `rows`.
+// `count` rows of K numbers, times `factor`, to a panel with zeros for the rows up to `rows`.
 inline void attention_gradient_rows(const float* from, std::int64_t stride, std::int64_t count,
-                                    std::int64_t rows, std::int64_t K, float* to) {
+                                    std::int64_t rows, std::int64_t K, float factor, float* to) {
+  const __m512 factors = _mm512_set1_ps(factor);
   for (std::int64_t c = 0; c < K; c += 16) {
     const __mmask16 lanes = lanes_left(K - c);
     for (std::int64_t r = 0; r < rows; ++r)
-      _mm512_mask_storeu_ps(
-          to + r * K + c, lanes,
-          r < count ? _mm512_maskz_loadu_ps(lanes, from + r * stride + c) : _mm512_setzero_ps());
+      _mm512_mask_storeu_ps(to + r * K + c, lanes,
+                            r < count
+                                ? _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, from + r * stride + c), factors)
+                                : _mm512_setzero_ps());
   }
 }
 
@@ -358,8 +356,9 @@ inline std::uint64_t attention_gradient_seen(const RelativeAttentionBackwardArgu
                                                       AttentionGradientPanels& panels,
                                                       AttentionGradientPair& pair, std::uint64_t seen) {
   const std::int64_t K = a.K, rows = (pair.count + 7) / 8 * 8;
-  attention_gradient_rows(a.q + pair.i * a.q_stride, a.q_stride, pair.count, rows, K, panels.q);
-  attention_gradient_rows(a.dout + pair.i * a.dout_stride, a.dout_stride, pair.count, rows, K, panels.dout);
+  attention_gradient_rows(a.q + pair.i * a.q_stride, a.q_stride, pair.count, rows, K, a.scale, panels.q);
+  attention_gradient_rows(a.dout + pair.i * a.dout_stride, a.dout_stride, pair.count, rows, K, 1,
+                          panels.dout);
   const std::int64_t last = pair.i + pair.count - 1;
   pair.relative = a.er != nullptr && last >= pair.first;
   if (pair.relative) {
@@ -413,9 +412,9 @@ inline void relative_attention_backward(const Context&, const RelativeAttentionB
     const float* k = a.k + pair.first * a.k_stride;
     attention_gradient_turn(k, a.k_stride, pair.width, a.K, panels.k_t);
     attention_gradient_turn(a.v + pair.first * a.v_stride, a.v_stride, pair.width, a.K, panels.v_t);
-    attention_gradient_rows(k, a.k_stride, pair.width, pair.width, a.K, panels.k);
-    attention_gradient_rows(nullptr, 0, 0, tile, a.K, panels.dk);
-    attention_gradient_rows(nullptr, 0, 0, tile, a.K, panels.dv);
+    attention_gradient_rows(k, a.k_stride, pair.width, pair.width, a.K, 1, panels.k);
+    attention_gradient_rows(nullptr, 0, 0, tile, a.K, 1, panels.dk);
+    attention_gradient_rows(nullptr, 0, 0, tile, a.K, 1, panels.dv);
     std::uint64_t keys = attention_gradient_keys_below(pair.width);
     if (a.key_masked != nullptr)
       for (std::int64_t j = 0; j < pair.width; ++j)
@@ -434,6 +433,13 @@ inline void relative_attention_backward(const Context&, const RelativeAttentionB
                               _mm512_maskz_loadu_ps(lanes, panels.dv + j * a.K + c));
       }
   }
+  const __m512 scale = _mm512_set1_ps(a.scale);
+  for (std::int64_t i = 0; i < a.queries; ++i)
+    for (std::int64_t c = 0; c < a.K; c += 16) {
+      const __mmask16 lanes = lanes_left(a.K - c);
+      float* dq = a.dq + i * a.dq_stride + c;
+      _mm512_mask_storeu_ps(dq, lanes, _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, dq), scale));
+    }
 }
 
 IMU2MUSIC_TARGET_END

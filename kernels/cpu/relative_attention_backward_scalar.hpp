@@ -39,14 +39,14 @@ void relative_attention_gradient_pairs(const RelativeAttentionBackwardArguments<
     const T qc = q[c] * a.scale;
     const T* k = panels.k_t + c * tile;
     const T* v = panels.v_t + c * tile;
-    for (std::int64_t j = begin; j < end; ++j) {
-      p[j] += qc * k[j];
-      ds[j] += dout[c] * v[j];
-    }
+    // As the forward pass sums a score, to the last bit: exp(score - log_sum_exp) has the error of their
+    // difference, which scores of hundreds would make large.
     if (begin < related) {
       const T* er = a.er_t + c * a.L + diagonal;
-      for (std::int64_t j = begin; j < related; ++j) p[j] += qc * er[j];
+      for (std::int64_t j = begin; j < related; ++j) p[j] += qc * (k[j] + er[j]);
     }
+    for (std::int64_t j = std::max(begin, related); j < end; ++j) p[j] += qc * k[j];
+    for (std::int64_t j = begin; j < end; ++j) ds[j] += dout[c] * v[j];
   }
   for (std::int64_t j = begin; j < end; ++j) {
     if (a.key_masked != nullptr && a.key_masked[first + j] != 0) continue;
