@@ -116,24 +116,16 @@ void require_armbands(const Recording& recording, const RecordingOptions& option
 }
 
 // What diagnose() finds in the sensors `used` of the recording is told; `mapped`, which is made of them,
-// comes back with time stamps, missing values and different beginnings mended at `rate_hz`, once for all that
-// is made of it. Through what it was held is told, too.
-Recording made_even(const std::string& path, const Recording& recording, Recording mapped,
-                    const std::vector<std::string>& used, double rate_hz) {
+// comes back evened out, once for all that is made of it. Through what it was held is told, too.
+Recording told_and_even(const std::string& path, const Recording& recording, Recording mapped,
+                        const std::vector<std::string>& used, double rate_hz) {
   // Each once: what is wrong with the others does not matter.
   std::vector<SensorMapEntry> once;
   for (const std::string& name : used)
     if (std::none_of(once.begin(), once.end(), [&](const SensorMapEntry& one) { return one.sensor == name; }))
       once.push_back({name, name});
   const std::size_t notes = mapped.notes.size();
-  bool even = true;
-  for (const SensorTrack& sensor : mapped.sensors)
-    even = even && sensor.clock.is_uniform() && sensor.start_s() == mapped.sensors.front().start_s() &&
-           resample_detail::is_finite(sensor);
-  if (!even) {
-    mapped = at_rate(mapped, rate_hz);
-    start_together(mapped);
-  }
+  even_out(mapped, rate_hz);
   const Diagnosis diagnosis = diagnose(map_sensors(recording, once));
   for (const std::string& sentence : describe(diagnosis))
     std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), sentence.c_str());
@@ -161,7 +153,7 @@ Recording open_armbands(const std::string& path, const RecordingOptions& options
   for (const SensorMapEntry& entry : map) used.push_back(entry.sensor);
   if (map.empty())
     for (const std::string_view name : reference_sensors) used.emplace_back(name);
-  return made_even(path, recording, std::move(mapped), used, reference_rate_hz);
+  return told_and_even(path, recording, std::move(mapped), used, reference_rate_hz);
 }
 
 Recording open_sensors(const std::string& path, const RecordingOptions& options, const ModelConfig& config) {
@@ -178,7 +170,7 @@ Recording open_sensors(const std::string& path, const RecordingOptions& options,
   std::vector<std::string> used;
   for (std::size_t i = 0; i < mapped.sensors.size(); ++i)
     used.push_back(map.empty() ? mapped.sensors[i].name : map[i].sensor);
-  return made_even(path, recording, std::move(mapped), used, config.rate_hz);
+  return told_and_even(path, recording, std::move(mapped), used, config.rate_hz);
 }
 
 Recording open_keypoints(const std::string& path, const RecordingOptions& options,

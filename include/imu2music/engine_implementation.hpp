@@ -132,7 +132,7 @@ struct Engine::Parts {
                          "leave MusicOptions::sensors empty");
       music.remarks = recording.notes;
     }
-    const Recording heard = is_pose() ? recording : made_even(recording, options, music.remarks);
+    const Recording heard = is_pose() ? recording : heard_sensors(recording, options, music.remarks);
     take(compose(session, heard, compose_options(options)), music);
     return music;
   }
@@ -182,8 +182,8 @@ struct Engine::Parts {
   }
 
   // The sensors that the model hears, under the names that it knows them by, with one clock.
-  Recording made_even(const Recording& recording, const MusicOptions& options,
-                      std::vector<std::string>& remarks) const {
+  Recording heard_sensors(const Recording& recording, const MusicOptions& options,
+                          std::vector<std::string>& remarks) const {
     std::vector<SensorMapEntry> map;
     if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
     const std::size_t slots = is_temporal() ? static_cast<std::size_t>(model.config.sensors) : map.size();
@@ -209,15 +209,8 @@ struct Engine::Parts {
     check_recording(heard);
     remarks = describe(diagnose(heard));
     const std::size_t told = heard.notes.size();
-    bool even = true;
-    for (const SensorTrack& sensor : heard.sensors)
-      even = even && sensor.clock.is_uniform() && sensor.start_s() == heard.sensors.front().start_s() &&
-             resample_detail::is_finite(sensor);
-    if (!even) {
-      heard = at_rate(heard, description.rate_hz);
-      start_together(heard);
-      for (std::size_t i = told; i < heard.notes.size(); ++i) remarks.push_back(heard.notes[i]);
-    }
+    even_out(heard, description.rate_hz);
+    for (std::size_t i = told; i < heard.notes.size(); ++i) remarks.push_back(heard.notes[i]);
     return heard;
   }
 };

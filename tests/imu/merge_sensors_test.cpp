@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <span>
 #include <vector>
@@ -102,4 +103,37 @@ TEST_CASE("sensors that began at different times are cut to begin together") {
                            {"take", "ends before all others"}));
   recording.sensors[1].clock.rate_hz = 50;
   CHECK_THROWS_AS(start_together(recording), ShapeError);
+}
+
+TEST_CASE("sensors are evened out only where something is uneven, and that is told") {
+  Recording recording;
+  recording.source = "take";
+  recording.sensors = {ramp(Quantity::acceleration, 1, 50, 100), ramp(Quantity::rotation, 1, 25, 50)};
+  Recording even = recording;
+  even_out(even, 10);
+  for (std::size_t s = 0; s < 2; ++s) {
+    CHECK(even.sensors[s].clock.rate_hz == recording.sensors[s].clock.rate_hz);
+    CHECK(even.sensors[s].channels[0].samples == recording.sensors[s].channels[0].samples);
+  }
+  CHECK(even.notes.empty());
+
+  // One begins later; one has time stamps in place of a rate; one lacks values.
+  const auto check = [](Recording uneven, double start_s) {
+    even_out(uneven, 10);
+    for (const SensorTrack& sensor : uneven.sensors) {
+      CHECK(sensor.clock.rate_hz == 10);
+      CHECK(sensor.start_s() == doctest::Approx(start_s));
+      for (float value : sensor.channels[0].samples) CHECK(std::isfinite(value));
+    }
+    return uneven.notes;
+  };
+  Recording late = recording, stamped = recording, gappy = recording;
+  late.sensors[1].clock.start_s = 1.5;
+  CHECK(check(late, 1.5).empty());
+  stamped.sensors[0].clock.times_s = sample_times(stamped.sensors[0]);
+  stamped.sensors[0].clock.rate_hz = 0;
+  CHECK(check(stamped, 1).empty());
+  for (std::size_t i = 20; i < 60; ++i)
+    gappy.sensors[0].channels[0].axis(0)[i] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(check(gappy, 1).size() == 1);
 }

@@ -24,6 +24,7 @@
 #include "imu2music/imu/clock.hpp"
 #include "imu2music/imu/interpolate.hpp"
 #include "imu2music/imu/recording.hpp"
+#include "imu2music/imu/resample.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -96,6 +97,20 @@ inline void start_together(Recording& recording) {
       channel = std::move(rest);
     }
     sensor.clock.start_s += static_cast<double>(cut) / *rate;
+  }
+}
+
+// Where a sensor has time stamps in place of a rate, lacks values, or begins apart from the others: all of
+// them at rate_hz, from one time on (at_rate, start_together). Anything else stays as it is, to the last bit.
+// Through what sensors were held is told in the recording's notes. Errors: as those two.
+inline void even_out(Recording& recording, double rate_hz) {
+  for (const SensorTrack& sensor : recording.sensors) {
+    if (sensor.clock.is_uniform() && sensor.start_s() == recording.sensors.front().start_s() &&
+        resample_detail::is_finite(sensor))
+      continue;
+    recording = at_rate(recording, rate_hz);
+    start_together(recording);
+    return;
   }
 }
 
