@@ -35,12 +35,6 @@ namespace imu2music::inline v0 {
 inline constexpr double reference_rate_hz = 25.0;
 inline constexpr std::int64_t reference_window_frames = 150;
 
-// What to do where the window reaches beyond the recording's last frame.
-enum class WindowEnd {
-  refuse,     // InputError
-  hold_last,  // the last frame stands for those that are missing; one frame at least must be there
-};
-
 struct ReferenceQuantity {
   Quantity quantity;
   double from_si;
@@ -94,26 +88,24 @@ inline std::array<const SensorTrack*, 2> find_armbands(const Recording& recordin
 // each quantity's three numbers go to write(values, frame, out of that quantity and armband).
 template <class Write>
 void fill_window(const Recording& recording, std::int64_t start_frame, std::int64_t frames, std::int64_t rows,
-                 std::span<float> out, WindowEnd window_end, std::int64_t available, const Write& write) {
+                 std::span<float> out, std::int64_t available, const Write& write) {
   if (frames < 1 || static_cast<std::int64_t>(out.size()) / (2 * rows) != frames ||
       static_cast<std::int64_t>(out.size()) % (2 * rows) != 0)
     throw ShapeError("[reference_features] output has " + std::to_string(out.size()) + " values, (2, " +
                      std::to_string(rows) + ", " + std::to_string(frames) + ") wanted");
   const auto armbands = find_armbands(recording);
-  const std::int64_t needed = window_end == WindowEnd::refuse ? frames : 1;
-  if (start_frame < 0 || start_frame > available - needed)
+  if (start_frame < 0 || start_frame > available - frames)
     throw InputError(recording.source,
                      "has " + std::to_string(available) + " frames at 25 Hz, " + std::to_string(frames) +
                          " from frame " + std::to_string(start_frame) + " on are wanted",
-                     available >= frames
-                         ? "start at a frame from 0 to " + std::to_string(available - needed)
-                         : "use a longer recording, or one whose last frame is held to the window's end");
+                     available >= frames ? "start at a frame from 0 to " + std::to_string(available - frames)
+                                         : std::string("use a longer recording"));
   float* first = out.data();
   for (const SensorTrack* armband : armbands)
     for (const ReferenceQuantity& wanted : reference_quantities) {
       const Channel& channel = *armband->find(wanted.quantity);
       for (std::int64_t frame = 0; frame < frames; ++frame) {
-        const auto sample = static_cast<std::size_t>(std::min(start_frame + frame, available - 1));
+        const auto sample = static_cast<std::size_t>(start_frame + frame);
         std::array<double, 3> values{};
         for (int axis = 0; axis < 3; ++axis)
           values[static_cast<std::size_t>(axis)] =
@@ -135,9 +127,8 @@ inline std::int64_t reference_frame_count(const Recording& recording) {
 
 // Fills out [2, 3, frames] with the features of the frames from `start_frame` on.
 inline void reference_features(const Recording& recording, std::int64_t start_frame, std::int64_t frames,
-                               std::span<float> out, WindowEnd window_end = WindowEnd::refuse) {
-  reference_detail::fill_window(recording, start_frame, frames, 3, out, window_end,
-                                reference_frame_count(recording),
+                               std::span<float> out) {
+  reference_detail::fill_window(recording, start_frame, frames, 3, out, reference_frame_count(recording),
                                 [](const ReferenceQuantity& wanted, const std::array<double, 3>& values,
                                    std::int64_t frame, float* feature) {
                                   double squares = 0;
@@ -151,9 +142,9 @@ inline void reference_features(const Recording& recording, std::int64_t start_fr
 
 // Fills out [2, 9, frames] with the axes of the frames from `start_frame` on.
 inline void reference_axes(const Recording& recording, std::int64_t start_frame, std::int64_t frames,
-                           std::span<float> out, WindowEnd window_end = WindowEnd::refuse) {
+                           std::span<float> out) {
   reference_detail::fill_window(
-      recording, start_frame, frames, 9, out, window_end, reference_frame_count(recording),
+      recording, start_frame, frames, 9, out, reference_frame_count(recording),
       [&](const ReferenceQuantity&, const std::array<double, 3>& values, std::int64_t frame, float* rows) {
         for (std::size_t axis = 0; axis < 3; ++axis)
           rows[static_cast<std::int64_t>(axis) * frames + frame] = static_cast<float>(values[axis]);
