@@ -209,7 +209,7 @@ class Writer {
     }
     put(path + ".peak_f1", figures->peak_f1);
     const auto windows = static_cast<std::size_t>(figures->windows);
-    put(path + ".z", figures->z, windows, e_.recordings.size());
+    put(path + ".z", figures->z, windows, static_cast<std::size_t>(figures->recordings));
     place(path + ".p") = number(figures->p);
     place(path + ".correlation") = number(figures->correlation);
     place(path + ".windows") = windows;

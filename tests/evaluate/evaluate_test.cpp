@@ -286,6 +286,54 @@ TEST_CASE("one recording alone has no gap and no intervals") {
   CHECK(std::isnan(e.shuffled_onset_f1[0].value));
 }
 
+TEST_CASE("a figure that rests on one recording has no interval, however many are evaluated") {
+  const Model<float> model = init_model<float>(small_config(), 1);
+  // One window of each but the first, which alone has two of a stroke, and music.
+  std::vector<Pair> pairs = {make_pair("a", "martele", 5, 1), make_pair("b", "legato", 2, 2),
+                             make_pair("c", "spiccato", 2, 3)};
+  pairs[1].notes.clear();
+  pairs[2].notes.clear();
+  EvaluationOptions options = quick();
+  const Evaluation e = evaluate(model, pairs, options);
+  REQUIRE(e.gap);
+  CHECK(e.gap->delta.interval);
+  CHECK(e.r1.interval);
+  CHECK(e.collapse_ratio.interval);
+  REQUIRE(e.within_stroke);
+  CHECK(e.within_stroke->test.windows.size() == 4);
+  CHECK_FALSE(e.within_stroke->delta.interval);
+  REQUIRE(e.real_alignment);
+  CHECK(std::isfinite(e.real_alignment->z.value));
+  CHECK(e.real_alignment->recordings == 1);
+  CHECK_FALSE(e.real_alignment->z.interval);
+  CHECK(e.generated_alignment->recordings == 3);
+  CHECK(e.generated_alignment->z.interval);
+
+  options.retrieval_windows = 1;
+  const Evaluation one = evaluate(model, pairs, options);
+  CHECK(one.r1.value == 1);
+  for (const Figure* figure : {&one.r1, &one.r5, &one.mrr, &one.information, &one.collapse_ratio})
+    CHECK_FALSE(figure->interval);
+  CHECK(one.nll.interval);
+}
+
+TEST_CASE("recordings without a part in a figure leave its interval as it is") {
+  const Model<float> model = init_model<float>(small_config(), 1);
+  std::vector<Pair> pairs = four_pairs();
+  for (Pair& pair : pairs) pair.info.stroke = "martele";
+  const Evaluation without = evaluate(model, pairs, quick());
+  pairs.push_back(make_pair("e", "legato", 2, 5));
+  EvaluationOptions options = quick();
+  ++options.retrieval_windows;  // the window of "e" is one more, and the only one of its stroke
+  const Evaluation with = evaluate(model, pairs, options);
+  REQUIRE(without.within_stroke);
+  REQUIRE(with.within_stroke);
+  CHECK(with.within_stroke->test.windows.size() == without.within_stroke->test.windows.size());
+  REQUIRE(with.within_stroke->delta.interval);
+  CHECK(with.within_stroke->delta.interval->low == without.within_stroke->delta.interval->low);
+  CHECK(with.within_stroke->delta.interval->high == without.within_stroke->delta.interval->high);
+}
+
 TEST_CASE("within strokes of one recording each, windows of it change places") {
   const Model<float> model = init_model<float>(small_config(), 1);
   const Evaluation e =

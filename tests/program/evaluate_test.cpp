@@ -232,6 +232,25 @@ TEST_CASE("weights that were trained say what was kept for the test, and what wa
   CHECK(evaluated(untold, data, "performer:s2")["weights_split"].is_null());
 }
 
+TEST_CASE("an interval's recordings are those that its figure rests on") {
+  test::ScratchFolder scratch;
+  const std::string data = small_dataset(scratch);
+  // As long as the recordings: no window's motion can be shifted.
+  const std::string weights = weights_for(
+      scratch,
+      R"({"encoder": "temporal", "vocabulary": 332, "d_model": 16, "heads": 2, "encoder_layers": 1,
+"decoder_layers": 1, "width": 8, "blocks": 1, "window_ms": 4000, "max_sequence": 32})");
+  const test::CommandResult result =
+      program("evaluate --weights " + quoted(weights) + " --data " + quoted(data) +
+              " --part all --permutations 9 --draws 1 --retrieval-windows 1 --json");
+  INFO(result.error);
+  REQUIRE(result.status == 0);
+  const json intervals = json::parse(result.output)["intervals"];
+  CHECK(intervals["nll"]["recordings"] == 4);
+  CHECK(intervals["retrieval.r1"]["recordings"] == 1);
+  CHECK(intervals["retrieval.r1"]["low"].is_null());
+}
+
 TEST_CASE("windows begin at random places unless a grid is asked for") {
   test::ScratchFolder scratch;
   const std::string data = small_dataset(scratch), weights = temporal_weights(scratch);

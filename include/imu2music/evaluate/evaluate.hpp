@@ -373,6 +373,21 @@ class Evaluator {
   std::optional<Interval> interval(const Statistic& statistic) const {
     return interval(statistic, result_.recordings.size());
   }
+  // The same where some recordings have no part in the figure: they are not drawn. `among` may name one more
+  // than once; the statistic takes the weights of all recordings.
+  template <class Statistic>
+  std::optional<Interval> interval_among(std::span<const std::size_t> among,
+                                         const Statistic& statistic) const {
+    const std::set<std::size_t> once(among.begin(), among.end());
+    const std::vector<std::size_t> drawn(once.begin(), once.end());
+    std::vector<double> all(result_.recordings.size(), 0.0);
+    return interval(
+        [&](std::span<const double> weights) {
+          for (std::size_t k = 0; k < drawn.size(); ++k) all[drawn[k]] = weights[k];
+          return statistic(std::span<const double>(all));
+        },
+        drawn.size());
+  }
 
   // Σ numerator / Σ denominator of all windows, each counting for its recording. of(window, numerator,
   // denominator) adds what the window has.
@@ -467,7 +482,9 @@ class Evaluator {
       ConditioningGap told;
       told.within_recordings = from.data() != recording.data();
       if (!told.within_recordings) told.p_recordings = test(Exchange::recordings)->p;
-      told.delta = {windows->delta, interval([&](std::span<const double> weights) {
+      std::vector<std::size_t> taking_part;
+      for (const std::size_t i : windows->windows) taking_part.push_back(recording[i]);
+      told.delta = {windows->delta, interval_among(taking_part, [&](std::span<const double> weights) {
                       return windows->weighted_delta(recording, weights);
                     })};
       told.test = std::move(*windows);
@@ -487,11 +504,8 @@ class Evaluator {
     const std::vector<RetrievalRow> rows = retrieval_rows(result_.scores);
     const RetrievalRow mean = mean_of(rows);
     const auto figure = [&](double RetrievalRow::*member) -> Figure {
-      return {mean.*member, interval([&](std::span<const double> weights) {
-                double total = 0;
-                for (std::size_t g : recording) total += weights[g];
-                return total > 0 ? mean_of(rows, recording, weights).*member
-                                 : std::numeric_limits<double>::quiet_NaN();
+      return {mean.*member, interval_among(recording, [&](std::span<const double> weights) {
+                return mean_of(rows, recording, weights).*member;
               })};
     };
     result_.r1 = figure(&RetrievalRow::r1);
@@ -510,7 +524,8 @@ class Evaluator {
     }
     const Collapse collapse(outputs, recording, result_.recordings.size());
     result_.collapse_ratio = {
-        collapse.ratio(), interval([&](std::span<const double> weights) { return collapse.ratio(weights); })};
+        collapse.ratio(),
+        interval_among(recording, [&](std::span<const double> weights) { return collapse.ratio(weights); })};
     result_.distance_across = collapse.across();
     result_.distance_within = collapse.within();
     result_.unique_outputs = collapse.unique();
@@ -668,20 +683,25 @@ class Evaluator {
       AlignmentFigures figures;
       OnsetMotionCorrelation correlations(result_.recordings.size(), seed_for(shifts));
       std::vector<MatchCounts> list;
+      std::vector<std::size_t> taking_part;
       for (std::size_t w = 0; w < result_.windows.size(); ++w) {
         const EvaluatedWindow& window = result_.windows[w];
         std::vector<double> onsets;
         for (const Note& note : window.*notes) onsets.push_back(note.start);
         list.push_back(window.activity.empty() ? MatchCounts{} : match_onsets(window.peaks, onsets, 0.1));
-        correlations.add(window.recording, w,
-                         onset_correlations(window.activity, motion_activity_rate_hz, onsets));
+        const std::vector<double> found =
+            onset_correlations(window.activity, motion_activity_rate_hz, onsets);
+        if (!found.empty()) taking_part.push_back(window.recording);
+        correlations.add(window.recording, w, found);
       }
       figures.peak_f1 = f1(list, figures.peaks);
       const auto result = correlations.result();
       figures.correlation = result.correlation;
       figures.p = result.p;
-      figures.z = {result.z,
-                   interval([&](std::span<const double> weights) { return correlations.result(weights).z; })};
+      figures.z = {result.z, interval_among(taking_part, [&](std::span<const double> weights) {
+                     return correlations.result(weights).z;
+                   })};
+      figures.recordings = static_cast<std::int64_t>(std::set(taking_part.begin(), taking_part.end()).size());
       figures.windows = correlations.windows();
       figures.without = correlations.without();
       return figures;
@@ -708,9 +728,14 @@ class Evaluator {
       result_.generated_histograms.add(generated.back().histograms);
     }
     const auto distribution = [&](auto MusicHistograms::*member) {
+      std::vector<std::size_t> taking_part;
+      for (std::size_t g = 0; g < G; ++g)
+        for (const MusicHistograms* of : {&real_by[g], &generated_by[g]})
+          for (const double count : of->*member)
+            if (count > 0) taking_part.push_back(g);
       const auto figure = [&](const auto& function) -> Figure {
         return {function(result_.real_histograms.*member, result_.generated_histograms.*member),
-                interval([&](std::span<const double> weights) {
+                interval_among(taking_part, [&](std::span<const double> weights) {
                   std::remove_cvref_t<decltype(result_.real_histograms.*member)> p{}, q{};
                   for (std::size_t g = 0; g < G; ++g)
                     for (std::size_t b = 0; b < p.size(); ++b) {

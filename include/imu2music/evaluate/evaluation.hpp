@@ -93,6 +93,7 @@ struct AlignmentFigures {
   double p = std::numeric_limits<double>::quiet_NaN();
   Figure z;
   std::int64_t windows = 0, without = 0;  // with a correlation, and without
+  std::int64_t recordings = 0;            // that have any of the former
 };
 
 struct DistributionFigures {
