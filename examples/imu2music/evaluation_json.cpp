@@ -91,8 +91,11 @@ class Writer {
     for (std::size_t p = 1; p < perturbations; ++p) {
       const std::string path = "perturbed." + std::string(to_string(static_cast<Perturbation>(p)));
       const PerturbedLikelihood& told = e_.perturbed[p];
-      put(path + ".nll", told.nll, static_cast<std::size_t>(told.windows), e_.recordings.size());
-      put(path + ".delta", told.delta, static_cast<std::size_t>(told.windows), e_.recordings.size());
+      std::vector<std::size_t> windows;
+      for (std::size_t w = 0; w < e_.windows.size(); ++w)
+        if (e_.windows[w].likelihood[p]) windows.push_back(w);
+      put(path + ".nll", told.nll, windows.size(), recordings_of(windows));
+      put(path + ".delta", told.delta, windows.size(), recordings_of(windows));
       place(path + ".windows") = told.windows;
     }
   }

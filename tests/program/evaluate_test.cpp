@@ -247,6 +247,11 @@ TEST_CASE("an interval's recordings are those that its figure rests on") {
   REQUIRE(result.status == 0);
   const json intervals = json::parse(result.output)["intervals"];
   CHECK(intervals["nll"]["recordings"] == 4);
+  CHECK(intervals["perturbed.reversed.delta"]["recordings"] == 4);
+  for (const char* path : {"perturbed.later.nll", "perturbed.earlier.delta"}) {
+    CHECK(intervals[path]["windows"] == 0);
+    CHECK(intervals[path]["recordings"] == 0);
+  }
   CHECK(intervals["retrieval.r1"]["recordings"] == 1);
   CHECK(intervals["retrieval.r1"]["low"].is_null());
 }
