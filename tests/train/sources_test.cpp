@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -164,6 +165,39 @@ TEST_CASE("recordings with music of the same name, and music alone") {
   CHECK(contains(reason(found_in(scratch / "set/c.csv"), "c.csv"), "no music"));
   CHECK_THROWS_AS(found_in(scratch / "set/none"), InputError);
   CHECK_THROWS_AS(found_in(""), InputError);
+}
+
+TEST_CASE("a manifest names the files of the folders below it, by their path from there") {
+  test::ScratchFolder scratch;
+  for (const char* take : {"s1/take", "s2/take", "s2/more/other", "s2/more/last", "near"}) {
+    const std::string path = scratch / (std::string("set/") + take);
+    fs::create_directories(fs::path(path).parent_path());
+    test::write_file(path + ".csv", table(3));
+    write_midi(path + ".mid", test::scale(60, 5));
+  }
+  write_midi(scratch / "set/s1/tune.mid", test::scale(64, 5));
+  test::write_file(scratch / "set/manifest.csv",
+                   "file,performer,piece,stroke,take\ns1/take.csv,anna,air,spiccato,1\n"
+                   "s2/take,bert,air,legato,2\ns2/more/other.csv,carl,song,,3\nlast,dora,song,,4\n"
+                   "s1/tune.mid,emil,tune,,5\ns9/near.csv,fred,,,6\n");
+  test::write_file(scratch / "set/s2/more/manifest.csv", "file,performer\nother.csv,gina\n");
+  for (const char* from : {"set", "set/"}) {
+    const FoundSources found = found_in(scratch / from);
+    REQUIRE(found.pairs.size() == 6);
+    const auto at = [&](const std::string& source) -> const PairInfo& {
+      return std::find_if(found.pairs.begin(), found.pairs.end(),
+                          [&](const SourcePair& pair) { return pair.info.source == source; })
+          ->info;
+    };
+    CHECK(at("set/s1/take.csv").performer == "anna");
+    CHECK(at("set/s1/take.csv").stroke == "spiccato");
+    CHECK(at("set/s2/take.csv").performer == "bert");
+    CHECK(at("set/s2/take.csv").quality.at("take") == 2);
+    CHECK(at("set/s2/more/other.csv").performer == "gina");  // the nearest manifest that names it
+    CHECK(at("set/s2/more/last.csv").performer == "dora");
+    CHECK(at("set/s1/tune.mid").performer == "emil");
+    CHECK(at("set/near.csv").performer.empty());  // another file than s9/near.csv
+  }
 }
 
 TEST_CASE("RepoVizz takes, cut to their sound") {

@@ -19,7 +19,8 @@
 // x.notes.csv, x_notes.csv, x_align_notetime.csv; MIDI is taken first.
 //
 // Labels. A manifest.csv in a folder, with the column file and any of performer (or player), piece, stroke,
-// names those of its files (by path from there, or by stem). Otherwise names of these forms tell them:
+// names those of the files in it and below (by path from there, with or without the name's ending, or by
+// stem); of several the nearest that names a file holds. Otherwise names of these forms tell them:
 //   <performer>_bwv1001_mov1…           piece bwv1001_mov1
 //   <piece>_<performer>_t<number>       mosa
 //   <book>_Op45-01_<performer>_…        piece <book>_Op45-01
@@ -197,8 +198,8 @@ class Manifest {
     std::map<std::string, double> figures;
   };
 
-  Manifest() = default;
-  explicit Manifest(const std::string& path) {
+  // The file `path`; its rows are seen from `folder`.
+  Manifest(const std::string& path, std::string folder) : folder_(std::move(folder)) {
     const std::string text = read_text_file(path, 1 << 28);
     const CsvTable table(text, path);
     const int file = table.require("file");
@@ -227,15 +228,23 @@ class Manifest {
   }
 
   const std::vector<Row>& rows() const { return rows_; }
-  const Row* find(const std::string& name, const std::string& stem) const {
+  // Of a file or folder of that path, which may be the manifest's folder itself; null: there is none.
+  const Row* find(const std::string& path, const std::string& stem) const {
+    const std::string start = folder_.ends_with('/') ? folder_ : folder_ + "/";
+    const std::string place = path.starts_with(start) ? path.substr(start.size()) : name_of(path);
+    const auto above = [](std::string_view file) { return file.substr(0, file.rfind('/') + 1); };
     for (const Row& row : rows_)
-      if (row.file == name) return &row;
+      if (row.file == place) return &row;
     for (const Row& row : rows_)
-      if (row.file == stem || file_stem(row.file) == stem) return &row;
+      if (above(row.file) == above(place) && (name_of(row.file) == stem || file_stem(row.file) == stem))
+        return &row;
+    for (const Row& row : rows_)
+      if (row.file == stem) return &row;
     return nullptr;
   }
 
  private:
+  std::string folder_;
   std::vector<Row> rows_;
 };
 
@@ -277,7 +286,7 @@ class SourceFinder {
     std::string shown = sources_detail::name_of(path);
     if (shown == "." || shown == "..") shown.clear();
     if (S_ISDIR(status.st_mode))
-      find_in_folder(path, shown, {}, 0);
+      find_in_folder(path, shown, 0);
     else
       find_file(path, shown);
   }
@@ -305,9 +314,15 @@ class SourceFinder {
     found_.dropped.push_back({source, reason});
   }
 
-  void add(const std::string& stem, const std::string& name, const std::string& shown,
-           const std::string& layout, const Manifest& manifest, const std::string& motion,
-           const std::string& notes, const std::string& sound = {}) {
+  // The row of the innermost manifest that names the file; null: none does.
+  const Manifest::Row* row_of(const std::string& path, const std::string& stem) const {
+    for (auto manifest = manifests_.rbegin(); manifest != manifests_.rend(); ++manifest)
+      if (const Manifest::Row* row = manifest->find(path, stem)) return row;
+    return nullptr;
+  }
+
+  void add(const std::string& stem, const std::string& shown, const std::string& layout,
+           const std::string& motion, const std::string& notes, const std::string& sound = {}) {
     SourcePair pair;
     pair.motion_path = motion;
     pair.notes_path = notes;
@@ -316,7 +331,7 @@ class SourceFinder {
     pair.info.source = shown;
     pair.info.layout = layout;
     PieceLabels labels = labels_of_name(stem);
-    if (const Manifest::Row* row = manifest.find(name, stem)) {
+    if (const Manifest::Row* row = row_of(motion.empty() ? notes : motion, stem)) {
       if (!row->labels.performer.empty()) labels.performer = row->labels.performer;
       if (!row->labels.piece.empty()) labels.piece = row->labels.piece;
       labels.stroke = row->labels.stroke;
@@ -375,7 +390,7 @@ class SourceFinder {
     return {};
   }
 
-  void find_in_folder(const std::string& path, const std::string& shown, const Manifest& outer, int depth) {
+  void find_in_folder(const std::string& path, const std::string& shown, int depth) {
     using namespace sources_detail;
     if (depth > deepest) {
       drop(shown, "lies more than eight folders deep");
@@ -389,22 +404,29 @@ class SourceFinder {
     const auto has_folder = [&](const char* name) {
       return std::binary_search(entries.folders.begin(), entries.folders.end(), name);
     };
-    Manifest manifest;
+    const std::size_t outer = manifests_.size();
     const std::string list = join_path(path, std::string(manifest_name));
     if (is_file(list)) {
       try {
-        manifest = Manifest(list);
+        manifests_.emplace_back(list, path);
       } catch (const InputError& error) {
         drop(below(shown, std::string(manifest_name)), error.what());
       }
-      if (has_folder("takes") && has_folder("score") && !manifest.rows().empty()) {
-        find_violin_myo(path, shown, manifest);
-        return;
-      }
     }
+    if (manifests_.size() > outer && has_folder("takes") && has_folder("score") &&
+        !manifests_.back().rows().empty())
+      find_violin_myo(path, shown, manifests_.back());
+    else
+      find_by_kind(path, shown, entries, depth);
+    manifests_.erase(manifests_.begin() + static_cast<std::ptrdiff_t>(outer), manifests_.end());
+  }
+
+  void find_by_kind(const std::string& path, const std::string& shown, const FolderEntries& entries,
+                    int depth) {
+    using namespace sources_detail;
     switch (kind_of_folder(path)) {
       case imu2music::FolderKind::repovizz:
-        find_repovizz(path, shown, depth == 0 ? manifest : outer);
+        find_repovizz(path, shown);
         return;
       case imu2music::FolderKind::phyphox:
         if (!is_one_phyphox_recording(path, entries)) break;
@@ -412,14 +434,14 @@ class SourceFinder {
       case imu2music::FolderKind::sensor_logger:
       case imu2music::FolderKind::xsens:
       case imu2music::FolderKind::openpose:
-        find_recording_folder(path, shown, depth == 0 ? manifest : outer, entries);
+        find_recording_folder(path, shown, entries);
         return;
       case imu2music::FolderKind::other:
         break;
     }
     for (const std::string& name : entries.folders)
-      find_in_folder(join_path(path, name), below(shown, name), manifest, depth + 1);
-    find_files(path, shown, entries.files, manifest);
+      find_in_folder(join_path(path, name), below(shown, name), depth + 1);
+    find_files(path, shown, entries.files);
   }
 
   // A folder of which a file cannot be read may still hold others that can.
@@ -467,7 +489,7 @@ class SourceFinder {
         drop(source, "has no score: there is no score/" + stem + ".csv");
         continue;
       }
-      add(id, row.file, source, armband_layout, manifest, take, score);
+      add(id, source, armband_layout, take, score);
       SourcePair& pair = found_.pairs.back();
       if (pair.info.piece == id) pair.info.piece = row.labels.stroke;
       pair.info.remarks.push_back(
@@ -483,13 +505,12 @@ class SourceFinder {
         drop(below(shown, "takes/" + name), "is not listed in manifest.csv");
   }
 
-  void find_repovizz(const std::string& path, const std::string& shown, const Manifest& manifest) {
+  void find_repovizz(const std::string& path, const std::string& shown) {
     using namespace sources_detail;
     for (const repovizz_detail::Take& take :
          repovizz_detail::takes_in(path, repovizz_detail::list_folder(path))) {
       const bool raw = take.signals.front().is_raw;
       const std::string stem = raw ? file_stem(path) : take.signals.front().take;
-      const std::string name = raw ? name_of(path) : stem;
       const std::string source = raw ? shown : below(shown, stem);
       std::string music;
       if (raw) {
@@ -512,12 +533,12 @@ class SourceFinder {
         continue;
       }
       const std::string sound = join_path(path, std::string(sound_name));
-      add(stem, name, source, "RepoVizz", manifest, raw ? path : join_path(path, stem), music,
+      add(stem, source, "RepoVizz", raw ? path : join_path(path, stem), music,
           raw && is_file(sound) ? sound : std::string());
     }
   }
 
-  void find_recording_folder(const std::string& path, const std::string& shown, const Manifest& manifest,
+  void find_recording_folder(const std::string& path, const std::string& shown,
                              const FolderEntries& entries) {
     using namespace sources_detail;
     const std::string stem = file_stem(path);
@@ -535,7 +556,7 @@ class SourceFinder {
                              : "has motion and no music: put " + stem + ".mid beside it");
       return;
     }
-    add(stem, name_of(path), shown, "recording", manifest, path, music);
+    add(stem, shown, "recording", path, music);
     if (!by_name)
       found_.pairs.back().info.remarks.push_back("its music is " + only +
                                                  ", the one MIDI file in the folder");
@@ -553,8 +574,7 @@ class SourceFinder {
     return "has motion and no music: put " + stem + ".mid beside it";
   }
 
-  void find_files(const std::string& path, const std::string& shown, const std::vector<std::string>& names,
-                  const Manifest& manifest) {
+  void find_files(const std::string& path, const std::string& shown, const std::vector<std::string>& names) {
     using namespace sources_detail;
     struct Stem {
       std::string motion, music;
@@ -610,11 +630,11 @@ class SourceFinder {
         continue;
       }
       const std::string& name = one.motion.empty() ? one.music : one.motion;
-      add(stem, name, below(shown, name),
+      add(stem, below(shown, name),
           !motion.empty()                    ? "recording"
           : one.music_kind == FileKind::midi ? "MIDI"
                                              : "notes",
-          manifest, motion, music);
+          motion, music);
     }
   }
 
@@ -624,20 +644,21 @@ class SourceFinder {
     const std::string stem =
         kind == FileKind::notes || kind == FileKind::midi ? music_stem(path) : file_stem(path);
     if (kind == FileKind::notes || kind == FileKind::midi) {
-      add(stem, shown, shown, kind == FileKind::midi ? "MIDI" : "notes", {}, "", path);
+      add(stem, shown, kind == FileKind::midi ? "MIDI" : "notes", "", path);
     } else if (kind == FileKind::table || kind == FileKind::json) {
       std::string music = music_beside(folder_of(path), stem);
       if (music == path) music.clear();
       if (music.empty())
         drop(shown, reason_without_music(path, stem));
       else
-        add(stem, shown, shown, "recording", {}, path, music);
+        add(stem, shown, "recording", path, music);
     } else {
       drop(shown, "holds neither notes nor motion");
     }
   }
 
   ReadOptions options_;
+  std::vector<Manifest> manifests_;  // of the folders that are being searched, the innermost last
   FoundSources found_;
   std::set<sources_detail::FileIdentity> used_;  // music that belongs to a motion
 };
