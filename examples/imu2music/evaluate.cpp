@@ -62,8 +62,9 @@ Split named_split(const EvaluateOptions& options, const Dataset& dataset, const 
   if (!training.split)
     throw InputError(options.weights,
                      "was trained with the split " + in_quotes(training.told->name) +
-                         " of other data (hash " + in_quotes(training.told->hash.substr(0, 16)) +
-                         ", which no split of " + options.data + " has)",
+                         " of other data, or of a file elsewhere (hash " +
+                         in_quotes(training.told->hash.substr(0, 16)) + ", which no split of " +
+                         options.data + " has)",
                      "name the data that it was trained with, or " + choice);
   if (training.split->test.empty() && (options.part.empty() || options.part == "test"))
     throw InputError(
@@ -185,8 +186,10 @@ void run_evaluate(const EvaluateOptions& options) {
     throw InputError(options.weights, obstacle,
                      "evaluate needs weights that write music for a recording's motion");
   const Dataset dataset(options.data);
-  const Training training = training_of(options.weights, dataset);
+  Training training = training_of(options.weights, dataset);
   const Split split = named_split(options, dataset, training);
+  // One of a file that lies elsewhere is known where it is the one that is named.
+  if (training.told && *training.told == WeightsSplit{split.name, split.hash}) training.split = split;
   const Part part = part_of(split, dataset, options.part);
 
   EvaluationOptions evaluation_options;

@@ -225,6 +225,16 @@ TEST_CASE("weights that were trained say what was kept for the test, and what wa
   CHECK(elsewhere["split"]["may_have_been_seen"] == false);
   check_refused(program(command(weights, others, "test")),
                 {"was trained with the split 'performer:s2' of other data", "--split performer:NAME"});
+  // A split's file, wherever it lies.
+  const std::string file = scratch / "mine.json";
+  test::write_file(file, R"({"name": "mine", "train": ["martele_s1", "legato_s2"], "test": ["martele_s2"]})");
+  const std::string mine = train("mine", quoted(file));
+  const json own = evaluated(mine, data, quoted(file));
+  CHECK(own["weights_split"]["of_this_data"] == true);
+  CHECK(own["split"]["may_have_been_seen"] == false);
+  CHECK(program(command(mine, data, quoted(file)) + " --part all")
+            .output.find("The weights learnt from 2 of these 4") != std::string::npos);
+  check_refused(program(command(mine, data, "test")), {"'mine' of other data, or of a file elsewhere"});
   check_refused(program(command(train("all", "all"), data, "test")),
                 {"'all', which keeps nothing for a test"});
   const std::string untold = temporal_weights(scratch);
