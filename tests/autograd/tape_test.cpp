@@ -82,6 +82,28 @@ TEST_CASE("gradients add up over backward passes") {
   }
 }
 
+TEST_CASE("what a backward pass or clear() has forgotten is an error to use, and leaves no trace") {
+  Context context;
+  Tape<double> tape(context);
+  const Tensor<double> value = random_tensor<double>({2, 2}, 1);
+  Tensor<double> gradient({2, 2}), ones({2, 2});
+  for (double& one : ones.values()) one = 1;
+  tape.watch(value, gradient);
+  const V x = tape.parameter(value), y = add(context, x, x);
+  tape.backward(y, ones);
+  const V again = add(context, x, x);  // parameters stay, and take the forgotten node's place
+  CHECK_THROWS_AS(tape.backward(y, ones), Error);
+  CHECK_THROWS_AS(add(context, x, y), Error);
+  CHECK_THROWS_AS(add(context, y.reshape({4}).slice(0, 2), x.reshape({4}).slice(0, 2)), Error);
+  CHECK(tape.recorded() == 1);
+  tape.backward(again, ones);
+  for (const double g : gradient.values()) CHECK(g == 4);
+  const V cleared = add(context, x, x);
+  tape.clear();
+  CHECK_THROWS_AS(tape.backward(cleared, ones), Error);
+  for (const double g : gradient.values()) CHECK(g == 4);
+}
+
 TEST_CASE("the backward pass lets go of what it is done with") {
   Context context;
   Tape<double> tape(context);

@@ -49,22 +49,25 @@ class Variable {
   bool defined() const { return value_.defined(); }
   bool is_constant() const { return node_ < 0; }
 
-  Variable reshape(const Shape& shape) const { return Variable(value_.reshape(shape), node_, offset_); }
+  Variable reshape(const Shape& shape) const {
+    return Variable(value_.reshape(shape), node_, offset_, recording_);
+  }
   // Elements first..first + count of the outermost axis.
   Variable slice(std::int64_t first, std::int64_t count) const {
     Tensor<T> part = value_.slice(first, count);
     const std::int64_t skipped = part.data() - value_.data();
-    return Variable(std::move(part), node_, offset_ + skipped);
+    return Variable(std::move(part), node_, offset_ + skipped, recording_);
   }
 
  private:
   friend class Tape<T>;
-  Variable(Tensor<T> value, std::int64_t node, std::int64_t offset)
-      : value_(std::move(value)), node_(node), offset_(offset) {}
+  Variable(Tensor<T> value, std::int64_t node, std::int64_t offset, std::uint64_t recording)
+      : value_(std::move(value)), node_(node), offset_(offset), recording_(recording) {}
 
   Tensor<T> value_;
-  std::int64_t node_ = -1;   // on the tape; -1: constant
-  std::int64_t offset_ = 0;  // of the first element in the node's gradient
+  std::int64_t node_ = -1;       // on the tape; -1: constant
+  std::int64_t offset_ = 0;      // of the first element in the node's gradient
+  std::uint64_t recording_ = 0;  // which of the tape's recordings the node belongs to
 };
 
 template <class T>
@@ -125,7 +128,7 @@ class Tape {
     const std::int64_t offset = value.data() - leaf->first;
     if (offset + value.size() > leaf->size) return Variable<T>(value);
     used_[leaf->node] = true;
-    return Variable<T>(value, static_cast<std::int64_t>(leaf->node), offset);
+    return Variable<T>(value, static_cast<std::int64_t>(leaf->node), offset, recording_);
   }
 
   // Whether the n-th watched parameter has been computed with since forget_use(): one that has not has no
@@ -136,12 +139,14 @@ class Tape {
   const std::vector<bool>& use() const { return used_; }
   void restore_use(const std::vector<bool>& use) { used_ = use; }
 
-  // A new node; `inputs`: what it was computed from. Where all are constants so is the result.
+  // A new node; `inputs`: what it was computed from. Where all are constants so is the result. Throws Error
+  // for one whose recording is over.
   Variable<T> record(Tensor<T> value, std::initializer_list<const Variable<T>*> inputs, Backward backward) {
     if (std::all_of(inputs.begin(), inputs.end(), [](const Variable<T>* x) { return x->is_constant(); }))
       return Variable<T>(std::move(value));
+    for (const Variable<T>* x : inputs) check_recorded(*x);
     nodes_.push_back({std::move(backward), {}, value.shape(), value.size(), false});
-    return Variable<T>(std::move(value), static_cast<std::int64_t>(nodes_.size()) - 1, 0);
+    return Variable<T>(std::move(value), static_cast<std::int64_t>(nodes_.size()) - 1, 0, recording_);
   }
 
   // A node with two results; its gradient is flat, that of `second` after that of `first`.
@@ -153,7 +158,7 @@ class Tape {
     if (a.is_constant()) return {std::move(a), Variable<T>(std::move(second))};
     nodes_.back().size += second.size();
     nodes_.back().shape = {nodes_.back().size};
-    Variable<T> b(std::move(second), a.node_, size);
+    Variable<T> b(std::move(second), a.node_, size, recording_);
     return {std::move(a), std::move(b)};
   }
 
@@ -193,8 +198,10 @@ class Tape {
     return Tensor<T>::view(node.gradient.data() + x.offset_, x.shape(), nullptr, node.gradient.device());
   }
 
-  // Adds dL/dp to every watched gradient, given dL/dy, and forgets everything recorded.
+  // Adds dL/dp to every watched gradient, given dL/dy, and forgets everything recorded: what is computed with
+  // its Variables afterwards, those of parameters apart, is an Error, as is a second backward pass.
   void backward(const Variable<T>& y, const Tensor<T>& dy) {
+    check_recorded(y);
     accumulate(y, dy);
     for (std::size_t n = nodes_.size(); n-- > leaves_.size();) {
       // Taken off the tape first, so that nothing it holds outlives its turn.
@@ -202,12 +209,14 @@ class Tape {
       nodes_.pop_back();
       if (node.gradient.defined()) node.backward(*this, node.gradient.reshape(node.shape));
     }
+    ++recording_;
     dropouts_ = 0;
   }
 
   // Forgets everything recorded.
   void clear() {
     nodes_.resize(leaves_.size());
+    ++recording_;
     statistics_.clear();
     dropouts_ = 0;
   }
@@ -250,9 +259,17 @@ class Tape {
     std::size_t node = 0;
   };
 
+  // A node of a recording that is over may be another one's by now. Leaves stay.
+  void check_recorded(const Variable<T>& x) const {
+    if (x.node_ >= static_cast<std::int64_t>(leaves_.size()) && x.recording_ != recording_)
+      throw Error("[autograd] a " + x.shape().to_string() +
+                  " was recorded before the last backward pass, which forgot it: compute it again");
+  }
+
   Context& context_;
   void* outer_;
-  std::vector<Node> nodes_;  // the leaves first
+  std::vector<Node> nodes_;      // the leaves first
+  std::uint64_t recording_ = 0;  // counts what was recorded and forgotten
   std::vector<Leaf> leaves_;
   bool sorted_ = true;
   std::vector<bool> used_;  // by node
