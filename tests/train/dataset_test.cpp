@@ -226,7 +226,7 @@ TEST_CASE("splits of one's own, and what is wrong with them") {
   CHECK(contains(refused(R"({"name": "mine", "train": ["zz"]})"), "'zz'"));
   CHECK(contains(refused(R"({"name": "mine", "train": ["a_s1"], "test": ["a_s1"]})"), "twice"));
   CHECK(contains(refused(R"({"name": "mine", "train": [1]})"), "no pair"));
-  CHECK(contains(refused(R"({"train": []})"), "'name'"));
+  CHECK(contains(refused(R"({"train": []})"), "'name'; it should be {\"name\""));
   CHECK(contains(refused("[]"), "is no split"));
   CHECK(contains(refused(R"({"name": "mine", "train": ["a_s1"], "hash": "00"})"), "other data"));
   // One that was published with the data counts, and is noticed when it was changed.

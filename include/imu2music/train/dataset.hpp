@@ -125,11 +125,11 @@ inline std::string file_name_of(std::string_view text) {
 }
 
 inline std::string text_of(const JsonValue& object, std::string_view name, const std::string& path,
-                           bool required = true) {
+                           bool required = true, const char* remedy = "prepare the data set again") {
   const JsonValue* value = object.find(name);
   if (value == nullptr && !required) return {};
   if (value == nullptr || value->kind != JsonValue::Kind::text)
-    throw InputError(path, "lacks the text " + in_quotes(name), "prepare the data set again");
+    throw InputError(path, "lacks the text " + in_quotes(name), remedy);
   return one_line(value->text);
 }
 inline double number_of(const JsonValue& object, std::string_view name, const std::string& path) {
@@ -366,12 +366,12 @@ inline std::string split_json(std::span<const PairInfo> pairs, const Split& spli
 inline Split read_split(std::span<const PairInfo> pairs, const std::string& path) {
   using namespace dataset_detail;
   const JsonValue root = parse_json(read_text_file(path, 1 << 28), path);
-  if (root.kind != JsonValue::Kind::object)
-    throw InputError(path, "is no split", R"(it should be {"name": …, "train": [ids], "test": [ids]})");
+  constexpr const char* remedy = R"(it should be {"name": …, "train": [ids], "test": [ids]})";
+  if (root.kind != JsonValue::Kind::object) throw InputError(path, "is no split", remedy);
   std::map<std::string, std::size_t, std::less<>> index;
   for (std::size_t i = 0; i < pairs.size(); ++i) index[pairs[i].id] = i;
   Split split;
-  split.name = text_of(root, "name", path);
+  split.name = text_of(root, "name", path, true, remedy);
   std::set<std::size_t> seen;
   const auto take = [&](const char* part, std::vector<std::size_t>& indices, bool required) {
     if (!required && root.find(part) == nullptr) return;
@@ -391,7 +391,7 @@ inline Split read_split(std::span<const PairInfo> pairs, const std::string& path
   take("validation", split.validation, false);
   take("test", split.test, false);
   split.hash = split_hash(pairs, split);
-  const std::string written = text_of(root, "hash", path, false);
+  const std::string written = text_of(root, "hash", path, false, remedy);
   if (!written.empty() && written != split.hash)
     throw InputError(path, "was made for other data: its hash is " + in_quotes(written),
                      "make the split again, or leave its hash out");
