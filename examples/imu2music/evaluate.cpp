@@ -44,11 +44,15 @@ struct EvaluateOptions {
 struct Training {
   std::optional<WeightsSplit> told;
   std::optional<Split> split;  // of this data set; without value where it was another one
+  std::vector<Split> before;   // of this data set too, those of the weights that the training began with
 };
 
 Training training_of(const std::string& weights, const Dataset& dataset) {
-  Training training{split_of(read_weights(weights)), {}};
+  const TensorFile file = read_weights(weights);
+  Training training{split_of(file), {}, {}};
   if (training.told) training.split = find_split(dataset, *training.told);
+  for (const WeightsSplit& one : begun_with(file))
+    if (std::optional<Split> split = find_split(dataset, one)) training.before.push_back(std::move(*split));
   return training;
 }
 
@@ -103,15 +107,18 @@ Part part_of(const Split& split, const Dataset& dataset, const std::string& want
 // Whether the split that is evaluated has a part to train on that is apart from what is evaluated.
 bool is_apart(const Part& part) { return part.name == "test" || part.name == "validation"; }
 
-// How many of the recordings evaluated the weights learnt from; without value where their split does not
-// tell.
+// How many of the recordings evaluated the weights learnt from; without value where their splits do not tell.
 std::optional<std::size_t> known_to_be_seen(const Evaluation& evaluation, const Dataset& dataset,
                                             const Training& training) {
-  if (!training.split) return std::nullopt;
   std::set<std::string> learnt;
-  for (const std::size_t i : training.split->train) learnt.insert(dataset.pairs()[i].id);
+  const auto add = [&](const Split& split) {
+    for (const std::size_t i : split.train) learnt.insert(dataset.pairs()[i].id);
+  };
+  if (training.split) add(*training.split);
+  for (const Split& split : training.before) add(split);
   std::size_t count = 0;
   for (const EvaluatedRecording& recording : evaluation.recordings) count += learnt.count(recording.id);
+  if (!training.split && count == 0) return std::nullopt;
   return count;
 }
 

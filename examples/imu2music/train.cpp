@@ -1,4 +1,5 @@
 // train: weights from a data set.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -70,8 +71,15 @@ void run_train(const TrainOptions& options) {
 
   Model<float> model = init_model<float>(config.model, static_cast<std::uint64_t>(config.seed));
   std::vector<TransferredTensor> transferred;
-  if (!options.init_from.empty())
-    transferred = transfer_weights(model, read_weights(options.init_from), options.only);
+  std::vector<WeightsSplit> learnt_from;
+  if (!options.init_from.empty()) {
+    const TensorFile beginning = read_weights(options.init_from);
+    transferred = transfer_weights(model, beginning, options.only);
+    if (const auto own = split_of(beginning)) learnt_from.push_back(*own);
+    for (const WeightsSplit& one : begun_with(beginning))
+      if (std::find(learnt_from.begin(), learnt_from.end(), one) == learnt_from.end())
+        learnt_from.push_back(one);
+  }
   if (auto* temporal = std::get_if<TemporalEncoder<float>>(&model.motion_net); temporal != nullptr) {
     bool given = false;  // statistics belong to the convolutions that were learnt with them
     for (const TransferredTensor& row : transferred)
@@ -94,6 +102,7 @@ void run_train(const TrainOptions& options) {
   std::signal(SIGTERM, &ask_to_stop);
   TrainerOptions trainer_options{
       options.folder, thread_count(options.common), options.resume, {}, {}, options.device, options.sensors};
+  trainer_options.begun_with = learnt_from;
   trainer_options.stop = [] { return interrupted != 0; };
   trainer_options.on_report = [&](const TrainingReport& report) {
     if (options.common.json) return;

@@ -235,8 +235,19 @@ TEST_CASE("weights that were trained say what was kept for the test, and what wa
   CHECK(program(command(mine, data, quoted(file)) + " --part all")
             .output.find("The weights learnt from 2 of these 4") != std::string::npos);
   check_refused(program(command(mine, data, "test")), {"'mine' of other data, or of a file elsewhere"});
-  check_refused(program(command(train("all", "all"), data, "test")),
-                {"'all', which keeps nothing for a test"});
+  const std::string all = train("all", "all");
+  check_refused(program(command(all, data, "test")), {"'all', which keeps nothing for a test"});
+  // What the weights learnt from that the training began with, however often, and though it was resumed.
+  const std::string on = train("on", "performer:s1 --init-from " + quoted(all));
+  const std::string last = train("last", "performer:s2 --init-from " + quoted(on));
+  REQUIRE(program("train " + quoted(scratch / "train.json") + " --data " + quoted(data) + " -o " +
+                  quoted(scratch / "last") + " --split performer:s2 --resume")
+              .status == 0);
+  for (const std::string& begun : {on, last}) {
+    const json known = evaluated(begun, data, "test");
+    CHECK(known["weights_split"]["name"] == (begun == on ? "performer:s1" : "performer:s2"));
+    CHECK(known["split"]["may_have_been_seen"] == true);
+  }
   const std::string untold = temporal_weights(scratch);
   check_refused(program(command(untold, data, "test")), {"does not say which split it was trained with"});
   CHECK(evaluated(untold, data, "performer:s2")["weights_split"].is_null());

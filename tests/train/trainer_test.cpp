@@ -406,6 +406,23 @@ TEST_CASE("weights say which split they learnt from") {
   }
 }
 
+TEST_CASE("weights say what those learnt from that the run began with, a resumed one too") {
+  test::ScratchFolder scratch;
+  TrainingConfig config = small_training();
+  config.steps = 4;
+  const std::vector<WeightsSplit> before = {{"all", "12"}, {"performer:s1", "34"}};
+  TrainerOptions options{.folder = scratch / "run"};
+  options.begun_with = before;
+  options.stop = [] { return true; };
+  Model<float> model = init_model<float>(config.model, 1);
+  CHECK(Trainer(model, config, Arithmetic(), options).run().stopped);
+  CHECK(begun_with(read_safetensors(scratch / "run/last.safetensors")) == before);
+  Model<float> again = init_model<float>(config.model, 1);
+  Trainer(again, config, Arithmetic(), {.folder = scratch / "run", .resume = true}).run();
+  for (const char* name : {"run/best.safetensors", "run/last.safetensors"})
+    CHECK(begun_with(read_safetensors(scratch / name)) == before);
+}
+
 TEST_CASE("without validation the best weights are the last") {
   test::ScratchFolder scratch;
   const TrainingConfig config = small_training();

@@ -55,4 +55,14 @@ TEST_CASE("what weights say of their split, and what they do not") {
   file.metadata.erase(split_hash_metadata_key);
   CHECK_FALSE(split_of(file).has_value());
   CHECK(split_metadata({"", "12"}).empty());
+  CHECK(begun_with(file).empty());
+  const std::vector<WeightsSplit> before = {{"all", "34"}, {"performer:s1", "56"}};
+  file.metadata = split_metadata({"piece:air", "12"}, before);
+  CHECK(split_of(file) == WeightsSplit{"piece:air", "12"});
+  CHECK(begun_with(file) == before);
+  file.metadata = split_metadata({"", ""}, before);
+  CHECK_FALSE(split_of(file).has_value());
+  CHECK(begun_with(file) == before);
+  file.metadata[begun_with_metadata_key] = "all\n34\nperformer:s1";  // cut off
+  CHECK(begun_with(file) == std::vector<WeightsSplit>{{"all", "34"}});
 }

@@ -78,6 +78,8 @@ struct TrainerOptions {
   std::function<bool()> stop = {};  // asked after every step; true ends the run with a checkpoint
   Device device = Device::cpu();
   std::string sensors = {};  // how the data's sensors were mapped: a resumed run must be told the same
+  // What the weights have learnt from that the run begins with; a resumed run knows.
+  std::vector<WeightsSplit> begun_with = {};
 };
 
 struct TrainingOutcome {
@@ -198,6 +200,7 @@ class Trainer {
     if (!changed.empty())
       throw InputError(path, "was made with other options: " + changed,
                        "resume with those of the run, or start a new one");
+    options_.begun_with = begun_with(state);
     progress_ = load_checkpoint(state, learner_);
     if (progress_.data_hash != data_.data_hash())
       throw InputError(path,
@@ -402,7 +405,7 @@ class Trainer {
   }
 
   void save_state() {
-    std::map<std::string, std::string> more;
+    std::map<std::string, std::string> more = split_metadata({}, options_.begun_with);
     for (const auto& [name, value] : told()) more[told_metadata_key + name] = value;
     save_checkpoint(learner_, config_, progress_, file("state.safetensors"), more);
   }
@@ -410,7 +413,8 @@ class Trainer {
   void save_weights(const char* name) {
     learner_.model().config.untrained = false;
     synchronise(learner_.context());
-    save_model(learner_.model(), file(name), split_metadata({data_.split_name(), data_.data_hash()}));
+    save_model(learner_.model(), file(name),
+               split_metadata({data_.split_name(), data_.data_hash()}, options_.begun_with));
   }
 
   static void write_text(const std::string& path, const std::string& text) {
