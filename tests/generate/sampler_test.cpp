@@ -240,6 +240,20 @@ TEST_CASE("each option outside its range is refused and named") {
   CHECK_NOTHROW(Sampler<float>(4, {.top_k = 1000, .top_p = 1, .min_p = 1, .repetition_penalty = 0.5}));
 }
 
+TEST_CASE("a logit of -infinity is out at any temperature, one beyond float's range included") {
+  Context context;
+  std::vector<float> logits(20, -std::numeric_limits<float>::infinity());
+  logits[3] = 1;
+  logits[17] = 0.5f;
+  for (double temperature : {1e-300, 1.0, 1e38, 1e39, 1e300}) {
+    CAPTURE(temperature);
+    Sampler<float> sampler(20, {.temperature = temperature});
+    std::set<std::int64_t> drawn;
+    for (int i = 0; i < 50; ++i) drawn.insert(sampler.choose(context, logits.data(), nullptr));
+    CHECK(drawn == (temperature < 1e-3 ? std::set<std::int64_t>{3} : std::set<std::int64_t>{3, 17}));
+  }
+}
+
 TEST_CASE("nothing to choose from is an error, not an id") {
   Context context;
   const float nan = std::numeric_limits<float>::quiet_NaN();

@@ -27,6 +27,7 @@
 #include <cpu/sampling.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -104,8 +105,7 @@ class Sampler {
     if (options_.greedy) {
       id = table().argmax(context.kernel(), logits, allowed, V);
     } else {
-      T total = table().softmax_weights(context.kernel(), logits, allowed, weights_.data(), V,
-                                        static_cast<T>(options_.temperature));
+      T total = table().softmax_weights(context.kernel(), logits, allowed, weights_.data(), V, temperature());
       if (total > 0) {
         if (ranks() || options_.min_p > 0) total = narrow(logits);
         // 24 bits: exact in float, and below 1.
@@ -127,6 +127,10 @@ class Sampler {
   static const kernels::SamplingKernels<T>& table() {
     active_isa();
     return kernels::cpu_table<kernels::SamplingKernels<T>>();
+  }
+  // Finite in T, too: a logit of -infinity over an infinite temperature would be no number.
+  T temperature() const {
+    return static_cast<T>(std::min(options_.temperature, static_cast<double>(std::numeric_limits<T>::max())));
   }
   bool penalises() const { return options_.repetition_penalty != 1; }
   bool ranks() const { return options_.top_k > 0 || options_.top_p < 1; }
