@@ -94,8 +94,11 @@ TEST_CASE("a duration ends the music; a beam searches it; max_tokens bounds it")
   options.prime = beginning;
   options.fill_windows = true;
   options.duration_s = 1.5;
+  double last = 0;
+  options.on_event = [&](const ComposedEvent& event) { last = event.time_s; };
   const Composition music = compose_alone(session, options);
   CHECK(music.duration_s == 1.5);
+  CHECK(last == 1.5);
   for (const Note& note : music.notes) CHECK(note.end <= 1.5 + 1e-9);
   options.duration_s = 0;
   options.max_tokens = 40;

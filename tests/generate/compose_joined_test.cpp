@@ -262,12 +262,10 @@ TEST_CASE("every event is told once, in order of time, and decoding the windows 
     std::vector<std::vector<int>> ids(4);
     std::vector<Note> closed;
     double previous = 0;
-    std::int64_t last_window = 0;
     options.on_event = [&](const ComposedEvent& event) {
       ids.at(static_cast<std::size_t>(event.window)).push_back(event.id);
-      if (event.window != last_window) previous = 2.0 * static_cast<double>(event.window);
-      last_window = event.window;
       CHECK(event.time_s >= previous);
+      CHECK(event.time_s <= 2.0 * (static_cast<double>(event.window) + 1));
       previous = event.time_s;
       if (event.closed) closed.push_back(*event.closed);
     };
@@ -318,6 +316,12 @@ TEST_CASE("windows that overlap are told the music so far and go on where it end
   options.sampler = {.temperature = 0.5, .seed = 1};
   options.prime = {{60, 80, 0.5, 0.8}, {62, 80, 1.2, 1.5}, {64, 80, 1.6, 100}};
   options.hop_s = 0.5;
+  double told_until = 0;
+  options.on_event = [&](const ComposedEvent& event) {
+    CHECK(event.time_s >= told_until);
+    CHECK(event.time_s <= 4);
+    told_until = event.time_s;
+  };
   const Composition music = compose(session, one_sensor(4), options);
   REQUIRE(music.windows.size() >= 3);
   CHECK(music.windows[0].start_s == 0);

@@ -61,9 +61,11 @@ namespace imu2music::inline v0 {
 
 // One event of the music, as it comes.
 struct ComposedEvent {
-  std::int64_t window = 0;       // counted from 0
-  int id = 0;                    // of the model's vocabulary
-  double time_s = 0;             // where the music stands after it, from Composition::start_s on
+  std::int64_t window = 0;  // counted from 0
+  int id = 0;               // of the model's vocabulary
+  // Where the music stands after it, from Composition::start_s on: within its window, whose end a time_shift
+  // may lead beyond.
+  double time_s = 0;
   bool primed = false;           // forced by ComposeOptions::prime
   std::optional<Note> closed{};  // the note that it closed, on that axis; not yet cut at the window's end
 };
@@ -234,7 +236,7 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
   };
   const bool live = batch == 1 && !options.beam;  // events can be told as they come
   const auto tell = [&](std::int64_t w, int id, bool primed, const Note* closed, double time_s) {
-    ComposedEvent event{w, id, offset_of(w) + time_s, primed};
+    ComposedEvent event{w, id, offset_of(w) + std::min(time_s, end_of_window(w)), primed};
     if (closed != nullptr) {
       event.closed = *closed;
       event.closed->start += offset_of(w);
@@ -465,7 +467,9 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
     };
     const auto tell = [&](EventDecoder2& decoder, std::size_t n, int id, const Note* closed) {
       if (!options.on_event || (w > 0 && n < opening.ids.size())) return;
-      ComposedEvent event{w, id, offset_s + decoder.time_s(), n < opening.ids.size()};
+      // What a window is told leads to the music's end within half of the smallest time_shift.
+      const double time_s = std::clamp(offset_s + decoder.time_s(), written_s, offset_s + length_s);
+      ComposedEvent event{w, id, time_s, n < opening.ids.size()};
       if (closed != nullptr)
         event.closed = whole(*closed, static_cast<std::size_t>(closed - decoder.notes().data()));
       options.on_event(event);

@@ -64,7 +64,7 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
   const auto tell = [&](int id, const Note* closed) {
     const bool primed = told++ < prime.size();
     if (!options.on_event) return;
-    ComposedEvent event{0, id, state.decoder().time_s(), primed};
+    ComposedEvent event{0, id, std::min(state.decoder().time_s(), window_s), primed};
     if (closed != nullptr) event.closed = *closed;
     options.on_event(event);
   };
