@@ -31,6 +31,17 @@ Recording wave(double seconds, double rate_hz, double start_s) {
   return recording;
 }
 
+// The sensor without its first `frames` samples.
+void begin_later(SensorTrack& sensor, std::int64_t frames) {
+  for (Channel& channel : sensor.channels) {
+    Channel rest(channel.quantity, channel.sample_count() - frames);
+    for (int axis = 0; axis < axis_count(channel.quantity); ++axis)
+      std::copy(channel.axis(axis).begin() + frames, channel.axis(axis).end(), rest.axis(axis).begin());
+    channel = rest;
+  }
+  sensor.clock.start_s += static_cast<double>(frames) / sensor.clock.rate_hz;
+}
+
 }  // namespace
 
 TEST_CASE("a temporal encoder's inputs are its channels' frames, as many as asked for") {
@@ -82,6 +93,36 @@ TEST_CASE("the others' inputs are whole windows of features or axes, the last fr
       for (std::int64_t i = 0; i < 150; ++i)
         CHECK(early[row * 150 + i] == whole[row * 150 + std::min<std::int64_t>(i, 29)]);
   }
+}
+
+TEST_CASE("a frame is of one time, whichever sensor began first") {
+  for (const char* encoder : {"conv", "fully_connected", "temporal"})
+    for (const double start_s : {-3.0, 1.5})
+      for (const std::size_t late : {0, 1}) {
+        CAPTURE(encoder);
+        CAPTURE(late);
+        ModelConfig config;
+        config.encoder = encoder;
+        config.sensors = 2;
+        config.channels = 12;
+        config.rate_hz = 25;
+        Recording recording = wave(8, 25, start_s), cut = recording;
+        for (SensorTrack& sensor : cut.sensors) begin_later(sensor, 30);
+        begin_later(recording.sensors[late], 30);
+        // What no model hears does not matter.
+        recording.sensors.push_back(recording.sensors[0]);
+        recording.sensors.back().name = "other";
+        begin_later(recording.sensors.back(), 100);
+        const MotionInputs motion(recording, config), expected(cut, config);
+        CHECK(motion.start_s == doctest::Approx(start_s + 1.2));
+        REQUIRE(motion.frames == 170);
+        const auto input = motion.input<float>(0, 150), wanted = expected.input<float>(0, 150);
+        for (std::int64_t i = 0; i < wanted.size(); ++i) REQUIRE(input[i] == wanted[i]);
+      }
+  // Armbands that were not worn at one time have no frame.
+  Recording apart = wave(8, 25, 0);
+  apart.sensors[1].clock.start_s = 9;
+  CHECK_THROWS_AS(MotionInputs(apart, ModelConfig()), InputError);
 }
 
 TEST_CASE("what was held through gaps is told") {

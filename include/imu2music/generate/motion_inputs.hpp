@@ -1,7 +1,8 @@
 // A recording's motion as the inputs of a model, window by window.
 //
 //   armbands   myo1 and myo2 at 25 Hz, windows of 150 frames (imu/reference_features.hpp): features or axes,
-//              [1, 2, rows, 150]; of fewer frames the last is held to the window's end
+//              [1, 2, rows, 150]; of fewer frames the last is held to the window's end. From where both have
+//              begun, to the nearest frame, until the first of them ends
 //   temporal   the config's channels at its rate (imu/motion_channels.hpp), [1, C, n], windows of window_ms;
 //              the last one is as long as there are frames
 //   pose       the layout's keypoints at 25 Hz (imu/skeleton_keypoints.hpp), [1, C, n, V, 1], windows of 150
@@ -14,13 +15,16 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "imu2music/core/tensor.hpp"
+#include "imu2music/imu/merge_sensors.hpp"
 #include "imu2music/imu/motion_channels.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/reference_features.hpp"
 #include "imu2music/imu/resample.hpp"
+#include "imu2music/imu/sensor_map.hpp"
 #include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/model_config.hpp"
 
@@ -52,8 +56,14 @@ class MotionInputs {
                    armbands_.notes.end());
       rows_ = motion_rows(config);
       rate_hz = reference_rate_hz;
+      reference_frame_count(armbands_);  // both are there
+      std::vector<SensorMapEntry> both;
+      for (const std::string_view name : reference_sensors)
+        both.push_back({std::string(name), std::string(name)});
+      armbands_ = map_sensors(armbands_, both);
+      start_together(armbands_);
       frames = reference_frame_count(armbands_);
-      start_s = armbands_.find_sensor(reference_sensors[0])->start_s();
+      start_s = std::max(armbands_.sensors[0].start_s(), armbands_.sensors[1].start_s());
       window_frames = reference_window_frames;
     }
   }
