@@ -142,4 +142,14 @@ TEST_CASE("what was held through gaps is told") {
     REQUIRE(motion.notes.size() == 1);
     CHECK(motion.notes[0] == "sensor myo2: its acceleration was held through 1 gap, 2.04 s in all");
   }
+  // What is lacking at the ends is held as well.
+  for (int axis = 0; axis < 3; ++axis)
+    for (std::size_t i = 0; i < 200; ++i)
+      if (i < 20 || i >= 175)
+        recording.sensors[1].channels[2].axis(axis)[i] = std::numeric_limits<float>::quiet_NaN();
+  for (const ModelConfig* config : {&armbands, &temporal}) {
+    const MotionInputs motion(recording, *config);
+    REQUIRE(motion.notes.size() == 1);
+    CHECK(motion.notes[0] == "sensor myo2: its acceleration was held through 3 gaps, 3.84 s in all");
+  }
 }

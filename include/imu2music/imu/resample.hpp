@@ -319,14 +319,16 @@ inline SensorTrack on_even_grid(const SensorTrack& sensor, double rate_hz, const
         interpolate_channel(channel, times, grid, longest_gap, source + ", " + sensor.name));
     std::int64_t gaps = 0;
     double held = 0, before = times.front();
-    for (std::size_t i = 0; i < times.size(); ++i) {
-      if (!is_finite_sample(channel, i)) continue;
-      if (times[i] - before > longest_gap) {
+    const auto known_again = [&](double time) {
+      if (time - before > longest_gap) {
         ++gaps;
-        held += times[i] - before;
+        held += time - before;
       }
-      before = times[i];
-    }
+      before = time;
+    };
+    for (std::size_t i = 0; i < times.size(); ++i)
+      if (is_finite_sample(channel, i)) known_again(times[i]);
+    known_again(times.back());  // the last sample is held to the end
     if (gaps > 0)
       notes.push_back("sensor " + sensor.name + ": its " + std::string(to_string(channel.quantity)) +
                       " was held through " + std::to_string(gaps) + (gaps == 1 ? " gap, " : " gaps, ") +
