@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,9 @@ void run_train(const TrainOptions& options) {
     throw InputError("--only wants --init-from, the weights to begin with");
   if (options.resume && !options.init_from.empty())
     throw InputError("--init-from and --resume exclude one another: a run goes on from its own weights");
+  std::error_code fault;
+  if (std::filesystem::equivalent(options.folder, options.data, fault))
+    throw InputError(options.folder, "is the data set's folder", "give the run a folder of its own");
   const Dataset dataset(options.data);
   const Split split = dataset.split(options.split);
   std::function<Recording(const Recording&)> prepare;

@@ -274,6 +274,22 @@ TEST_CASE("what cannot be trained is refused in one line") {
   REQUIRE(train(config(scratch, R"("steps": 1, "batch": 2)")).status == 0);
   test::check_refused(train(config(scratch, R"("steps": 1, "batch": 2)")),
                       {"holds a run already", "resume it, or choose another folder"});
+  // Nothing that is read, or another's, is written over.
+  const std::string data = scratch / "set";
+  test::check_refused(program("train " + quoted(config(scratch, quick)) + " --data " + quoted(data) + " -o " +
+                              quoted(data + "/.")),
+                      {"is the data set's folder", "give the run a folder of its own"});
+  for (const char* name : {"config.json", "best.safetensors"}) {
+    const std::string folder = scratch / ("with-" + std::string(name)), file = folder + "/" + name;
+    fs::create_directory(folder);
+    fs::copy_file(scratch / ("run/" + std::string(name)), file);
+    const std::string before = test::read_file(file);
+    test::check_refused(program("train " + quoted(config(scratch, quick)) + " --data " + quoted(data) +
+                                " -o " + quoted(folder)),
+                        {name, "is there already", "choose another folder"});
+    CHECK(test::read_file(file) == before);
+    CHECK_FALSE(fs::exists(folder + "/state.safetensors"));
+  }
   test::check_refused(train(config(scratch, R"("steps": 1, "batch": 3)"), "--resume"),
                       {"was made with another config", "batch is 3 instead of 2"});
   test::check_refused(

@@ -446,8 +446,17 @@ TEST_CASE("a folder with a run, another config, other data, a damaged state: eac
     Trainer(model, config, Arithmetic(), {folder, 1, false, {}, {}}).run();
   }
   CHECK(refusal(folder, nothing) == "");
-  CHECK(refusal(folder, [](TrainingConfig&, Arithmetic&, TrainerOptions& o) { o.resume = false; }) ==
-        folder + ": holds a run already; resume it, or choose another folder");
+  const auto begin_anew = [](TrainingConfig&, Arithmetic&, TrainerOptions& o) { o.resume = false; };
+  CHECK(refusal(folder, begin_anew) == folder + ": holds a run already; resume it, or choose another folder");
+  {
+    const FolderLock other(folder, "this test");
+    for (const auto& change :
+         {std::function<void(TrainingConfig&, Arithmetic&, TrainerOptions&)>(nothing),
+          std::function<void(TrainingConfig&, Arithmetic&, TrainerOptions&)>(begin_anew)})
+      CHECK(refusal(folder, change) ==
+            folder +
+                ": another training run is writing there; wait until it has ended, or choose another folder");
+  }
   CHECK(refusal(folder, [](TrainingConfig& c, Arithmetic&, TrainerOptions&) { c.batch = 3, c.dropout = 0; })
             .find("was made with another config: batch is 3 instead of 2, dropout is 0 instead of 0.2;") !=
         std::string::npos);

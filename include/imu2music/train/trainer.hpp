@@ -17,7 +17,8 @@
 // threads. What the log held beyond the checkpoint is written again.
 //
 // A number that is not finite, in the loss, a gradient or what a checkpoint would hold, ends the run with an
-// Error that names step and tensor; the last checkpoint stays. Files appear as a whole or not at all.
+// Error that names step and tensor; the last checkpoint stays. Files appear as a whole or not at all. A
+// folder has one run at a time, and a new run takes one that has none of these files.
 #pragma once
 
 #include <algorithm>
@@ -33,11 +34,13 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "imu2music/core/error.hpp"
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/io/file_bytes.hpp"
+#include "imu2music/io/folder_lock.hpp"
 #include "imu2music/io/text.hpp"
 #include "imu2music/train/checkpoint.hpp"
 #include "imu2music/train/learner.hpp"
@@ -108,7 +111,7 @@ class Trainer {
     if (options_.resume)
       read_state();
     else
-      begin_folder();
+      open_folder(), begin_run();
     learner_.set_dropout({config_.dropout, config_.encoder_dropout, static_cast<std::uint64_t>(config_.seed),
                           static_cast<std::uint64_t>(progress_.step * config_.accumulate)});
   }
@@ -117,6 +120,7 @@ class Trainer {
   Learner<float>& learner() { return learner_; }
 
   TrainingOutcome run() {
+    const FolderLock lock = lock_.is_held() ? std::move(lock_) : FolderLock(options_.folder, holder);
     begin_ = std::chrono::steady_clock::now();
     begin_seconds_ = progress_.seconds;
     reported_seconds_ = progress_.seconds;
@@ -139,6 +143,8 @@ class Trainer {
   }
 
  private:
+  static constexpr const char* holder = "another training run";  // of the folder
+
   std::string file(const char* name) const {
     return (std::filesystem::path(options_.folder) / name).string();
   }
@@ -151,14 +157,22 @@ class Trainer {
     return begin_seconds_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   }
 
-  void begin_folder() {
-    if (std::filesystem::exists(file("state.safetensors")))
-      throw InputError(options_.folder, "holds a run already", "resume it, or choose another folder");
+  void open_folder() {
     std::error_code error;
     std::filesystem::create_directories(options_.folder, error);
     if (error)
       throw InputError(options_.folder, "cannot be made: " + error.message(),
                        "choose a folder that can be written");
+    lock_ = FolderLock(options_.folder, holder);
+    if (std::filesystem::exists(file("state.safetensors")))
+      throw InputError(options_.folder, "holds a run already", "resume it, or choose another folder");
+    for (const char* name : {"config.json", "log.jsonl", "best.safetensors", "last.safetensors"})
+      if (std::filesystem::exists(file(name)))
+        throw InputError(file(name), "is there already, and a run writes one of its own",
+                         "choose another folder");
+  }
+
+  void begin_run() {
     progress_.data_hash = data_.data_hash();
     // Before all else what a run goes on from that is killed early: the weights that it begins with need not
     // be those of its seed.
@@ -176,6 +190,7 @@ class Trainer {
 
   void read_state() {
     const std::string path = file("state.safetensors"), settings = file("config.json");
+    if (std::filesystem::is_directory(options_.folder)) lock_ = FolderLock(options_.folder, holder);
     const auto check_config = [&](const std::string& where, const TrainingConfig& before) {
       if (const std::string changed = differences(config_, before); !changed.empty())
         throw InputError(where, "was made with another config: " + changed,
@@ -185,7 +200,7 @@ class Trainer {
       if (!std::filesystem::exists(settings))
         throw InputError(path, "is not there: there is no run to resume", "begin one without resuming");
       check_config(settings, read_training_config(settings));
-      return begin_folder();
+      return begin_run();
     }
     const TensorFile state = read_safetensors(path);
     check_config(path, checkpoint_config(state));
@@ -454,6 +469,7 @@ class Trainer {
   TrainingConfig config_;
   const BatchSource& data_;
   TrainerOptions options_;
+  FolderLock lock_;  // from the beginning to the end of run()
   Learner<float> learner_;
   TrainingProgress progress_;
   std::vector<TrainingBatch<float>> prepared_;  // of the next step, or none
