@@ -18,8 +18,8 @@
 // j] is walked along the diagonal with unaligned loads:
 //   q:    [T, K], row stride q_stride            k_t:  [K, S], row stride k_stride
 //   v:    [S, K], row stride v_stride            er_t: [K, L], row stride er_stride, or null
-//   out:  [T, K], row stride out_stride          log_sum_exp: [T] or null, the softmax's normaliser for a
-//   backward pass
+//   out:  [T, K], row stride out_stride          log_sum_exp: [T] or null, the softmax's normaliser for
+//                                                a backward pass
 //
 // Keys are taken in tiles of a fixed width from j = 0 on, and a tile of which a query sees nothing changes
 // none of its bits, so query i has the same bits whether it is computed alone against a cache or among all

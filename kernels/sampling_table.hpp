@@ -8,8 +8,7 @@
 //                    sums; the last id of positive weight where rounding leaves none
 //
 //   sample           all of this, narrowed by top-k, top-p and min-p as generate/sampler.hpp says, without
-//   the
-//                    host's waiting for it; greedy: argmax. Devices only
+//                    the host's waiting for it; greedy: argmax. Devices only
 //
 // logits, weights: [V]; allowed: [V], nonzero where the id may be chosen, or null: all. At least one id must
 // be allowed. A logit of -infinity is never chosen while a finite one is allowed. On the CPU argmax passes

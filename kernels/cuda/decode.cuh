@@ -7,16 +7,14 @@
 // the same logits and so agree.
 //
 //   products    rows of W are shared out over all warps of the grid, 1, 2 or 4 rows at a time so that every
-//   warp has
-//               some; a warp's lanes lie along the row, 16 bytes each. A warp asks for its first weights
-//               before the barrier in front of the product: they do not depend on it.
+//               warp has some; a warp's lanes lie along the row, 16 bytes each. A warp asks for its first
+//               weights before the barrier in front of the product: they do not depend on it.
 //   attention   a block takes one head and decode_tile keys; a warp takes decode_part of them, its lanes in
-//   groups
-//               along a key's row, each group with a softmax of its own in one pass (running maximum). Parts
-//               are merged in the block, tiles by whoever needs the result. q (k + Er) needs one product for
-//               both terms.
-//   the choice  by one warp over the logits in shared memory; ranks, where they are wanted, by counting, with
-//   all.
+//               groups along a key's row, each group with a softmax of its own in one pass (running maximum).
+//               Parts are merged in the block, tiles by whoever needs the result. q (k + Er) needs one
+//               product for both terms.
+//   the choice  by one warp over the logits in shared memory; ranks, where they are wanted, by counting,
+//               with all.
 //
 // Sums are taken in an order that does not depend on the grid, so every machine gives the same bits.
 //

@@ -1,9 +1,9 @@
 // Runs fuzz targets where there is no libFuzzer: each seed, then a fixed number of inputs made of the seeds
 // by the same changes on each run.
 //
-//   test_fuzz LOADER SEEDS [ROUNDS]          seeds whose name begins with "refused" have to be refused, the
-//   others read test_fuzz LOADER SEEDS --write ROUND OUT  writes the input of one round, for a debugger or as
-//   a new seed
+//   test_fuzz LOADER SEEDS [ROUNDS]            seeds whose name begins with "refused" have to be refused,
+//                                              the others read
+//   test_fuzz LOADER SEEDS --write ROUND OUT   writes the input of one round, for a debugger or as a new seed
 //
 // A fault ends the run; the message says which round it was. An input may take ten seconds of the processor's
 // time.

@@ -1,5 +1,6 @@
-// The version of the library. The inline namespace `v0` is its binary interface: two programs parts built
-// against different major versions can live in one process.
+// The version of the library. The inline namespace `v0` is its binary interface. It changes with each
+// incompatible version, so two parts of a program that were built against different ones can be linked
+// together.
 #pragma once
 
 #define IMU2MUSIC_VERSION_MAJOR 0

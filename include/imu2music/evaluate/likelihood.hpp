@@ -1,7 +1,8 @@
 // How likely a model finds music: negative log-likelihoods, pooled over tokens.
 //
-//   NLL    = −Σ log p(y_i) / N          nats a token, over the N tokens that are not padding; not a mean of
-//   batches bits/s = −Σ log2 p(y_i) / Σ seconds comparable from one vocabulary to another
+//   NLL    = −Σ log p(y_i) / N          nats a token, over the N tokens that are not padding; not a mean
+//                                       of batches
+//   bits/s = −Σ log2 p(y_i) / Σ seconds comparable from one vocabulary to another
 //
 // Sums are kept by kind of event (note_on, time_shift, …), so there is an NLL of each.
 //

@@ -2,13 +2,13 @@
 //
 // Distributions over windows of four things, each a histogram with these bins:
 //   pitch class          12, of every note
-//   note count           of a window: 0, 1, 2, 3, 4–5, 6–7, 8–11, 12–15, 16–23, 24–31, 32–47, 48–63, 64 and
-//   more inter-onset interval within a window, between onsets that follow one another, those that fall
-//   together left out:
-//                        18 bins a half octave wide from 2^-6 s to 2^3 s; shorter and longer ones in the
-//                        outermost
-//   range                highest less lowest pitch of a window with notes: 2 semitones a bin, 48 and more in
-//   the last
+//   note count           of a window: 0, 1, 2, 3, 4–5, 6–7, 8–11, 12–15, 16–23, 24–31, 32–47, 48–63, 64
+//                        and more
+//   inter-onset interval within a window, between onsets that follow one another, those that fall
+//                        together left out: 18 bins a half octave wide from 2^-6 s to 2^3 s; shorter and
+//                        longer ones in the outermost
+//   range                highest less lowest pitch of a window with notes: 2 semitones a bin, 48 and more
+//                        in the last
 // For a pair of histograms p (real) and q (generated), each normalised:
 //   overlap area  Σ_b min(p_b, q_b), 1 where they are alike; 0 where one is empty
 //   KL            Σ_b p_b ln(p_b / q_b), nats, after adding half a count to every bin of both

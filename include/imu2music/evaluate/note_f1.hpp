@@ -1,11 +1,10 @@
 // How many notes of a performance an estimate has found, by the rules of mir_eval's transcription metrics.
 //
 // A reference note and an estimated one may be joined where
-//   |onset − onset'|   <= onset_s
-//   pitch = pitch'                                      where pitch counts (±50 cents, for whole MIDI
-//   numbers) |end − end'|       <= max(offset_least_s, offset_share · (end − onset))    where the offset
-//   counts; of the
-//                                                       reference's length
+//   |onset − onset'| <= onset_s
+//   pitch = pitch'               where pitch counts (±50 cents, for whole MIDI numbers)
+//   |end − end'| <= max(offset_least_s, offset_share · (end − onset))
+//                                where the offset counts; the length is the reference's
 // Distances are rounded to 0.1 ms first, as mir_eval does, so that a note exactly 50 ms away is found. Of all
 // ways to join notes one to one, one with the most pairs is taken (bipartite_matching.hpp).
 //

@@ -1,9 +1,8 @@
 // The next token from logits l: greedy, or drawn from a softmax that may be narrowed first.
 //
 // What is done, in this order; each step sees only what the one before has left:
-//   1. repetition penalty r   l_i ← l_i / r where l_i > 0, else l_i · r, for every id i among the last N
-//   chosen
-//                             (once, however often it occurs there)
+//   1. repetition penalty r   l_i ← l_i / r where l_i > 0, else l_i · r, for every id i among the last
+//                             N chosen (once, however often it occurs there)
 //   2. mask                   ids that are not allowed are out
 //   3. temperature t          w_i = exp((l_i − max l) / t), so the likeliest id weighs 1
 //   4. top-k                  the k largest l_i stay, the smaller id first where two are equal

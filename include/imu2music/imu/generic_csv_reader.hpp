@@ -5,9 +5,9 @@
 //   name = [sensor] quantity axis [unit], in any case, the parts separated by _ . - or space; the unit as a
 //   last part or in (…) or […]
 //
-//   quantity  acceleration: acc accel acceleration accelerometer a    angular velocity: gyro gyr gyroscope g
-//   w
-//             omega angular velocity    rotation: euler rot rotation, or roll, pitch, yaw, which are axes
+//   quantity  acceleration: acc accel acceleration accelerometer a
+//             angular velocity: gyro gyr gyroscope g w omega angular velocity
+//             rotation: euler rot rotation, or roll, pitch, yaw, which are axes
 //             orientation: quat quaternion orientation q
 //   axis      x y z, of quaternions also w, or q0 (w) q1 q2 q3; it may cling to the quantity: ax, gyroZ
 //   unit      g mg ms2 m/s^2 m/s² · dps mdps deg/s rads rad/s · rad deg · s ms us ns

@@ -1,9 +1,8 @@
 // Reads a skeleton of the Kinect, one frame a row, without a clock: 30 frames a second, the camera's rate,
 // are taken, or the rate that is given. Recording::notes says so.
 //
-//   in space      SpineBase.x,SpineBase.y,SpineBase.z,state,SpineMid.x,…    metres, in camera coordinates (x
-//   to
-//                 the camera's left, y up, z away from it); state is tracked, inferred or not tracked
+//   in space      SpineBase.x,SpineBase.y,SpineBase.z,state,SpineMid.x,…    metres, in camera coordinates
+//                 (x to the camera's left, y up, z away from it); state is tracked, inferred or not tracked
 //   in a picture  no header, 20 numbers a row: x, y of ten keypoints, in units of the picture that the file
 //                 does not tell
 //

@@ -8,8 +8,7 @@
 //   acceleration      m/s², 3
 //   angular velocity  rad/s, 3
 //   orientation       unit quaternion x y z w, 4; q and −q are one attitude: the sign is the one nearer to
-//   the
-//                     frame before, and w ≥ 0 in the first
+//                     the frame before, and w ≥ 0 in the first
 // Not standardised: mean and deviation stand with the encoder's weights.
 //
 // Every sensor is brought to rate_hz (resample.hpp: low-pass, and gaps held), then cut to where all have

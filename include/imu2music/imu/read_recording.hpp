@@ -4,8 +4,7 @@
 //
 //   folder   Sensor Logger, phyphox, Xsens trackers, OpenPose's frames; otherwise RepoVizz
 //   file     Myo JSON; Xsens; Myo, wand and Android tables; Kinect skeletons; phyphox; any table whose
-//   columns
-//            say what they are (generic_csv_reader.hpp)
+//            columns say what they are (generic_csv_reader.hpp)
 //
 // Every layout is described in docs/formats.md. What is read is in SI units on one clock that begins at 0 and
 // never falls, quaternions x y z w, sensors by name; what is wrong with it is found by diagnose().

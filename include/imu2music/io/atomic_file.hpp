@@ -3,8 +3,7 @@
 //
 //   AtomicFile file("out.mid");
 //   file.write(bytes);
-//   file.commit();          // without it the destructor removes the temporary; an older out.mid stays as it
-//   was
+//   file.commit();          // without it the destructor removes the temporary; an older out.mid stays
 //
 // POSIX rename(2) replaces the target in one step. A symbolic link is followed, so that its target is
 // replaced and not the link. What is no regular file (/dev/null, /dev/stdout, a pipe) cannot be renamed onto

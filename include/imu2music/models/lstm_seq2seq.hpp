@@ -2,8 +2,7 @@
 //
 //   encoder   an LSTM over the S tokens of the motion
 //   decoder   starts from the encoder's last state and the last token; y_t = Linear(LSTM(y_{t-1})), y_{-1}
-//   the
-//             last token; y_t goes to the output projection
+//             the last token; y_t goes to the output projection
 //
 // It never sees the music written so far: what comes out at step t depends on the motion and t alone, and so
 // does greedy music. A property of the reference. Source: github kiototeko/IMU2Music.

@@ -2,8 +2,8 @@
 //
 //   init_model(config, seed)   an untrained model, every parameter from its own random stream
 //   load_model(path, format)   from safetensors (mapped) or a PyTorch checkpoint, ready to play: dense
-//   layers'
-//                              weights are packed, in the format asked for, the others are read in place
+//                              layers' weights are packed, in the format asked for, the others are read in
+//                              place
 //   pack_weights(model)        the same for an untrained model
 //   save_model(model, path)    to safetensors, the config in the metadata under "imu2music.config"
 //   count_weights(model)       how many numbers and tensors those are

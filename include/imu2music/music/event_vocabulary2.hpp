@@ -9,9 +9,8 @@
 //   (velocity continued)*   the notes begun before `begin` that sound beyond it, by pitch
 //   events                  note_ons at begin ≤ t < end, note_offs at begin < t ≤ end, with a velocity before
 //                           each note_on; at equal times note_offs come first, then by pitch
-//   CUT or nothing          CUT where a note sounds or starts later; else the piece ends, with EOS when a
-//   model
-//                           reads it
+//   CUT or nothing          CUT where a note sounds or starts later; else the piece ends, with EOS when
+//                           a model reads it
 // Its time starts at `begin`, so silence before the first event is written as time_shifts like any other. A
 // note that sounds at `end` has no note_off here and is continued in the next window.
 //

@@ -3,8 +3,8 @@
 // A module is a struct of Parameters with two members:
 //   forward<V>(Context&, const V& x) const    V = Tensor<T>: evaluation mode, records nothing
 //                                             V = Variable<T>: training mode, recorded (autograd/tape.hpp)
-//   visit(visitor, prefix)                    calls visitor(prefix + name, parameter) for each, in state_dict
-//   order
+//   visit(visitor, prefix)                    calls visitor(prefix + name, parameter) for each, in
+//                                             state_dict order
 // Names are those of the PyTorch state_dict, so weights go both ways without a table.
 #pragma once
 

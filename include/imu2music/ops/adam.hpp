@@ -1,7 +1,8 @@
 // A step of Adam on one parameter, and the sum of squares that a gradient's norm is made of.
 //
-//   g = gradient_scale gradient (+ weight_decay p),  m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2)
-//   g^2 p -= learning_rate (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + eps)
+//   g = gradient_scale gradient (+ weight_decay p)
+//   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+//   p -= learning_rate (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + eps)
 //
 // With `decoupled` weight decay (AdamW) g is free of it and p is first multiplied by 1 - learning_rate
 // weight_decay. As PyTorch's Adam and AdamW. The factors are computed in double.

@@ -1,9 +1,8 @@
 // Batch normalisation with given statistics as one affine map a channel (kernels/batch_norm_map_table.hpp),
 // for batch_norm() or a convolution that it is fused into.
 //
-// gamma, beta, mean, variance: [C]; result: [2, C], row 0: scale = gamma / sqrt(variance + eps), row 1: shift
-// = beta
-// - mean scale. Throws ShapeError.
+// gamma, beta, mean, variance: [C]; result: [2, C], row 0: scale = gamma / sqrt(variance + eps), row 1:
+// shift = beta - mean scale. Throws ShapeError.
 #pragma once
 
 #include <cpu/batch_norm_map.hpp>

@@ -3,8 +3,7 @@
 //   constant             peak
 //   inverse_square_root  peak min(s / warmup, sqrt(warmup / s))       (Vaswani et al. 2017, section 5.3)
 //   cosine               peak s / warmup up to warmup, then from peak down to `last` along half a cosine at
-//   step
-//                        `steps` (Loshchilov and Hutter 2017, arXiv:1608.03983), and `last` from there on
+//                        step `steps` (Loshchilov and Hutter 2017, arXiv:1608.03983), `last` from there on
 //
 // constant with a warm-up rises linearly too. Foley Music's rate, d^-0.5 min(s^-0.5, s 4000^-1.5), is
 // inverse_square_root with warmup 4000 and peak (4000 d)^-0.5.

@@ -1,9 +1,9 @@
 // What a file or folder holds that a data set can be made of, told by content: names tell labels, and which
 // music belongs to which motion.
 //
-//   violin-myo      a folder with takes/, score/ and a manifest.csv of columns file, stroke, player: each
-//   take
-//                   with the score of its name less "_s<player>"; performer s<player>, piece the stroke
+//   violin-myo      a folder with takes/, score/ and a manifest.csv of columns file, stroke, player:
+//                   each take with the score of its name less "_s<player>"; performer s<player>, piece the
+//                   stroke
 //   RepoVizz        a folder of one raw take, or of processed takes (imu/repovizz_layout.hpp): with the one
 //                   MIDI file in it, or <take>.mid beside it (also in a folder midi beside it). Where a raw
 //                   take has 00_audio_pickup.wav, the silence around its sound is cut (train/sound_span.hpp);

@@ -1,9 +1,11 @@
 // IMU2Music's convolutional encoder: six seconds of two armbands become 27 memory tokens.
 //
 //   input    [B, 2, 3, 150]: sensor, feature (rotation, gyro, acceleration; imu/reference_features.hpp),
-//   frame at 25 Hz each     Conv2d 1→3 (3,2), BN, ReLU; 3→6 (1,3), BN, ReLU; 6→9 (1,2), BN, ReLU; flattened
-//   to 1314 stacked  [B, 1, 2, 1314]: Conv2d 1→3 (2,2), BN, ReLU; 3→9 (1,3) stride 2, BN, ReLU; 9→27 (1,2),
-//   BN, ReLU output   [B, 27, 655] → Linear 655→D → [B, 27, D]
+//            frame at 25 Hz
+//   each     Conv2d 1→3 (3,2), BN, ReLU; 3→6 (1,3), BN, ReLU; 6→9 (1,2), BN, ReLU; flattened to 1314
+//   stacked  [B, 1, 2, 1314]: Conv2d 1→3 (2,2), BN, ReLU; 3→9 (1,3) stride 2, BN, ReLU; 9→27 (1,2), BN,
+//            ReLU
+//   output   [B, 27, 655] → Linear 655→D → [B, 27, D]
 //
 // In evaluation mode batch norms use their running statistics and are folded into the convolutions; in
 // training mode dropout follows the first two layers of each branch. The 27 tokens are convolution channels

@@ -5,13 +5,11 @@
 //   standard   (x - mean) / deviation by channel; both stand with the weights
 //   stem       causal Conv1d C→W, ReLU
 //   halvings   causal Conv1d W→W with stride 2, ReLU: as many as bring rate_hz to 12.5 a second, spread
-//   evenly
-//              among the blocks, the first before block 0
+//              evenly among the blocks, the first before block 0
 //   blocks     x + Conv1d 1 (ReLU(causal Conv1d, dilated (LayerNorm over channels (x)))); the dilation
-//   doubles
-//              from block to block and starts again at 1 after a halving
-//   output     LayerNorm, Linear W→D, plus the sinusoidal position of the token's index → [B, S, D], S = T
-//              12.5 / rate_hz rounded up
+//              doubles from block to block and starts again at 1 after a halving
+//   output     LayerNorm, Linear W→D, plus the sinusoidal position of the token's index → [B, S, D],
+//              S = T 12.5 / rate_hz rounded up
 //
 // Token s looks at frames up to s rate_hz / 12.5 and none after, so it is known at time s / 12.5 s. No norm
 // needs a batch or the future. TemporalStream gives the same tokens, bit for bit, as the frames come in.
