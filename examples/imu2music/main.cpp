@@ -73,7 +73,8 @@ int main(int argc, char** argv) {
     }
     return 0;
   } catch (const CLI::ParseError& error) {
-    return fail(2, std::string(error.what()) + "; see imu2music --help");
+    const std::string command = argc > 1 && has_command(program, argv[1]) ? std::string(argv[1]) + " " : "";
+    return fail(2, std::string(error.what()) + "; see imu2music " + command + "--help");
   } catch (const CommandFailure& failure) {
     return fail(1, failure.what());
   } catch (const imu2music::InputError& error) {

@@ -158,6 +158,9 @@ TEST_CASE("configs and scores that are wrong are refused") {
   check_refused(init(R"({"d_model": 16, "heads": 1, "memory_positions": 1})"),
                 {"c.json", "memory_positions"});
   check_refused(init(R"({"d_model": 16384, "heads": 64})"), {"c.json", "GB", "d_model"});
+  check_refused(init(R"({"model": {"d_model": 64}, "training": {"steps": 1}})"),
+                {"training run", "\"model\""});
+  check_refused(init(R"({"training": {"steps": 1}})"), {"training run", "\"model\""});
   check_refused(init("{"), {"c.json"});
   check_refused(init(""), {"c.json"});
   test::write_file(scratch / "s.mid", "MThd");
@@ -168,7 +171,8 @@ TEST_CASE("configs and scores that are wrong are refused") {
 TEST_CASE("wrong use is refused in one line") {
   check_refused(program(""), {"--help"});
   check_refused(program("compose"), {"'compose'", "--help"});
-  check_refused(program("generate"), {"--help"});
+  check_refused(program("generate"), {"see imu2music generate --help"});
+  check_refused(program("--json"), {"see imu2music --help"});
   check_refused(program("generate x -o y --weights z --temperature 0"), {"--temperature"});
   check_refused(program("generate x -o y --weights z --temperature nan"), {"--temperature"});
   check_refused(program("generate x -o y --weights z --instrument 128"), {"--instrument"});

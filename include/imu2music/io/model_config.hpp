@@ -252,11 +252,13 @@ class ConfigReader {
     config_.*field->member = text;
   }
   void start_object() {
+    if (open_ && key_ == "model") refuse_training_config();
     if (open_) refuse("an object");
     open_ = true;
   }
   void key(const std::string& text) {
     const auto known = std::find(std::begin(keys), std::end(keys), text);
+    if (text == "training") refuse_training_config();
     if (known == std::end(keys))
       throw InputError(path_, "the unknown key " + in_quotes(text), unknown_name_advice(text, keys));
     bool& seen = seen_[static_cast<std::size_t>(known - std::begin(keys))];
@@ -335,6 +337,12 @@ class ConfigReader {
     const SizeField* field = find_field(sizes, key_);
     if (field == nullptr || value < field->least || value > field->most) refuse(shown);
     config_.*field->member = static_cast<int>(value);
+  }
+
+  // {"model": {…}, "training": {…}}
+  [[noreturn]] void refuse_training_config() const {
+    throw InputError(path_, "is the config of a training run",
+                     "a model's config is what stands under \"model\" in it, in a file of its own");
   }
 
   [[noreturn]] void refuse(const std::string& shown) const {
