@@ -1,28 +1,26 @@
-// Frames fed one by one, music after every six seconds of them: frame_by_frame WEIGHTS < FRAMES
-// A frame is six numbers: rotation, gyro and acceleration feature of two armbands, 25 a second.
-#include <array>
+// Frames fed one by one, music after every window of them: frame_by_frame WEIGHTS < FRAMES
+// A frame is what EngineDescription::frame lists: with weights/default.safetensors six numbers, acceleration
+// (m/s²) and angular velocity (rad/s) of one sensor, 50 frames a second. This is linked as compiled_engine.
+#include <cstdint>
 #include <cstdio>
-#include <imu2music/imu2music.hpp>
+#include <imu2music/engine.hpp>
+#include <vector>
 
 int main(int argc, char** argv) try {
   using namespace imu2music;
   if (argc != 2) return std::puts("frame_by_frame WEIGHTS < FRAMES"), 2;
-  const auto model = load_model(argv[1]);
-  Session session(model);
-  Sampler<float> sampler(model.config.vocabulary, {.temperature = 0.9, .seed = 1});
-  EventDecoder1 decoder(256);
-  Tensor<float> window({1, 2, 3, 150});
-  std::array<float, 6> frame;
-  for (std::int64_t n = 0;; ++n) {
-    for (float& value : frame)
-      if (std::scanf("%f", &value) != 1) return 0;
-    for (std::int64_t c = 0; c < 6; ++c) window[c * 150 + n % 150] = frame[static_cast<std::size_t>(c)];
-    if (n % 150 != 149) continue;
-    session.start_from_motion(window);
-    decoder.reset(static_cast<double>(n - 149) / 25);
-    for (std::int64_t id = EventVocabulary1::sos; session.position() < session.capacity() && !decoder.ended();)
-      decoder.push(static_cast<int>(id = sampler.choose(session.context(), session.step(id).data(), nullptr)));
-    for (const Note& note : decoder.finish()) std::printf("%.3f s  %s\n", note.start, pitch_name(note.pitch).c_str());
+  const Engine engine(argv[1]);
+  const EngineDescription& model = engine.description();
+  const auto values = static_cast<std::size_t>(model.window_frames * model.frame_size);
+  std::vector<float> window;
+  std::uint64_t windows = 0;
+  for (float value = 0; std::scanf("%f", &value) == 1;) {
+    window.push_back(value);
+    if (window.size() < values) continue;
+    const double start_s = double(windows) * double(model.window_frames) / model.rate_hz;
+    const Music music = engine.generate(window, model.rate_hz, {.sampler = {.seed = windows++}});
+    for (const Note& note : music.notes) std::printf("%.3f s  %d\n", start_s + note.start, int(note.pitch));
+    window.clear();
   }
 } catch (const imu2music::Error& error) {
   return std::fprintf(stderr, "%s\n", error.what()), 1;

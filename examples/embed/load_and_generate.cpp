@@ -9,7 +9,7 @@ int main(int argc, char** argv) try {
   Session session(model);
   ComposeOptions options;
   options.sampler.seed = 7;
-  const Composition music = compose(session, read_repovizz(argv[2]), options);
+  const Composition music = compose(session, read_recording(argv[2]), options);
   write_midi_file(argv[3], music.notes);
   std::printf("%zu notes\n", music.notes.size());
 } catch (const imu2music::Error& error) {

@@ -35,12 +35,12 @@ TEST_CASE("each embedding example runs, and says what is wrong with its weights"
   CHECK(result.status == 0);
   CHECK(test::read_file(same) == music);
 
-  result = test::run_command(example("own_sampler") + " " + weights);
+  result = test::run_command(example("own_sampler") + " " + weights + " " + recording);
   CHECK(result.status == 0);
   CHECK(result.output.find("64 events") != std::string::npos);
 
   result =
-      test::run_command("seq 1 1800 | awk '{print sin($1 / 10) + 1}' >" + quoted(scratch / "frames") + "; " +
+      test::run_command("seq 1 5400 | awk '{print sin($1 / 10) + 1}' >" + quoted(scratch / "frames") + "; " +
                         example("frame_by_frame") + " " + weights + " <" + quoted(scratch / "frames"));
   CHECK(result.status == 0);
   CHECK(std::count(result.output.begin(), result.output.end(), '\n') > 1);
@@ -50,7 +50,8 @@ TEST_CASE("each embedding example runs, and says what is wrong with its weights"
   CHECK(result.output.find("cosine") != std::string::npos);
 
   for (const char* name : {"own_sampler", "frame_by_frame", "eigen_view"}) {
-    result = test::run_command(example(name) + " no-such-file");
+    const bool of_recording = std::string(name) == "own_sampler";
+    result = test::run_command(example(name) + " no-such-file" + (of_recording ? " " + recording : ""));
     CHECK(result.status == 1);
     CHECK(result.error.find("no-such-file") != std::string::npos);
   }
