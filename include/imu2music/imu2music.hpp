@@ -19,6 +19,7 @@
 #include "imu2music/imu/repovizz_reader.hpp"
 #include "imu2music/imu/repovizz_writer.hpp"
 #include "imu2music/imu/resample.hpp"
+#include "imu2music/imu/sensor_map.hpp"
 #include "imu2music/imu/virtual_violinist.hpp"
 #include "imu2music/io/safetensors.hpp"
 #include "imu2music/io/torch_checkpoint.hpp"
