@@ -24,6 +24,7 @@
 #include "imu2music/models/weights.hpp"
 #include "imu2music/train/dataset.hpp"
 #include "imu2music/train/weights_split.hpp"
+#include "recording_options.hpp"
 
 namespace {
 
@@ -348,7 +349,7 @@ void add_evaluate_command(CLI::App& program) {
       ->add_option("--top-p", options->top_p, "Of the draws: share of the probability kept, above 0 up to 1")
       ->check(positive_number())
       ->capture_default_str();
-  command->add_option("--sensors", options->sensors, "Which sensor stands for which: myo1=NAME,myo2=NAME");
+  command->add_option("--sensors", options->sensors, sensors_help);
   add_precision_option(*command, options->precision);
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);

@@ -19,11 +19,7 @@
 using namespace imu2music;
 
 void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors) {
-  if (map_sensors)
-    command.add_option(
-        "--sensors", options.sensors,
-        "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both. For weights "
-        "of other sensors, which come first: 1=NAME,2=NAME");
+  if (map_sensors) command.add_option("--sensors", options.sensors, sensors_help);
   command.add_option("--units", options.units,
                      "Units that a table does not name: acceleration=g|ms2, gyro=dps|rads, rotation=deg|rad, "
                      "time=s|ms|us|ns, separated by commas");

@@ -16,6 +16,12 @@ struct RecordingOptions {
   double rate_hz = 0;
 };
 
+// What --sensors is, in the help of every command that has it.
+inline constexpr const char* sensors_help =
+    "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both. For weights of other "
+    "sensors, "
+    "which come first: 1=NAME,2=NAME";
+
 // Adds --units and --rate, and with `map_sensors` --sensors.
 void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors);
 

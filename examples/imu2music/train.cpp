@@ -16,6 +16,7 @@
 #include "imu2music/train/training_config.hpp"
 #include "imu2music/train/training_data.hpp"
 #include "imu2music/train/transfer.hpp"
+#include "recording_options.hpp"
 
 namespace {
 
@@ -191,7 +192,7 @@ void add_train_command(CLI::App& program) {
   command->add_option("--init-from", options->init_from, "Weights to begin with, as far as they fit");
   command->add_option("--only", options->only, "Of those, the encoder or the decoder only")
       ->check(CLI::IsMember({"encoder", "decoder"}));
-  command->add_option("--sensors", options->sensors, "Which sensor stands for which: myo1=NAME,myo2=NAME");
+  command->add_option("--sensors", options->sensors, sensors_help);
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);
   command->callback([options] { run_train(*options); });

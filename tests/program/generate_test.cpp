@@ -285,11 +285,14 @@ TEST_CASE("init and simulate make the same bytes from the same seed") {
 }
 
 TEST_CASE("every command explains itself and speaks JSON") {
-  for (const char* command : {"generate", "simulate", "init", "verify", "features", "info"}) {
+  for (const char* command : {"generate", "simulate", "init", "convert", "verify", "train", "plot", "prepare",
+                              "features", "inspect", "evaluate", "info"}) {
     const auto help = program(std::string(command) + " --help");
     CHECK(help.status == 0);
     CHECK(help.output.find("--json") != std::string::npos);
     CHECK(help.output.find("--threads") != std::string::npos);
+    if (help.output.find("--sensors") != std::string::npos)
+      CHECK(help.output.find("1=NAME") != std::string::npos);
   }
   CHECK(program("--version").output == "imu2music 0.1.0\n");
   const auto info = nlohmann::json::parse(program("info --json --threads 1").output);
