@@ -20,9 +20,10 @@ using namespace imu2music;
 
 void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors) {
   if (map_sensors) command.add_option("--sensors", options.sensors, sensors_help);
-  command.add_option("--units", options.units,
-                     "Units that a table does not name: acceleration=g|ms2, gyro=dps|rads, rotation=deg|rad, "
-                     "time=s|ms|us|ns, separated by commas");
+  command.add_option(
+      "--units", options.units,
+      "Units that a table does not name: acceleration=g|mg|ms2, gyro=dps|mdps|rads, rotation=deg|rad, "
+      "time=s|ms|us|ns, separated by commas");
   command.add_option("--rate", options.rate_hz, "Samples a second of a recording without a clock")
       ->check(positive_number());
 }
@@ -102,7 +103,7 @@ void require_armbands(const Recording& recording, const RecordingOptions& option
       has += (i == 0 ? "" : ", ") + std::string(to_string(sensor.channels[i].quantity));
     has += ")";
   }
-  std::string remedy = "these weights need rotation, angular velocity and acceleration of two armbands";
+  std::string remedy = "wanted are rotation, angular velocity and acceleration of two armbands";
   if (sensor_missing && !complete.empty())
     remedy += "; map sensors to them: --sensors myo1=" + complete + ",myo2=" + complete;
   else if (sensor_missing && options.sensors.empty())

@@ -146,14 +146,15 @@ TEST_CASE("what is missing or does not fit is told") {
     INFO(text);
     CHECK(test::is_line_with(refusal(text), parts));
   };
-  is("time_s,ax,ay,az\n0,1,2,3\n1,1,2,3\n", {"take.csv", "'ax'", "no unit", "_g or _ms2"});
-  is("time_s,gx,gy,gz\n0,1,2,3\n1,1,2,3\n", {"'gx'", "no unit", "_dps or _rads"});
-  is("time_s,roll,pitch,yaw\n0,1,2,3\n1,1,2,3\n", {"no unit", "_rad or _deg"});
+  is("time_s,ax,ay,az\n0,1,2,3\n1,1,2,3\n",
+     {"take.csv", "'ax'", "no unit", "_g or _ms2", "--units acceleration=g"});
+  is("time_s,gx,gy,gz\n0,1,2,3\n1,1,2,3\n", {"'gx'", "no unit", "_dps or _rads", "--units gyro=dps"});
+  is("time_s,roll,pitch,yaw\n0,1,2,3\n1,1,2,3\n", {"no unit", "_rad or _deg", "--units rotation=deg"});
   is("time_s,gyro_x_g,gyro_y_g,gyro_z_g\n0,1,2,3\n1,1,2,3\n", {"angular velocity", "the unit 'g'"});
   is("time_s,acc_x_g,acc_y_ms2,acc_z_g\n0,1,2,3\n1,1,2,3\n", {"differ in their unit", "'acc_y_ms2'"});
   is("time_s,acc_x_g,acc_z_g\n0,1,3\n1,1,3\n", {"lacks the y axis", "acceleration"});
   is("time_s,acc_x_g,acc_y_g,acc_z_g,accel_x_g\n0,1,2,3,4\n", {"two columns for one axis", "'accel_x_g'"});
-  is("acc_x_g,acc_y_g,acc_z_g\n1,2,3\n", {"no time column", "rate"});
+  is("acc_x_g,acc_y_g,acc_z_g\n1,2,3\n", {"no time column", "--rate"});
   is("timestamp,acc_x_g,acc_y_g,acc_z_g\n0,1,2,3\n1,1,2,3\n", {"'timestamp'", "no unit"});
   is("time_h,acc_x_g,acc_y_g,acc_z_g\n0,1,2,3\n", {"no time column"});
   is("time (h),acc_x_g,acc_y_g,acc_z_g\n0,1,2,3\n", {"the unit 'h'"});

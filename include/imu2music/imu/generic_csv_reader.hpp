@@ -314,13 +314,15 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
                                                             : "";
     const std::optional<double> scale = csv_detail::unit_scale(group.quantity, unit);
     if (!scale)
-      throw InputError(
-          table.path(), "its " + what + (unit.empty() ? " has no unit" : " has the unit " + in_quotes(unit)),
-          group.quantity == Quantity::acceleration ? "name the unit in the columns (_g or _ms2) or give it"
-          : group.quantity == Quantity::angular_velocity
-              ? "name the unit in the columns (_dps or _rads) or give it"
-          : group.quantity == Quantity::rotation ? "name the unit in the columns (_rad or _deg) or give it"
-                                                 : "quaternions have no unit");
+      throw InputError(table.path(),
+                       "its " + what + (unit.empty() ? " has no unit" : " has the unit " + in_quotes(unit)),
+                       group.quantity == Quantity::acceleration
+                           ? "name the unit in the columns (_g or _ms2) or give it (--units acceleration=g)"
+                       : group.quantity == Quantity::angular_velocity
+                           ? "name the unit in the columns (_dps or _rads) or give it (--units gyro=dps)"
+                       : group.quantity == Quantity::rotation
+                           ? "name the unit in the columns (_rad or _deg) or give it (--units rotation=deg)"
+                           : "quaternions have no unit");
     auto track = std::find_if(tracks.begin(), tracks.end(),
                               [&](const CsvTrack& known) { return known.name == group.sensor; });
     if (track == tracks.end()) {
@@ -331,7 +333,8 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
   }
   if (clock.column < 0) {
     if (!(units.rate_hz > 0) || !(units.rate_hz <= 100000))
-      throw InputError(table.path(), "has no time column", "name it time_s or time_ms, or give the rate");
+      throw InputError(table.path(), "has no time column",
+                       "name it time_s or time_ms, or give the rate (--rate 100)");
     clock.rate_hz = units.rate_hz;
   }
   clock.origin_s = origin_s;

@@ -111,8 +111,8 @@ inline CsvClock clock_of(const CsvTable& table, Program program, double rate_hz)
   if (!(rate_hz > 0))
     throw InputError(table.path(), "does not tell its rate",
                      program == Program::dot
-                         ? "it should have a line 'OutputRate:,60Hz'; or give the rate"
-                         : "it should have a line '// Update Rate: 100.0Hz'; or give the rate");
+                         ? "it should have a line 'OutputRate:,60Hz'; or give the rate (--rate 60)"
+                         : "it should have a line '// Update Rate: 100.0Hz'; or give the rate (--rate 100)");
   clock.column = table.require("PacketCounter");
   clock.to_seconds = 1 / rate_hz;
   return clock;
