@@ -121,7 +121,7 @@ TEST_CASE("what is missing is told beside what there is") {
   Recording recording = two_armbands(160);
   recording.sensors[1].name = "phone";
   CHECK(is_line_with(fault_of(recording, 0, 150),
-                     {"take", "no sensor myo2", "myo1, phone", "need myo1 and myo2"}));
+                     {"take", "no sensor myo2", "myo1, phone", "need myo1 and myo2", "--sensors"}));
   recording.sensors.clear();
   CHECK(is_line_with(fault_of(recording, 0, 150), {"no sensor myo1", "none"}));
   recording = two_armbands(160);

@@ -61,7 +61,8 @@ inline std::array<const SensorTrack*, 2> find_armbands(const Recording& recordin
     if (sensor == nullptr)
       throw InputError(recording.source,
                        "has no sensor " + name + "; its sensors: " + recording.sensor_names(),
-                       "the reference features need myo1 and myo2");
+                       "the reference features need myo1 and myo2: map sensors to them (--sensors "
+                       "myo1=NAME,myo2=NAME)");
     for (const ReferenceQuantity& wanted : reference_quantities) {
       if (sensor->find(wanted.quantity) != nullptr) continue;
       std::string has;
