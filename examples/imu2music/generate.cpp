@@ -361,10 +361,12 @@ void run_generate(const GenerateOptions& options) {
 void tell_unused_drawing(const CLI::App& command) {
   if (command.count("--greedy") == 0) return;
   std::string unused;
+  int count = 0;
   for (const char* drawing : {"--temperature", "--seed", "--top-k", "--top-p", "--min-p"})
-    if (command.count(drawing) > 0) unused += (unused.empty() ? "" : ", ") + std::string(drawing);
-  if (!unused.empty())
-    std::fprintf(stderr, "imu2music: --greedy draws nothing: %s was not used\n", unused.c_str());
+    if (command.count(drawing) > 0) unused += (count++ == 0 ? "" : ", ") + std::string(drawing);
+  if (count > 0)
+    std::fprintf(stderr, "imu2music: --greedy draws nothing: %s %s not used\n", unused.c_str(),
+                 count == 1 ? "was" : "were");
 }
 
 }  // namespace

@@ -142,6 +142,18 @@ TEST_CASE("every tensor that does not fit is listed at once, with what was expec
   CHECK(holds(error, "transformer.encoder.layers.0.linear1.bias holds a value that is not finite"));
 }
 
+TEST_CASE("the state of a training run is not taken for its weights") {
+  test::ScratchFolder scratch;
+  const std::string path = scratch / "state.safetensors";
+  auto model = init_model<float>(small_config(), 1);
+  save_model(model, path);
+  Weights state(path);
+  state.metadata["imu2music.progress"] = "{}";
+  state.write(path);
+  CHECK(holds(error_of(path), "the state of a training run"));
+  CHECK(holds(error_of(path), "best.safetensors"));
+}
+
 TEST_CASE("weights of integers, and files of another model, are refused") {
   test::ScratchFolder scratch;
   const std::string path = scratch / "w.safetensors";

@@ -89,7 +89,7 @@ TEST_CASE("start, duration, greedy and max-tokens are followed") {
   const auto told = program("generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
                             quoted(scratch / "p.mid") + " --duration 8 --greedy --seed 3 --top-k 4");
   CHECK(told.status == 0);
-  CHECK(told.error.find("--greedy draws nothing: --seed, --top-k was not used") != std::string::npos);
+  CHECK(told.error.find("--greedy draws nothing: --seed, --top-k were not used") != std::string::npos);
   CHECK(told.output.find("100 frames longer than the part of the recording") != std::string::npos);
 }
 

@@ -341,6 +341,9 @@ inline ModelConfig infer_config(const TensorFile& file) { return detail::ConfigI
 
 template <class T = float>
 Model<T> load_model(std::shared_ptr<const TensorFile> file, WeightFormat format = WeightFormat::plain) {
+  if (file->metadata.contains("imu2music.progress"))  // train/checkpoint.hpp
+    throw InputError(file->path, "is the state of a training run, kept to go on with it",
+                     "its weights are best.safetensors and last.safetensors beside it");
   const std::optional<ModelConfig> stored = config_of(*file);
   const ModelConfig config = stored ? *stored : infer_config(*file);
   check_memory_positions(config, file->path);
