@@ -1,7 +1,7 @@
 // inspect: what a file or folder holds: weights, a recording, music.
 //
-// A folder that is a recording is told as one; of any other, every file in it and below it. A file there that
-// cannot be read is told in its line, and the command goes on and ends with exit status 1.
+// A folder that is a recording or a data set is told as one; of any other, every file in it and below it. A
+// file there that cannot be read is told in its line, and the command goes on and ends with exit status 1.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +27,7 @@
 #include "imu2music/io/zip_archive.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
+#include "imu2music/train/dataset.hpp"
 #include "recording_options.hpp"
 
 namespace {
@@ -292,6 +293,35 @@ Report report_file(const std::string& path, const ReadOptions& options) {
   return report_recording(path, options);
 }
 
+// What prepare has made: how much of what, and which splits there are.
+Report report_dataset(const std::string& path) {
+  const Dataset dataset(path);
+  std::size_t with_motion = 0;
+  std::int64_t notes = 0;
+  double length_s = 0;
+  for (const PairInfo& pair : dataset.pairs()) {
+    with_motion += pair.has_motion;
+    notes += pair.notes;
+    length_s += pair.seconds;
+  }
+  Report report;
+  report.json = {{"path", path},
+                 {"kind", "data set"},
+                 {"pairs", dataset.pairs().size()},
+                 {"with_motion", with_motion},
+                 {"notes", notes},
+                 {"seconds", length_s},
+                 {"splits", dataset.split_names()},
+                 {"dropped", dataset.dropped().size()}};
+  report.line = "data set of " + std::to_string(dataset.pairs().size()) + " pairs, " +
+                std::to_string(with_motion) + " with motion, " + std::to_string(notes) + " notes, " +
+                seconds(length_s);
+  report.details = "  splits:";
+  for (const std::string& name : dataset.split_names()) report.details += " " + in_quotes(name);
+  report.details += "\n";
+  return report;
+}
+
 Report inspect_path(const std::string& path, const ReadOptions& options, int depth);
 
 // Everything in a folder that is no recording itself.
@@ -340,6 +370,10 @@ Report report_folder(const std::string& path, const ReadOptions& options, int de
 
 Report inspect_path(const std::string& path, const ReadOptions& options, int depth) {
   if (!is_folder(path)) return report_file(path, options);
+  try {
+    return report_dataset(path);
+  } catch (const InputError&) {  // no data set
+  }
   FolderKind kind = FolderKind::other;
   try {
     kind = folder_kind(path);
@@ -394,7 +428,10 @@ void run_inspect(const InspectOptions& options) {
 void add_inspect_command(CLI::App& program) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = program.add_subcommand("inspect", "Tell what a file or folder holds");
-  command->add_option("FILE", options->path, "Weights, a recording, a MIDI file, or a folder")->required();
+  command
+      ->add_option("FILE", options->path,
+                   "Weights, a recording, a MIDI file, a data set, or a folder of these")
+      ->required();
   add_recording_options(*command, options->recording, false);
   add_common_options(*command, options->common);
   command->callback([options] { run_inspect(*options); });

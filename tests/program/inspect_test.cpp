@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "../fuzz/small_dataset.hpp"
 #include "../imu/recording_texts.hpp"
 #include "../io/zip_builder.hpp"
 #include "program.hpp"
@@ -195,6 +196,23 @@ TEST_CASE("inspect lists a folder, what it does not know included, and refuses w
                 {"--units", "'gyro=g'"});
   std::filesystem::create_directory(scratch / "empty");
   check_refused(program("inspect " + quoted(scratch / "empty")), {"empty", "no files"});
+}
+
+TEST_CASE("a data set is told as one, by itself and in a folder; a damaged one file by file") {
+  test::ScratchFolder scratch;
+  fuzz::write_small_dataset(scratch / "data");
+  const json report = inspect(scratch / "data");
+  CHECK(report["kind"] == "data set");
+  CHECK(report["pairs"] == 5);
+  CHECK(report["with_motion"] == 4);
+  CHECK(report["notes"] == 10);
+  CHECK(report["dropped"] == 1);
+  CHECK(std::find(report["splits"].begin(), report["splits"].end(), "performer:s1") !=
+        report["splits"].end());
+  CHECK(program("inspect " + quoted(scratch.path().string())).output.find("data: data set of 5 pairs") !=
+        std::string::npos);
+  test::write_file(scratch / "data/dataset.json", "{}");
+  CHECK(inspect(scratch / "data")["kind"] == "folder");
 }
 
 TEST_CASE("a RepoVizz folder is one recording") {
