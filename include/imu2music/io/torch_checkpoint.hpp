@@ -9,7 +9,8 @@
 // nothing is executed.
 //
 // Contiguous tensors in stored (uncompressed) entries stay where they are in the mapped file; others are
-// copied. Cost: one pass over the storages of the chosen tensors, for their checksums.
+// copied. Cost: one pass over the storages of the chosen tensors, for their checksums. Errors: InputError
+// that names the file and the tensor or entry.
 #pragma once
 
 #include <algorithm>

@@ -6,7 +6,7 @@
 //
 // Every offset is checked against the file, every size an entry claims against the stream itself and the
 // budget (byte_budget.hpp), and every entry's bytes against their CRC-32. Cost of bytes_of(): one pass over
-// the entry.
+// the entry. Errors: InputError with file and fault.
 #pragma once
 
 #include <zlib.h>

@@ -8,7 +8,8 @@
 //           shapes change), ReLU
 //   output  mean over nodes, then persons; 1x1 convolution to D → [B, S, D], S = T, T/2 or T/4 rounded up
 //
-// In training mode dropout follows the second norm of every block but the first. Sources: Gan et al. 2020,
+// In training mode dropout follows the second norm of every block but the first. Throws ShapeError for an
+// input of another shape. Sources: Gan et al. 2020,
 // Foley Music (arXiv:2007.10984, section 3.2); Yan, Xiong, Lin 2018 (arXiv:1801.07455).
 #pragma once
 

@@ -18,6 +18,8 @@
 //
 // On a device all parameters that are learnt lie in one block, as do their gradients and moments, each from a
 // boundary of 64 elements on: the norm is one launch, and a step one for all neighbours that were used.
+//
+// Errors: ShapeError for a batch that does not fit the model; DeviceError where there is no such device.
 #pragma once
 
 #include <cmath>

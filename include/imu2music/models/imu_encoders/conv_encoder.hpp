@@ -10,8 +10,8 @@
 // In evaluation mode batch norms use their running statistics and are folded into the convolutions; in
 // training mode dropout follows the first two layers of each branch. The 27 tokens are convolution channels
 // and have no time axis (a property of the published model, kept for its weights). `frames` is 150 but for
-// the frequency encoder, which runs these layers on spectra. Source: github kiototeko/IMU2Music, the default
-// IMU network.
+// the frequency encoder, which runs these layers on spectra. Throws ShapeError for an input of another shape.
+// Source: github kiototeko/IMU2Music, the default IMU network.
 #pragma once
 
 #include <array>

@@ -16,7 +16,8 @@
 // kept for its weights; it is also why no Q is computed here and the sum over l is formed once. Q's weights
 // are loaded and saved with the others.
 //
-// In training mode batch norms take each segment by itself. Sources: github kiototeko/IMU2Music; Liu et al.
+// In training mode batch norms take each segment by itself. Throws ShapeError for an input of another shape.
+// Sources: github kiototeko/IMU2Music; Liu et al.
 // 2020, ConvTransformer (arXiv:2011.10185).
 #pragma once
 

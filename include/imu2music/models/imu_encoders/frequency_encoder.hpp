@@ -9,7 +9,8 @@
 //   output    the convolutional encoder's layers on width 78 → [B, 27, 331] → Linear 331→D → [B, 27, D]
 //
 // The published code names the encoder but keeps no trace of its transform; this one is ours. Weights tell
-// themselves from the convolutional encoder's by the 331 inputs of fcn.
+// themselves from the convolutional encoder's by the 331 inputs of fcn. Throws ShapeError for an input of
+// another shape.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,8 @@
 //           degrees/s, m/s^2; imu/reference_features.hpp: reference_axes); frame at 25 Hz
 //   Conv2d 2→1, 3x3 padded by 1, BN, LeakyReLU .01 → [B, 1, 9, 150]; Linear 150→D along time → [B, 9, D]
 //
-// Evaluation mode: the batch norm uses its running statistics. Source: github kiototeko/IMU2Music.
+// Evaluation mode: the batch norm uses its running statistics. Throws ShapeError for an input of another
+// shape. Source: github kiototeko/IMU2Music.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@
 //
 // Token s looks at frames up to s rate_hz / 12.5 and none after, so it is known at time s / 12.5 s. No norm
 // needs a batch or the future. TemporalStream gives the same tokens, bit for bit, as the frames come in.
+// Throws ShapeError for another number of channels.
 //
 // Sources: van den Oord et al. 2016 (WaveNet, arXiv:1609.03499) and Bai, Kolter, Koltun 2018
 // (arXiv:1803.01271) for causal dilated stacks with residuals.
