@@ -317,7 +317,7 @@ Report report_dataset(const std::string& path) {
                 std::to_string(with_motion) + " with motion, " + std::to_string(notes) + " notes, " +
                 seconds(length_s);
   report.details = "  splits:";
-  for (const std::string& name : dataset.split_names()) report.details += " " + in_quotes(name);
+  for (const std::string& name : dataset.split_names()) report.details += " '" + one_line(name) + "'";
   report.details += "\n";
   return report;
 }

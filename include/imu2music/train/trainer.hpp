@@ -219,9 +219,9 @@ class Trainer {
     progress_ = load_checkpoint(state, learner_);
     if (progress_.data_hash != data_.data_hash())
       throw InputError(path,
-                       "was made with other data (split hash " + printable(progress_.data_hash) + ", now " +
-                           data_.data_hash() + ")",
-                       "resume with the data of the run, or start a new one");
+                       "was made with other data or another split (hash " + printable(progress_.data_hash) +
+                           ", now " + data_.data_hash() + ")",
+                       "resume with the data and the split of the run, or start a new one");
     // A run may be killed as it begins, before it has written more than its state.
     if (!std::filesystem::exists(settings)) write_text(settings, to_json(config_) + "\n");
     // What was logged after the checkpoint will be logged again.
