@@ -8,6 +8,9 @@
 // program that has none does not link, Engine::Engine being undefined, and neither does one that has two.
 // Files that include this header and files that include imu2music.hpp go together in one program.
 //
+// What an id means is told by music/event_vocabulary.hpp (243 ids), event_vocabulary2.hpp (332) and
+// performance_vocabulary.hpp (390). A sequence is over with EOS, 241, or CUT, 331; of 390 ids with END, 388.
+//
 // A frame is what the sensors read at one time: for each part that EngineDescription::frame lists, in this
 // order, its axes, in SI units. Frames are given one after another, [n, frame_size].
 //

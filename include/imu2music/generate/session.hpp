@@ -2,8 +2,8 @@
 //
 // prepare() (the constructor calls it) allocates and warms everything; start() takes a memory; step() takes a
 // token and gives the logits after it. Keys and values are cached, cross-attention's once a memory, so a step
-// costs one row of each layer. With one thread step() does not allocate, lock or, within max_sequence, throw.
-// The logits equal those of the full computation over all tokens so far, bit for bit.
+// costs one row of each layer. With one thread step() does not allocate or lock, and throws for wrong calls
+// only. The logits equal those of the full computation over all tokens so far, bit for bit.
 //
 // A session computes where its model is. On a GPU every step is a row of small launches and ends with a copy
 // of the logits; to decode as fast as the device can, use generate/device_session.hpp. Many sessions that
