@@ -142,7 +142,8 @@ std::string picture(const Recording& recording, const Composition& music, const 
   score.title = (recording.sensors.empty() ? "Music: " : "Music from motion: ") +
                 std::filesystem::path(recording.source).filename().string();
   score.subtitle =
-      std::to_string(music.notes.size()) + " notes, " + choice(options) +
+      std::to_string(music.notes.size()) + (music.notes.size() == 1 ? " note, " : " notes, ") +
+      choice(options) +
       (options.greedy || options.beam > 0 ? "" : ", temperature " + number_text(options.temperature)) +
       (untrained ? "; untrained weights: the music does not follow the motion" : "");
   for (const SensorTrack& sensor : recording.sensors)
@@ -342,7 +343,7 @@ void run_generate(const GenerateOptions& options) {
   }
   std::string text;
   for (const std::string& path : outputs) text += (text.empty() ? "" : ", ") + path;
-  text += ": " + std::to_string(music.notes.size()) + " notes ";
+  text += ": " + std::to_string(music.notes.size()) + (music.notes.size() == 1 ? " note " : " notes ");
   text += alone ? "in " + figure(music.duration_s) + " s of music"
                 : "from " + figure(music.duration_s) + " s of motion in " +
                       std::to_string(music.windows.size()) +

@@ -313,9 +313,9 @@ Report report_dataset(const std::string& path) {
                  {"seconds", length_s},
                  {"splits", dataset.split_names()},
                  {"dropped", dataset.dropped().size()}};
-  report.line = "data set of " + std::to_string(dataset.pairs().size()) + " pairs, " +
-                std::to_string(with_motion) + " with motion, " + std::to_string(notes) + " notes, " +
-                seconds(length_s);
+  report.line = "data set of " + std::to_string(dataset.pairs().size()) +
+                (dataset.pairs().size() == 1 ? " pair, " : " pairs, ") + std::to_string(with_motion) +
+                " with motion, " + std::to_string(notes) + " notes, " + seconds(length_s);
   report.details = "  splits:";
   for (const std::string& name : dataset.split_names()) report.details += " '" + one_line(name) + "'";
   report.details += "\n";

@@ -170,8 +170,8 @@ std::string as_text(const PrepareCommand& command, const Prepared& prepared) {
   for (const PairInfo& pair : prepared.pairs) remarked += !pair.remarks.empty();
   text += "splits: " + std::to_string(prepared.splits.size()) + ", in " + command.output + "/splits\n";
   if (remarked > 0)
-    text += "remarks on " + std::to_string(remarked) + " pairs are in " + command.output + "/" +
-            std::string(dataset_list) + "\n";
+    text += "remarks on " + std::to_string(remarked) + (remarked == 1 ? " pair are in " : " pairs are in ") +
+            command.output + "/" + std::string(dataset_list) + "\n";
   text += prepared.dropped.empty() ? "nothing was dropped\n"
                                    : "dropped: " + std::to_string(prepared.dropped.size()) + "\n";
   constexpr std::size_t most = 40;
