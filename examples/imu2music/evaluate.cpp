@@ -210,9 +210,8 @@ void run_evaluate(const EvaluateOptions& options) {
   evaluation_options.sampler.temperature = options.temperature;
   evaluation_options.sampler.top_p = options.top_p;
   if (!options.sensors.empty())
-    evaluation_options.prepare = [map = parse_sensor_map(options.sensors)](const Recording& recording) {
-      return map_sensors(recording, map);
-    };
+    evaluation_options.prepare = [map = sensor_map_for(model.config, options.sensors)](
+                                     const Recording& recording) { return map_sensors(recording, map); };
   std::optional<Progress> stage;
   std::string stage_name;
   evaluation_options.on_progress = [&](std::string_view name, std::int64_t done, std::int64_t of) {

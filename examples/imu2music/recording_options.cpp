@@ -131,20 +131,40 @@ Recording told_and_even(const std::string& path, const Recording& recording, Rec
   return mapped;
 }
 
-}  // namespace
-
-Recording open_armbands(const std::string& path, const RecordingOptions& options) {
-  const ReadOptions how = read_options(options);
-  std::vector<SensorMapEntry> map;
-  if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
-  const Recording recording = read_recording(path, how);
-  Recording mapped = map.empty() ? recording : map_sensors(recording, map);
-  require_armbands(mapped, options);
+std::vector<SensorMapEntry> map_of_armbands(const std::string& sensors) {
+  if (sensors.empty()) return {};
+  std::vector<SensorMapEntry> map = parse_sensor_map(sensors);
   for (const SensorMapEntry& entry : map)
     if (std::find(reference_sensors.begin(), reference_sensors.end(), entry.wanted) ==
         reference_sensors.end())
       throw InputError("--sensors names " + in_quotes(entry.wanted) +
                        "; these weights take 2 sensors, myo1 and myo2");
+  return map;
+}
+
+}  // namespace
+
+std::vector<SensorMapEntry> sensor_map_for(const ModelConfig& config, const std::string& sensors) {
+  if (sensors.empty()) return {};
+  if (config.encoder == "none")
+    throw InputError("--sensors maps motion sensors; these weights write music without motion");
+  if (config.encoder == "pose")
+    throw InputError("--sensors maps motion sensors; these weights take keypoints, which are found by name");
+  if (config.encoder != "temporal") return map_of_armbands(sensors);
+  std::vector<SensorMapEntry> map = parse_sensor_map(sensors);
+  if (map.size() != static_cast<std::size_t>(config.sensors))
+    throw InputError("--sensors names " + std::to_string(map.size()) +
+                     (map.size() == 1 ? " sensor" : " sensors") + "; these weights take " +
+                     std::to_string(config.sensors));
+  return map;
+}
+
+Recording open_armbands(const std::string& path, const RecordingOptions& options) {
+  const ReadOptions how = read_options(options);
+  const std::vector<SensorMapEntry> map = map_of_armbands(options.sensors);
+  const Recording recording = read_recording(path, how);
+  Recording mapped = map.empty() ? recording : map_sensors(recording, map);
+  require_armbands(mapped, options);
   tell_unused_rate(path, recording, options.rate_hz);
   std::vector<std::string> used;
   for (const SensorMapEntry& entry : map) used.push_back(entry.sensor);
@@ -155,12 +175,7 @@ Recording open_armbands(const std::string& path, const RecordingOptions& options
 
 Recording open_sensors(const std::string& path, const RecordingOptions& options, const ModelConfig& config) {
   const ReadOptions how = read_options(options);
-  std::vector<SensorMapEntry> map;
-  if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
-  if (!map.empty() && map.size() != static_cast<std::size_t>(config.sensors))
-    throw InputError("--sensors names " + std::to_string(map.size()) +
-                     (map.size() == 1 ? " sensor" : " sensors") + "; these weights take " +
-                     std::to_string(config.sensors));
+  const std::vector<SensorMapEntry> map = sensor_map_for(config, options.sensors);
   const Recording recording = read_recording(path, how);
   Recording mapped = wanted_sensors(map.empty() ? recording : map_sensors(recording, map), config);
   tell_unused_rate(path, recording, options.rate_hz);
@@ -172,8 +187,7 @@ Recording open_sensors(const std::string& path, const RecordingOptions& options,
 
 Recording open_keypoints(const std::string& path, const RecordingOptions& options,
                          const ModelConfig& config) {
-  if (!options.sensors.empty())
-    throw InputError("--sensors maps motion sensors; these weights take keypoints, which are found by name");
+  sensor_map_for(config, options.sensors);
   Recording recording = read_recording(path, read_options(options));
   require_keypoints(recording, config.layout);
   tell_unused_rate(path, recording, options.rate_hz);

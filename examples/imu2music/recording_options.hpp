@@ -5,10 +5,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/App.hpp>
 
 #include "imu2music/imu/read_recording.hpp"
+#include "imu2music/imu/sensor_map.hpp"
 #include "imu2music/io/model_config.hpp"
 
 struct RecordingOptions {
@@ -19,11 +21,15 @@ struct RecordingOptions {
 // What --sensors is, in the help of every command that has it.
 inline constexpr const char* sensors_help =
     "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both. For weights of other "
-    "sensors, "
-    "which come first: 1=NAME,2=NAME";
+    "sensors, which come first: 1=NAME,2=NAME";
 
 // Adds --units and --rate, and with `map_sensors` --sensors.
 void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors);
+
+// What `sensors`, the option --sensors, says for weights of that config; empty where it was not given. Throws
+// InputError where such weights take others, another number or none.
+std::vector<imu2music::SensorMapEntry> sensor_map_for(const imu2music::ModelConfig& config,
+                                                      const std::string& sensors);
 
 // Throws InputError for units that are not as the option's help says.
 imu2music::ReadOptions read_options(const RecordingOptions& options);

@@ -69,7 +69,7 @@ void run_train(const TrainOptions& options) {
   const Split split = dataset.split(options.split);
   std::function<Recording(const Recording&)> prepare;
   if (!options.sensors.empty())
-    prepare = [map = parse_sensor_map(options.sensors)](const Recording& recording) {
+    prepare = [map = sensor_map_for(config.model, options.sensors)](const Recording& recording) {
       return map_sensors(recording, map);
     };
   const TrainingData data(dataset, split, config, prepare);

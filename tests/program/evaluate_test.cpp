@@ -314,6 +314,8 @@ TEST_CASE("evaluate refuses in one line what it cannot use") {
   check_refused(program(command + quoted(data) + " --part test"), {"has nothing in its part test"});
   check_refused(program(command + quoted(data) + " --part some"), {"some"});
   check_refused(program(command + quoted(data) + " --sensors myo=wrist"), {"wrist"});
+  check_refused(program(command + quoted(data) + " --sensors 1=myo,2=myo"),
+                {"--sensors names 2 sensors; these weights take 1"});
   check_refused(program(command + quoted(data) + " --draws 0"), {"'0' must be a whole number"});
   check_refused(program(command + quoted(data) + " --top-p 2"), {"top-p"});
   check_refused(program(command + quoted(data) + " --report " + quoted(weights)), {"read as input too"});

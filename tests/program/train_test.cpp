@@ -275,7 +275,6 @@ TEST_CASE("what cannot be trained is refused in one line") {
   test::check_refused(train(config(scratch, R"("steps": 1, "batch": 2)")),
                       {"holds a run already", "resume it, or choose another folder"});
   // Nothing that is read, or another's, is written over.
-  const std::string data = scratch / "set";
   test::check_refused(program("train " + quoted(config(scratch, quick)) + " --data " + quoted(data) + " -o " +
                               quoted(data + "/.")),
                       {"is the data set's folder", "give the run a folder of its own"});
@@ -292,9 +291,10 @@ TEST_CASE("what cannot be trained is refused in one line") {
   }
   test::check_refused(train(config(scratch, R"("steps": 1, "batch": 3)"), "--resume"),
                       {"was made with another config", "batch is 3 instead of 2"});
-  test::check_refused(
-      train(config(scratch, R"("steps": 1, "batch": 2)"), "--resume --sensors myo1=myo,myo2=myo"),
-      {"was made with other options", "sensors is 'myo1=myo,myo2=myo' instead of not given"});
+  test::check_refused(train(config(scratch, R"("steps": 1, "batch": 2)"), "--resume --sensors 1=myo"),
+                      {"was made with other options", "sensors is '1=myo' instead of not given"});
+  test::check_refused(train(config(scratch, quick), "--resume --sensors myo1=myo,myo2=myo"),
+                      {"--sensors names 2 sensors; these weights take 1"});
   test::check_refused(program("plot " + quoted(scratch / "set")), {"holds no log.jsonl"});
   test::write_file(scratch / "run/log.jsonl", "{\"step\": 1, \"nll\": 2}\nnonsense\n");
   test::check_refused(program("plot " + quoted(scratch / "run")), {"log.jsonl", "line 2"});

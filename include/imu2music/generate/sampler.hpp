@@ -36,6 +36,7 @@
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/random.hpp"
 #include "imu2music/generate/sampler_options.hpp"
+#include "imu2music/io/text.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -45,18 +46,18 @@ inline void check_sampler_options(const SamplerOptions& options) {
     throw InputError(what + "; " + remedy);
   };
   if (!options.greedy && !(options.temperature > 0 && std::isfinite(options.temperature)))
-    refuse("a temperature of " + std::to_string(options.temperature) + " cannot be sampled at",
+    refuse("a temperature of " + number_text(options.temperature) + " cannot be sampled at",
            "use a number above 0, or greedy");
   if (options.top_k < 0)
     refuse("top-k " + std::to_string(options.top_k) + " is negative", "use 1 or more, or 0 for every id");
   if (!(options.top_p > 0 && options.top_p <= 1))
-    refuse("top-p " + std::to_string(options.top_p) + " is no share of the probability",
+    refuse("top-p " + number_text(options.top_p) + " is no share of the probability",
            "use a number above 0 and up to 1, which keeps every id");
   if (!(options.min_p >= 0 && options.min_p <= 1))
-    refuse("min-p " + std::to_string(options.min_p) + " is no ratio to the largest probability",
+    refuse("min-p " + number_text(options.min_p) + " is no ratio to the largest probability",
            "use a number from 0, which keeps every id, to 1");
   if (!(options.repetition_penalty >= 1e-3 && options.repetition_penalty <= 1e3))
-    refuse("repetition penalty " + std::to_string(options.repetition_penalty) + " cannot be applied",
+    refuse("repetition penalty " + number_text(options.repetition_penalty) + " cannot be applied",
            "use a number from 0.001 to 1000; 1 is none, 1.2 is strong");
   if (options.repetition_window < 1 || options.repetition_window > (std::int64_t{1} << 20))
     refuse("repetition window " + std::to_string(options.repetition_window) + " is out of range",

@@ -16,7 +16,6 @@
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -90,13 +89,6 @@ constexpr std::string_view unit_of(Quantity quantity) {
 
 inline constexpr double radians_per_degree = 0.017453292519943295769;
 inline constexpr double standard_gravity = 9.80665;  // m/s² (CGPM 1901)
-
-// The shortest text that reads back as the same number: 25, 22.52.
-inline std::string number_text(double value) {
-  char digits[32];
-  const auto result = std::to_chars(digits, digits + sizeof digits, value);
-  return std::string(digits, result.ptr);
-}
 
 struct Channel {
   Quantity quantity = Quantity::acceleration;

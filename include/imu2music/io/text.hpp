@@ -1,8 +1,9 @@
-// Text for messages: outside names made printable, and what a name that is not known may have been meant to
-// be.
+// Text for messages: outside names made printable, numbers in short, and what a name that is not known may
+// have been meant to be.
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -39,6 +40,13 @@ inline std::string one_line(std::string text) {
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   return text;
+}
+
+// The shortest text that reads back as the same number: 25, 22.52.
+inline std::string number_text(double value) {
+  char digits[32];
+  const auto result = std::to_chars(digits, digits + sizeof digits, value);
+  return std::string(digits, result.ptr);
 }
 
 // The Levenshtein distance: how many insertions, deletions and replacements lead from a to b. Cost |a|·|b|.
