@@ -495,7 +495,7 @@ class DeviceSession {
     kernels::DecodeOptions o;
     const SamplerOptions& sampler = decoding.sampler;
     o.greedy = sampler.greedy;
-    o.temperature = static_cast<float>(sampler.temperature);
+    o.temperature = temperature_in<float>(sampler);
     o.top_k = sampler.top_k;
     o.top_p = sampler.top_p;
     o.min_p = static_cast<float>(sampler.min_p);

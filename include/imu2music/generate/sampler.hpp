@@ -64,6 +64,12 @@ inline void check_sampler_options(const SamplerOptions& options) {
            "use 1 to 1048576 events");
 }
 
+// The temperature, finite in T too: a logit of -infinity over an infinite one would be no number.
+template <class T>
+T temperature_in(const SamplerOptions& options) {
+  return static_cast<T>(std::min(options.temperature, static_cast<double>(std::numeric_limits<T>::max())));
+}
+
 template <class T>
 class Sampler {
  public:
@@ -105,7 +111,8 @@ class Sampler {
     if (options_.greedy) {
       id = table().argmax(context.kernel(), logits, allowed, V);
     } else {
-      T total = table().softmax_weights(context.kernel(), logits, allowed, weights_.data(), V, temperature());
+      T total = table().softmax_weights(context.kernel(), logits, allowed, weights_.data(), V,
+                                        temperature_in<T>(options_));
       if (total > 0) {
         if (ranks() || options_.min_p > 0) total = narrow(logits);
         // 24 bits: exact in float, and below 1.
@@ -127,10 +134,6 @@ class Sampler {
   static const kernels::SamplingKernels<T>& table() {
     active_isa();
     return kernels::cpu_table<kernels::SamplingKernels<T>>();
-  }
-  // Finite in T, too: a logit of -infinity over an infinite temperature would be no number.
-  T temperature() const {
-    return static_cast<T>(std::min(options_.temperature, static_cast<double>(std::numeric_limits<T>::max())));
   }
   bool penalises() const { return options_.repetition_penalty != 1; }
   bool ranks() const { return options_.top_k > 0 || options_.top_p < 1; }
