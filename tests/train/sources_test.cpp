@@ -197,7 +197,33 @@ TEST_CASE("a manifest names the files of the folders below it, by their path fro
     CHECK(at("set/s2/more/last.csv").performer == "dora");
     CHECK(at("set/s1/tune.mid").performer == "emil");
     CHECK(at("set/near.csv").performer.empty());  // another file than s9/near.csv
+    REQUIRE(found.dropped.size() == 1);
+    CHECK(found.dropped[0].source == "set/s9/near.csv");
+    CHECK(found.dropped[0].reason == "is listed in manifest.csv and is not there");
   }
+}
+
+TEST_CASE("what a manifest lists and is not there is told, and so is one that says two things of a file") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "set/more");
+  for (const char* take : {"a", "more/b", "more/silent"})
+    test::write_file(scratch / (std::string("set/") + take + ".csv"), table(3));
+  for (const char* music : {"a", "more/b"})
+    write_midi(scratch / (std::string("set/") + music + ".mid"), test::scale(60, 5));
+  const auto found = [&](const std::string& manifest) {
+    test::write_file(scratch / "set/manifest.csv", "file,performer\n" + manifest);
+    return found_in(scratch / "set");
+  };
+  // Files that are dropped for another reason, the folder itself and the same row again are no fault.
+  CHECK(found("a,anna\nb,bert\nsilent,carl\nmore/silent.csv,carl\nset,dora\na,anna\n").dropped.size() == 1);
+  const FoundSources gone = found("a.csv,anna\nmore/c.csv,bert\nd,carl\n");
+  REQUIRE(gone.dropped.size() == 3);
+  CHECK(contains(reason(gone, "set/more/silent.csv"), "no music"));
+  CHECK(reason(gone, "set/more/c.csv") == "is listed in manifest.csv and is not there");
+  CHECK(reason(gone, "set/d") == "is listed in manifest.csv and is not there");
+  const FoundSources twice = found("a,anna\na,bert\n");
+  CHECK(contains(reason(twice, "set/manifest.csv"), "line 3 tells something else of 'a'"));
+  CHECK(twice.pairs.size() == 2);
 }
 
 TEST_CASE("RepoVizz takes, cut to their sound") {

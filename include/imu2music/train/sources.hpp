@@ -92,6 +92,7 @@ inline constexpr const char* keypoints_layout = "keypoints";
 
 struct PieceLabels {
   std::string performer, piece, stroke;
+  bool operator==(const PieceLabels&) const = default;
 };
 
 namespace sources_detail {
@@ -196,6 +197,7 @@ class Manifest {
     std::string file;
     PieceLabels labels;
     std::map<std::string, double> figures;
+    bool operator==(const Row&) const = default;
   };
 
   // The file `path`; its rows are seen from `folder`.
@@ -206,7 +208,8 @@ class Manifest {
     const auto column = [&](std::string_view name) { return table.has(name) ? table.require(name) : -1; };
     const int performer = column("performer"), player = column("player"), piece = column("piece"),
               stroke = column("stroke");
-    table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t) {
+    std::map<std::string, std::size_t> places;
+    table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t line) {
       const auto field = [&](int index) {
         return index < 0 ? std::string() : std::string(fields[static_cast<std::size_t>(index)]);
       };
@@ -223,7 +226,14 @@ class Manifest {
         if (csv_detail::parse_field(fields[i], value) && std::isfinite(value))
           row.figures[table.names()[i]] = value;
       }
-      rows_.push_back(std::move(row));
+      const auto [first, is_new] = places.emplace(row.file, rows_.size());
+      if (is_new)
+        rows_.push_back(std::move(row));
+      else if (row != rows_[first->second])
+        throw InputError(path,
+                         "line " + std::to_string(line) + " tells something else of " + in_quotes(row.file) +
+                             " than a line before it",
+                         "name each file once");
     });
   }
 
@@ -315,10 +325,34 @@ class SourceFinder {
   }
 
   // The row of the innermost manifest that names the file; null: none does.
-  const Manifest::Row* row_of(const std::string& path, const std::string& stem) const {
+  const Manifest::Row* row_of(const std::string& path, const std::string& stem) {
     for (auto manifest = manifests_.rbegin(); manifest != manifests_.rend(); ++manifest)
-      if (const Manifest::Row* row = manifest->find(path, stem)) return row;
+      if (const Manifest::Row* row = manifest->find(path, stem)) {
+        named_.insert(row);
+        return row;
+      }
     return nullptr;
+  }
+
+  // Tells the rows of a folder's manifest that name nothing in it, whether it was taken or dropped.
+  void drop_rows_of_nothing(const std::string& path, const std::string& shown, const Manifest& manifest) {
+    using namespace sources_detail;
+    std::set<std::string> dropped = {name_of(path)};
+    for (const DroppedSource& source : found_.dropped)
+      dropped.insert({name_of(source.source), file_stem(source.source)});
+    std::map<std::string, std::set<std::string>> there;  // by folder: the names in it, and their stems
+    for (const Manifest::Row& row : manifest.rows()) {
+      if (named_.erase(&row) > 0 || dropped.count(row.file) > 0) continue;
+      const std::string place = join_path(path, row.file), folder = folder_of(place);
+      const auto [names, is_new] = there.try_emplace(folder);
+      if (is_new && is_folder(folder)) {
+        const FolderEntries entries = list_entries(folder);
+        for (const std::vector<std::string>* list : {&entries.files, &entries.folders})
+          for (const std::string& name : *list) names->second.insert({name, file_stem(name)});
+      }
+      if (names->second.count(name_of(place)) == 0)
+        drop(below(shown, row.file), "is listed in manifest.csv and is not there");
+    }
   }
 
   void add(const std::string& stem, const std::string& shown, const std::string& layout,
@@ -414,10 +448,12 @@ class SourceFinder {
       }
     }
     if (manifests_.size() > outer && has_folder("takes") && has_folder("score") &&
-        !manifests_.back().rows().empty())
+        !manifests_.back().rows().empty()) {
       find_violin_myo(path, shown, manifests_.back());
-    else
+    } else {
       find_by_kind(path, shown, entries, depth);
+      if (manifests_.size() > outer) drop_rows_of_nothing(path, shown, manifests_.back());
+    }
     manifests_.erase(manifests_.begin() + static_cast<std::ptrdiff_t>(outer), manifests_.end());
   }
 
@@ -658,7 +694,8 @@ class SourceFinder {
   }
 
   ReadOptions options_;
-  std::vector<Manifest> manifests_;  // of the folders that are being searched, the innermost last
+  std::vector<Manifest> manifests_;       // of the folders that are being searched, the innermost last
+  std::set<const Manifest::Row*> named_;  // rows of theirs that have named a pair
   FoundSources found_;
   std::set<sources_detail::FileIdentity> used_;  // music that belongs to a motion
 };
