@@ -80,6 +80,7 @@ bench: configure-bench
 # $(TABLE). make bench-compare COMPARE="--rows 'decode/*' --threads 1" measures a part.
 PEERS ?= $(BUILD)/peers
 TABLE ?= benchmarks/results/cpu.md
+GOLDEN ?= ../shared/golden
 bench-compare: peers-packages configure-bench
 	cmake --build $(BUILD) -j$(JOBS) --target bench_engine imu2music_program demo_compose
 	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS) || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
@@ -87,7 +88,7 @@ bench-compare: peers-packages configure-bench
 	  echo "$$package cannot be installed here; its cells will read 'not run'"; done < benchmarks/reference/requirements.txt
 	$(BUILD)/examples/demo/demo_compose $(BUILD)/score.mid
 	$(PROGRAM) simulate $(BUILD)/score.mid -o $(BUILD)/recording --seed 1
-	@test ! -d ../shared/golden || ! $(PEERS)/bin/python -c "import torch, onnxruntime" 2> /dev/null || $(PEERS)/bin/python benchmarks/reference/check.py ../shared/golden
+	@test ! -d $(GOLDEN) || ! $(PEERS)/bin/python -c "import torch, onnxruntime" 2> /dev/null || $(PEERS)/bin/python benchmarks/reference/check.py $(GOLDEN)
 	$(PEERS)/bin/python benchmarks/reference/compare.py --ours $(BUILD)/benchmarks/bench_engine \
 	  --python $(PEERS)/bin/python --program $(PROGRAM) --weights weights/default.safetensors \
 	  --recording $(BUILD)/recording --sensors 1=myo1 --output $(TABLE) $(COMPARE)

@@ -3,6 +3,7 @@
 # with and without a decoder pretrained on music alone. Every run and evaluation is kept in OUT, so that the script
 # goes on where it stopped; the table is written in the end (and by itself with `compare_table OUT`).
 #
+#   make configure-bench && cmake --build build --target imu2music_program compare_table
 #   benchmarks/compare_encoders.sh VIOLIN_SOURCE MUSIC_SOURCE… -- OUT
 #
 # Environment: PROGRAM (build/imu2music), TABLE (build/benchmarks/compare_table), SPLIT (performer:s4), SEEDS ("1 2 3"),
@@ -22,6 +23,9 @@ if [ $# -lt 4 ]; then
   echo "usage: $0 VIOLIN_SOURCE MUSIC_SOURCE... -- OUT" >&2
   exit 2
 fi
+for built in "$PROGRAM" "$TABLE"; do
+  [ -x "$built" ] || { echo "$built is not there: build it first, as this script's first lines say" >&2; exit 2; }
+done
 violin=$1
 shift
 music=""

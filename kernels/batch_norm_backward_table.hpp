@@ -1,13 +1,13 @@
 // Batch normalisation in training mode, by channel: the statistics of a batch, and the gradients (Ioffe and
-// Szegedy 2015, arXiv:1502.03167, algorithm 1 and section 3). With n = B I:
+// Szegedy 2015, arXiv:1502.03167, algorithm 1 and section 3). With n = B P:
 //
 //   mean[c] = sum x[b][c][i] / n,   variance[c] = sum (x[b][c][i] - mean[c])^2 / n
 //   z = (x - mean) r,   r = 1 / sqrt(variance + eps),   y = gamma z + beta
 //   dbeta += sum dy,   dgamma += sum dy z
 //   dx = gamma r (dy - sum dy / n - z sum dy z / n)
 //
-// x, dy, dx: [B, C, I], I = all inner axes together, n >= 1; the rest: [C]; dgamma and dbeta may be null; dx
-// may be dy. Sums over a channel are kept in double.
+// x, dy, dx: [B, C, P], P = all inner axes together, a plane, n >= 1; the rest: [C]; dgamma and dbeta may be
+// null; dx may be dy. Sums over a channel are kept in double.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct BatchNormBackwardArguments {
   T* dx = nullptr;
   T* dgamma = nullptr;
   T* dbeta = nullptr;
-  std::int64_t B = 0, C = 0, I = 0;
+  std::int64_t B = 0, C = 0, P = 0;
   double eps = 0;
 };
 
@@ -34,7 +34,7 @@ template <class T>
 struct BatchNormBackwardKernels {
   // Channels c_begin..c_end.
   void (*statistics)(const Context& context, const T* x, T* mean, T* variance, std::int64_t c_begin,
-                     std::int64_t c_end, std::int64_t B, std::int64_t C, std::int64_t I) = nullptr;
+                     std::int64_t c_end, std::int64_t B, std::int64_t C, std::int64_t P) = nullptr;
   void (*backward)(const Context& context, const BatchNormBackwardArguments<T>& arguments,
                    std::int64_t c_begin, std::int64_t c_end) = nullptr;
 };

@@ -4,7 +4,7 @@
 //   y[b][c][i] = activation(x[b][c][i] scale[c] + shift[c])
 //   scale = gamma / sqrt(running var + eps), shift = beta - running mean * scale
 //
-// x, y: [B, C, I], I = all inner axes together; scale, shift: [C]; y may be x.
+// x, y: [B, C, P], P = all inner axes together, a plane; scale, shift: [C]; y may be x.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ template <class T>
 struct BatchNormKernels {
   // Planes plane_begin..plane_end, where plane = b C + c.
   void (*forward)(const Context& context, const T* x, const T* scale, const T* shift, T* y,
-                  std::int64_t plane_begin, std::int64_t plane_end, std::int64_t C, std::int64_t I,
+                  std::int64_t plane_begin, std::int64_t plane_end, std::int64_t C, std::int64_t P,
                   Activation activation, T slope) = nullptr;
 };
 

@@ -1,10 +1,13 @@
 #include "command.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -13,14 +16,16 @@
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/parallel.hpp"
+#include "imu2music/imu/repovizz_layout.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/file_descriptor.hpp"
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "Print the result as one JSON object");
   command
       .add_option("--threads", options.threads,
                   "Threads to use; no result depends on it (default: all cores)")
-      ->check(whole_number(1, 1024));
+      ->transform(whole_number(1, 1024));
 }
 
 namespace {
@@ -42,7 +47,10 @@ CLI::Validator validator(const char* kind, std::function<std::string(std::string
 CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
   return validator("", [least, most](std::string& text) {
     std::int64_t number = 0;
-    if (read_number(text, number) && number >= least && number <= most) return std::string();
+    if (read_number(text, number) && number >= least && number <= most) {
+      text = std::to_string(number);
+      return std::string();
+    }
     return "'" + text + "' must be a whole number of at least " + std::to_string(least) +
            (most < std::numeric_limits<std::int64_t>::max() ? " and at most " + std::to_string(most) : "");
   });
@@ -51,8 +59,10 @@ CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
 CLI::Validator seed_number() {
   return validator("", [](std::string& text) {
     std::uint64_t number = 0;
-    return read_number(text, number) ? std::string()
-                                     : "'" + text + "' must be a whole number from 0 to 18446744073709551615";
+    if (!read_number(text, number))
+      return "'" + text + "' must be a whole number from 0 to 18446744073709551615";
+    text = std::to_string(number);
+    return std::string();
   });
 }
 
@@ -71,6 +81,12 @@ CLI::Validator non_negative_number() {
     return read_number(text, number) && number >= 0 && std::isfinite(number)
                ? std::string()
                : "'" + text + "' must be a number of at least 0";
+  });
+}
+
+CLI::Validator given() {
+  return validator("", [](std::string& text) {
+    return text.empty() ? std::string("'' is an empty value") : std::string();
   });
 }
 
@@ -105,41 +121,103 @@ int thread_count(const CommonOptions& options) {
   return options.threads > 0 ? options.threads : imu2music::available_threads();
 }
 
+namespace fs = std::filesystem;
+
+fs::path destination(std::string name) {
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
+  std::error_code fault;
+  fs::path path = fs::absolute(name, fault);
+  constexpr int most_links = 40;
+  for (int i = 0; i < most_links && fs::is_symlink(fs::symlink_status(path, fault)); ++i)
+    path = path.parent_path() / fs::read_symlink(path, fault);
+  return fs::weakly_canonical(path, fault);
+}
+
 namespace {
 
 // Whether two names lead to one file, there or yet to be made.
 bool same_file(const std::string& a, const std::string& b) {
-  namespace fs = std::filesystem;
   std::error_code fault;
   if (fs::equivalent(a, b, fault)) return true;
-  const fs::path x = fs::weakly_canonical(a, fault), y = fs::weakly_canonical(b, fault);
-  return !fault && x == y;
+  const fs::path x = destination(a);
+  return !x.empty() && x == destination(b);
+}
+
+bool is_below(const fs::path& path, const fs::path& folder) {
+  const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return end == folder.end() && rest != path.end();
+}
+
+// Whether what a name leads to takes the report. A terminal and /dev/null may take an output as well.
+bool is_standard_output(const std::string& name) {
+  const std::string plain = fs::path(name).lexically_normal().string();
+  if (plain == "/dev/stdout" || plain == "/dev/fd/1" || plain == "/proc/self/fd/1") return true;
+  struct stat there {
+  }, output{};
+  return ::stat(name.c_str(), &there) == 0 && ::fstat(STDOUT_FILENO, &output) == 0 &&
+         there.st_dev == output.st_dev && there.st_ino == output.st_ino && !S_ISCHR(output.st_mode);
+}
+
+// A pipe that the shell hands over, as /dev/fd/63, has no place in any folder.
+bool is_named_pipe(const std::string& name) {
+  std::error_code fault;
+  return fs::is_fifo(name, fault) && !fs::canonical(name, fault).empty() && !name.starts_with("/dev/fd/") &&
+         !name.starts_with("/proc/self/fd/");
+}
+
+bool is_read_as(const std::string& output, const std::string& input) {
+  std::error_code fault;
+  if (!fs::exists(output, fault)) return false;
+  if (same_file(output, input)) return true;
+  if (!fs::is_regular_file(output, fault)) return false;
+  const fs::path file = destination(output), from = destination(input);
+  if (fs::is_directory(from, fault)) {
+    for (const char* made : {".mid", ".wav", ".svg", ".html"})
+      if (file.extension() == made) return false;
+    return is_below(file, from);
+  }
+  const auto signal = imu2music::parse_repovizz_file_name(file.filename().string());
+  return !fs::exists(from, fault) && signal && !signal->is_raw && signal->take == from.filename() &&
+         file.parent_path() == from.parent_path();
 }
 
 }  // namespace
 
 void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs) {
-  namespace fs = std::filesystem;
   using imu2music::InputError;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::string& output = outputs[i];
-    if (output == "/dev/stdout")
+    std::error_code fault;
+    if (is_standard_output(output))
       throw InputError(output, "takes this command's report", "name a file for the output");
+    if (is_named_pipe(output))
+      throw InputError(output, "is a named pipe", "name a file, or hand the pipe over as >(COMMAND)");
     for (std::size_t j = 0; j < i; ++j)
-      if (same_file(output, outputs[j]) && output.rfind("/dev/", 0) != 0)
+      if (same_file(output, outputs[j]) && !fs::is_character_file(output, fault))
         throw InputError(output, "is named for two outputs", "give each output a file of its own");
-    for (const std::string& input : inputs) {
-      if (input.empty()) continue;
-      std::error_code fault;
-      const bool inside = fs::is_directory(input, fault) && fs::is_regular_file(output, fault) &&
-                          fs::path(output).extension() != ".mid" && fs::path(output).extension() != ".wav" &&
-                          fs::path(output).extension() != ".svg" &&
-                          same_file(fs::absolute(output, fault).parent_path().string(), input);
-      if (inside || (fs::exists(output, fault) && same_file(output, input)))
+    for (const std::string& input : inputs)
+      if (!input.empty() && is_read_as(output, input))
         throw InputError(output, "is read as input too", "give the output another name");
-    }
     const imu2music::AtomicFile probe(output);
   }
+}
+
+bool is_there(const std::string& path) {
+  std::error_code fault;
+  const bool there = fs::exists(path, fault);
+  if (fault) imu2music::throw_unreadable(path, "stat", fault.value());
+  return there;
+}
+
+void end_by_signal(int signal) {
+  if (imu2music::hold_signal(signal)) return;
+  imu2music::remove_temporaries();
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void handle_unless_ignored(int signal, void (*handler)(int)) {
+  if (std::signal(signal, handler) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
 
 void print_text(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -32,11 +33,16 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 int thread_count(const CommonOptions& options);
 
 // What an option may be, said in words: a whole number in a range, a number above 0, a number of at least 0.
-// All of them finite, and none cut to fit.
+// All of them finite, and none cut to fit. Whole numbers are for transform(), after which 010 is ten and not,
+// as CLI11 would read it, eight.
 CLI::Validator whole_number(std::int64_t least, std::int64_t most = std::numeric_limits<std::int64_t>::max());
 CLI::Validator seed_number();
 CLI::Validator positive_number();
 CLI::Validator non_negative_number();
+
+// Anything but an empty text, which a script has where a variable was never set: not what a left out option
+// means.
+CLI::Validator given();
 
 // --precision: how the weights of dense layers are kept while the command runs.
 void add_precision_option(CLI::App& command, imu2music::kernels::WeightFormat& format);
@@ -48,10 +54,24 @@ class CommandFailure : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Refuses, before any work is done, outputs that could not be written, that would overwrite one another or
-// standard output's report, or that are one of the inputs (a folder stands for the files in it). Empty names
-// are passed over.
+// Refuses, before any work is done, outputs that could not be written or that nobody may read yet (a named
+// pipe), that would overwrite one another or standard output's report, or that are one of the inputs. A
+// folder stands for all that is below it but the music, sound, pictures and reports, which commands make
+// there; FOLDER/TAKE for the take's files. Inputs of no name are passed over.
 void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs);
+
+// Where a name leads, links followed, though what it names be yet to be made. Empty where it leads nowhere.
+std::filesystem::path destination(std::string name);
+
+// Whether something is there. Throws InputError where that cannot be known, as in a folder that may not be
+// searched.
+bool is_there(const std::string& path);
+
+// A handler that leaves nothing half-written behind, then ends the program as the signal would have.
+extern "C" void end_by_signal(int signal);
+
+// Handles a signal, except where whoever started the program had it ignored, as nohup has SIGHUP.
+void handle_unless_ignored(int signal, void (*handler)(int));
 
 // Prints one JSON object on standard output. Throws SystemError where it cannot be written.
 void print_json(const nlohmann::ordered_json& object);

@@ -35,8 +35,12 @@ void add_convert_command(CLI::App& program) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* command =
       program.add_subcommand("convert", "Write a checkpoint's weights as safetensors, config included");
-  command->add_option("CHECKPOINT", options->checkpoint, "A PyTorch checkpoint or safetensors")->required();
-  command->add_option("-o,--output", options->output, "Weights to write (safetensors)")->required();
+  command->add_option("CHECKPOINT", options->checkpoint, "A PyTorch checkpoint or safetensors")
+      ->required()
+      ->check(given());
+  command->add_option("-o,--output", options->output, "Weights to write (safetensors)")
+      ->required()
+      ->check(given());
   add_common_options(*command, options->common);
   command->callback([options] { run_convert(*options); });
 }

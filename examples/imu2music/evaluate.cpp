@@ -187,18 +187,26 @@ nlohmann::ordered_json weights_split_json(const Training& training) {
 }
 
 void run_evaluate(const EvaluateOptions& options) {
-  if (!options.report.empty()) check_outputs({options.report}, {options.weights, options.data});
+  if (!options.report.empty())
+    check_outputs({options.report}, {options.weights, options.data, options.split});
   Model<float> model = load_model<float>(options.weights, options.precision);
   to_device(model, options.device, options.precision);
   if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
     throw InputError(options.weights, obstacle,
                      "evaluate needs weights that write music for a recording's motion");
+  is_there((std::filesystem::path(options.data) / dataset_list).string());  // or it may not be known
   const Dataset dataset(options.data);
   Training training = training_of(options.weights, dataset);
   const Split split = named_split(options, dataset, training);
   // One of a file that lies elsewhere is known where it is the one that is named.
   if (training.told && *training.told == WeightsSplit{split.name, split.hash}) training.split = split;
   const Part part = part_of(split, dataset, options.part);
+  if (std::none_of(part.pairs.begin(), part.pairs.end(),
+                   [&](std::size_t i) { return dataset.pairs()[i].has_motion; }))
+    throw InputError(options.data,
+                     "has music alone in the part " + part.name + " of the split " + in_quotes(split.name),
+                     "evaluate wants motion with its music: choose another --part or --split, or prepare "
+                     "recordings with what was played");
 
   EvaluationOptions evaluation_options;
   evaluation_options.threads = thread_count(options.common);
@@ -304,24 +312,27 @@ void run_evaluate(const EvaluateOptions& options) {
 void add_evaluate_command(CLI::App& program) {
   auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = program.add_subcommand("evaluate", "How well weights write music for motion");
-  command->add_option("--weights", options->weights, "The weights")->required();
-  command->add_option("--data", options->data, "A data set that prepare has made")->required();
+  command->add_option("--weights", options->weights, "The weights")->required()->check(given());
+  command->add_option("--data", options->data, "A data set that prepare has made")
+      ->required()
+      ->check(given());
   command
       ->add_option("--split", options->split,
                    "What was kept for testing: test: what the split kept that the weights were trained with; "
                    "performer:NAME, piece:NAME, stroke:NAME, a split's file; all: nothing was, everything is "
                    "evaluated")
+      ->check(given())
       ->capture_default_str();
   command
       ->add_option("--part", options->part,
                    "Which part of the split: test, validation, train or all (default: test, or all where "
                    "there is none)")
       ->check(CLI::IsMember({"test", "validation", "train", "all"}));
-  command->add_option("--report", options->report, "Write an HTML report with pictures");
+  command->add_option("--report", options->report, "Write an HTML report with pictures")->check(given());
   command
       ->add_option("--windows-per-recording", options->windows_per_recording,
                    "So many windows at random places of every recording")
-      ->check(whole_number(1, 100000))
+      ->transform(whole_number(1, 100000))
       ->capture_default_str();
   command
       ->add_flag("--even-windows", options->even_windows,
@@ -330,16 +341,16 @@ void add_evaluate_command(CLI::App& program) {
   command
       ->add_option("--retrieval-windows", options->retrieval_windows,
                    "The most windows whose music is held against every motion")
-      ->check(whole_number(1, 4096))
+      ->transform(whole_number(1, 4096))
       ->capture_default_str();
   command->add_option("--draws", options->draws, "Pieces of music for one window, to tell collapse")
-      ->check(whole_number(1, 100))
+      ->transform(whole_number(1, 100))
       ->capture_default_str();
   command->add_option("--permutations", options->permutations, "Derangements for the conditioning gap")
-      ->check(whole_number(1, 100000))
+      ->transform(whole_number(1, 100000))
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Of windows, draws and resampling")
-      ->check(seed_number())
+      ->transform(seed_number())
       ->capture_default_str();
   command->add_option("--temperature", options->temperature, "Of the draws")
       ->check(positive_number())
@@ -348,7 +359,7 @@ void add_evaluate_command(CLI::App& program) {
       ->add_option("--top-p", options->top_p, "Of the draws: share of the probability kept, above 0 up to 1")
       ->check(positive_number())
       ->capture_default_str();
-  command->add_option("--sensors", options->sensors, sensors_help);
+  command->add_option("--sensors", options->sensors, sensors_help)->check(given());
   add_precision_option(*command, options->precision);
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);

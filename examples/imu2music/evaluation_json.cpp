@@ -80,7 +80,10 @@ class Writer {
     for (std::size_t k = 0; k < event_kinds; ++k) {
       if (e_.tokens_by_kind[k] == 0) continue;
       const std::string path = "nll_by_kind." + std::string(to_string(static_cast<EventKind>(k)));
-      put(path + ".nll", e_.nll_by_kind[k]);
+      std::vector<std::size_t> windows;  // that have an event of the kind
+      for (std::size_t w = 0; w < e_.windows.size(); ++w)
+        if (e_.windows[w].likelihood[0]->tokens[k] > 0) windows.push_back(w);
+      put(path + ".nll", e_.nll_by_kind[k], windows.size(), recordings_of(windows));
       place(path + ".tokens") = e_.tokens_by_kind[k];
     }
     place("baselines.uniform") = e_.uniform_nll;

@@ -54,11 +54,16 @@ void add_features_command(CLI::App& program) {
   auto options = std::make_shared<FeaturesOptions>();
   CLI::App* command =
       program.add_subcommand("features", "Write the reference features of 6 s of a recording");
-  command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")->required();
+  command->add_option("RECORDING", options->recording, "A recording of motion: a file or folder")
+      ->required()
+      ->check(given());
   command->add_option("--start-frame", options->start_frame, "First frame, at 25 Hz (default 0)")
-      ->check(whole_number(0));
-  command->add_option("-o,--output", options->output, "File to write (safetensors)")->required();
-  add_recording_options(*command, options->recording_options, true);
+      ->transform(whole_number(0));
+  command->add_option("-o,--output", options->output, "File to write (safetensors)")
+      ->required()
+      ->check(given());
+  command->add_option("--sensors", options->recording_options.sensors, armbands_help)->check(given());
+  add_recording_options(*command, options->recording_options);
   add_common_options(*command, options->common);
   command->callback([options] { run_features(*options); });
 }

@@ -212,7 +212,9 @@ void run_generate(const GenerateOptions& options) {
   if (options.beam > 0) check_beam_options(beam);
   const Tensor<float> control = options.control.empty() ? Tensor<float>() : parse_control(options.control);
   check_outputs(outputs, {options.weights, options.recording, options.prime});
-  if (!options.wav.empty()) find_soundfont("");
+  SoundOptions sound;
+  sound.program = options.instrument;
+  if (!options.wav.empty()) check_outputs(outputs, {check_sound(sound)});
   ComposeOptions compose_options;
   compose_options.prime = read_prime(options.prime);
   compose_options.prime_source = options.prime;
@@ -276,26 +278,22 @@ void run_generate(const GenerateOptions& options) {
   MidiWriteOptions midi;
   midi.program = options.instrument;
   // Everything is written before anything appears under its name.
-  std::deque<AtomicFile> midi_files;
+  std::deque<AtomicFile> files;
   for (std::int64_t rank = 1; rank <= options.n_best; ++rank) {
-    AtomicFile& file = midi_files.emplace_back(ranked_path(options.output, rank));
+    AtomicFile& file = files.emplace_back(ranked_path(options.output, rank));
     file.write(midi_bytes(rank == 1 ? music.notes : composed(rank).notes, midi));
     file.flush();
   }
-  std::optional<AtomicFile> svg_file;
   if (!options.svg.empty()) {
-    svg_file.emplace(options.svg);
-    svg_file->write(picture(recording, music, options, untrained));
-    svg_file->flush();
+    AtomicFile& file = files.emplace_back(options.svg);
+    file.write(picture(recording, music, options, untrained));
+    file.flush();
   }
   if (!options.wav.empty()) {
-    SoundOptions sound;
-    sound.program = options.instrument;
     sound.min_length_s = music.duration_s;
-    render_wav(options.wav, music.notes, sound);
+    render_wav(files.emplace_back(options.wav), music.notes, sound);
   }
-  for (AtomicFile& file : midi_files) file.commit();
-  if (svg_file) svg_file->commit();
+  commit_all(files);
 
   std::int64_t tokens = 0, out_of_tokens = 0;
   for (const ComposedWindow& window : music.windows) {
@@ -375,34 +373,43 @@ void tell_unused_drawing(const CLI::App& command) {
 void add_generate_command(CLI::App& program) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = program.add_subcommand("generate", "Make music from a recording of motion");
-  command->add_option("RECORDING", options->recording,
-                      "A recording of motion: a file or folder; none for weights of music alone");
-  command->add_option("-o,--output", options->output, "MIDI file to write")->required();
+  command
+      ->add_option("RECORDING", options->recording,
+                   "A recording of motion: a file or folder; none for weights of music alone")
+      ->check(given());
+  command->add_option("-o,--output", options->output, "MIDI file to write")->required()->check(given());
   command->add_option("--weights", options->weights, "Weights (safetensors) or a PyTorch checkpoint")
-      ->required();
-  command->add_option("--wav", options->wav, "Also write the sound, 16-bit PCM WAV");
-  command->add_option("--svg", options->svg, "Also draw the motion above a piano roll");
-  command->add_option("--seed", options->seed, "Seed of the sampling (default 0)")->check(seed_number());
+      ->required()
+      ->check(given());
+  command->add_option("--wav", options->wav, "Also write the sound, 16-bit PCM WAV")->check(given());
+  command->add_option("--svg", options->svg, "Also draw the motion above a piano roll")->check(given());
+  command->add_option("--seed", options->seed, "Seed of the sampling (default 0)")->transform(seed_number());
   command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
       ->check(positive_number());
   command->add_flag("--greedy", options->greedy, "Always take the likeliest event instead of drawing");
   command->add_option("--top-k", options->top_k, "Draw from the K likeliest events only")
-      ->check(whole_number(1));
-  command->add_option("--top-p", options->top_p,
-                      "Draw from the fewest events that together have the probability P, 0 < P <= 1");
-  command->add_option("--min-p", options->min_p,
-                      "Draw from events at least P times as likely as the likeliest, 0 to 1");
+      ->transform(whole_number(1));
+  command
+      ->add_option("--top-p", options->top_p,
+                   "Draw from the fewest events that together have the probability P, 0 < P <= 1")
+      ->check(positive_number());
+  command
+      ->add_option("--min-p", options->min_p,
+                   "Draw from events at least P times as likely as the likeliest, 0 to 1")
+      ->check(non_negative_number());
   CLI::Option* penalty =
-      command->add_option("--repetition-penalty", options->repetition_penalty,
-                          "Above 1: make each of the last 32 events less likely (default 1: off)");
+      command
+          ->add_option("--repetition-penalty", options->repetition_penalty,
+                       "Above 1: make each of the last 32 events less likely (default 1: off)")
+          ->check(positive_number());
   command
       ->add_option("--repetition-window", options->repetition_window,
                    "How many of the last events --repetition-penalty knows (default 32)")
-      ->check(whole_number(1, std::int64_t{1} << 20))
+      ->transform(whole_number(1, std::int64_t{1} << 20))
       ->needs(penalty);
   CLI::Option* beam =
       command->add_option("--beam", options->beam, "Search with a beam so wide instead of drawing, 1 to 1024")
-          ->check(whole_number(1, 1024));
+          ->transform(whole_number(1, 1024));
   for (const char* drawing : {"--greedy", "--temperature", "--seed", "--top-k", "--top-p", "--min-p",
                               "--repetition-penalty", "--repetition-window"})
     beam->excludes(drawing);
@@ -415,23 +422,26 @@ void add_generate_command(CLI::App& program) {
       ->add_option(
           "--n-best", options->n_best,
           "With --beam: write the N best to OUT.mid, OUT.2.mid, ...; sound and picture are the best's")
-      ->check(whole_number(1, 100))
+      ->transform(whole_number(1, 100))
       ->needs(beam);
-  command->add_option("--control", options->control,
-                      "How much of each pitch class, from C to B: 12 numbers with commas between them");
-  command->add_option(
-      "--prime", options->prime,
-      "MIDI file whose notes open the first window, or that music without motion goes on from");
+  command
+      ->add_option("--control", options->control,
+                   "How much of each pitch class, from C to B: 12 numbers with commas between them")
+      ->check(given());
+  command
+      ->add_option("--prime", options->prime,
+                   "MIDI file whose notes open the first window, or that music without motion goes on from")
+      ->check(given());
   command
       ->add_option("--batch", options->batch,
                    "Windows decoded side by side, 1 to 1024 (default: 8, or one a thread where that is "
                    "more); the music is the same")
-      ->check(whole_number(1, 1024));
+      ->transform(whole_number(1, 1024));
   command->add_option("--max-tokens", options->max_tokens, "At most so many events a window")
-      ->check(whole_number(1));
+      ->transform(whole_number(1));
   command
       ->add_option("--instrument", options->instrument, "General MIDI program, 0 to 127 (default 40: violin)")
-      ->check(whole_number(0, 127));
+      ->transform(whole_number(0, 127));
   command->add_option("--start", options->start_s, "Where in the recording to begin, s")
       ->check(non_negative_number());
   command
@@ -444,7 +454,8 @@ void add_generate_command(CLI::App& program) {
                    "From one window's beginning to the next's, s; below a window's length they overlap "
                    "(default: a window; vocabulary 2)")
       ->check(positive_number());
-  add_recording_options(*command, options->recording_options, true);
+  command->add_option("--sensors", options->recording_options.sensors, sensors_help)->check(given());
+  add_recording_options(*command, options->recording_options);
   add_precision_option(*command, options->precision);
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);

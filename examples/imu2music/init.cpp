@@ -49,10 +49,12 @@ void run_init(const InitOptions& options) {
 void add_init_command(CLI::App& program) {
   auto options = std::make_shared<InitOptions>();
   CLI::App* command = program.add_subcommand("init", "Make untrained weights from a config");
-  command->add_option("CONFIG.json", options->config, "The model's sizes")->required();
-  command->add_option("-o,--output", options->output, "Weights to write (safetensors)")->required();
+  command->add_option("CONFIG.json", options->config, "The model's sizes")->required()->check(given());
+  command->add_option("-o,--output", options->output, "Weights to write (safetensors)")
+      ->required()
+      ->check(given());
   command->add_option("--seed", options->seed, "Seed of the random numbers (default 0)")
-      ->check(seed_number());
+      ->transform(seed_number());
   add_common_options(*command, options->common);
   command->callback([options] { run_init(*options); });
 }

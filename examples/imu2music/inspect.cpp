@@ -1,7 +1,8 @@
 // inspect: what a file or folder holds: weights, a recording, music.
 //
-// A folder that is a recording or a data set is told as one; of any other, every file in it and below it. A
-// file there that cannot be read is told in its line, and the command goes on and ends with exit status 1.
+// A folder that is a recording, a data set or a training run is told as one; of any other, every file in it
+// and below it. A file there that cannot be read is told in its line, and the command goes on and ends with
+// exit status 1.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,10 +10,12 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "command.hpp"
@@ -23,12 +26,17 @@
 #include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/file_kind.hpp"
 #include "imu2music/io/mapped_file.hpp"
+#include "imu2music/io/safetensors.hpp"
 #include "imu2music/io/weights_file.hpp"
 #include "imu2music/io/zip_archive.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/music/midi_file.hpp"
+#include "imu2music/train/checkpoint.hpp"
 #include "imu2music/train/dataset.hpp"
+#include "imu2music/train/training_config.hpp"
+#include "imu2music/train/weights_split.hpp"
 #include "recording_options.hpp"
+#include "training_log.hpp"
 
 namespace {
 
@@ -282,6 +290,39 @@ void check_archive(const std::string& path) {
                      "unpack a recording and name its folder, or save a model's state_dict with torch.save");
 }
 
+Report report_training_config(const std::string& path) {
+  const Json config = Json::parse(to_json(read_training_config(path)));
+  Report report;
+  report.json = {{"path", path}, {"kind", "training config"}, {"config", config}};
+  report.line = "training config of a model " + config["model"].value("model", "encoder_decoder") + ", " +
+                std::to_string(config["training"]["steps"].get<std::int64_t>()) + " steps";
+  report.details = "  config: " + config.dump() + "\n";
+  return report;
+}
+
+Report report_training_log(const std::string& path) {
+  const training_log::Curves curves = training_log::read(path);
+  Report report;
+  report.json = {{"path", path},
+                 {"kind", "training log"},
+                 {"training_points", curves.training.size()},
+                 {"validation_points", curves.validation.size()}};
+  report.line = "training log, " + std::to_string(curves.training.size()) + " points of training, " +
+                std::to_string(curves.validation.size()) + " of validation";
+  return report;
+}
+
+// The name of the first member, where the text begins as a JSON object does.
+std::string_view first_member(std::string_view text) {
+  constexpr std::string_view blanks = " \t\r\n";
+  for (const char expected : {'{', '"'}) {
+    const std::size_t at = text.find_first_not_of(blanks);
+    if (at == std::string_view::npos || text[at] != expected) return {};
+    text.remove_prefix(at + 1);
+  }
+  return text.substr(0, text.find('"'));
+}
+
 // The first bytes tell what to try; what is none of these is text, or refused as weights are.
 Report report_file(const std::string& path, const ReadOptions& options) {
   const std::string start = first_bytes(path);
@@ -290,6 +331,9 @@ Report report_file(const std::string& path, const ReadOptions& options) {
   const bool binary = start.find('\0') != std::string::npos || start.starts_with("PK\x03\x04") ||
                       start.starts_with("\x80") || start.starts_with("\x1f\x8b") || start.starts_with("\x89");
   if (binary) return report_weights(path);
+  const std::string_view member = first_member(start);
+  if (member == "model" || member == "training") return report_training_config(path);
+  if (member == "step") return report_training_log(path);
   return report_recording(path, options);
 }
 
@@ -318,6 +362,40 @@ Report report_dataset(const std::string& path) {
                 " with motion, " + std::to_string(notes) + " notes, " + seconds(length_s);
   report.details = "  splits:";
   for (const std::string& name : dataset.split_names()) report.details += " '" + one_line(name) + "'";
+  report.details += "\n";
+  return report;
+}
+
+// What train has written so far: how far it is, what it learns from and what it was told.
+Report report_run(const std::string& path) {
+  const TensorFile state = read_safetensors(join_path(path, "state.safetensors"));
+  const TrainingConfig config = checkpoint_config(state);
+  const TrainingProgress progress = checkpoint_progress(state);
+  std::optional<WeightsSplit> split;  // stands in the weights
+  if (const std::string last = join_path(path, "last.safetensors"); is_there(last))
+    split = split_of(read_safetensors(last));
+  const bool validated = std::isfinite(progress.best_nll);
+  Json files = Json::array();
+  for (const std::string& name : list_entries(path).files) files.push_back(name);
+  Report report;
+  report.json = {{"path", path},
+                 {"kind", "training run"},
+                 {"step", progress.step},
+                 {"steps", config.steps},
+                 {"best_validation_nll", validated ? Json(progress.best_nll) : Json(nullptr)},
+                 {"best_step", validated ? Json(progress.best_step) : Json(nullptr)},
+                 {"seconds", progress.seconds},
+                 {"split", split ? Json(split->name) : Json(nullptr)},
+                 {"config", Json::parse(to_json(config))},
+                 {"files", files}};
+  report.line = "training run at step " + std::to_string(progress.step) + " of " +
+                std::to_string(config.steps) + " after " + seconds(progress.seconds) + ", " +
+                (validated ? "best validation " + number_text(std::round(progress.best_nll * 10000) / 10000) +
+                                 " nats a token at step " + std::to_string(progress.best_step)
+                           : "no validation yet");
+  if (split) report.details += "  split: " + in_quotes(split->name) + "\n";
+  report.details += "  config: " + report.json["config"].dump() + "\n  files:";
+  for (const auto& name : files) report.details += " '" + one_line(name.get<std::string>()) + "'";
   report.details += "\n";
   return report;
 }
@@ -374,6 +452,11 @@ Report inspect_path(const std::string& path, const ReadOptions& options, int dep
     return report_dataset(path);
   } catch (const InputError&) {  // no data set
   }
+  if (const std::string state = join_path(path, "state.safetensors"); ::access(state.c_str(), F_OK) == 0)
+    try {
+      return report_run(path);
+    } catch (const InputError&) {  // no training run: its files are told one by one
+    }
   FolderKind kind = FolderKind::other;
   try {
     kind = folder_kind(path);
@@ -430,9 +513,10 @@ void add_inspect_command(CLI::App& program) {
   CLI::App* command = program.add_subcommand("inspect", "Tell what a file or folder holds");
   command
       ->add_option("FILE", options->path,
-                   "Weights, a recording, a MIDI file, a data set, or a folder of these")
-      ->required();
-  add_recording_options(*command, options->recording, false);
+                   "Weights, a recording, a MIDI file, a data set, a training run, or a folder of these")
+      ->required()
+      ->check(given());
+  add_recording_options(*command, options->recording);
   add_common_options(*command, options->common);
   command->callback([options] { run_inspect(*options); });
 }

@@ -5,15 +5,16 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "command.hpp"
 #include "imu2music/core/device.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/version.hpp"
-#include "imu2music/io/atomic_file.hpp"
 
 namespace {
 
@@ -30,17 +31,22 @@ bool has_command(const CLI::App& program, const std::string& name) {
   return false;
 }
 
-// Leaves nothing half-written behind, then ends as the signal would have ended the program.
-extern "C" void end_by_signal(int signal) {
-  imu2music::remove_temporaries();
-  std::signal(signal, SIG_DFL);
-  std::raise(signal);
+// The arguments in the order that CLI11 wants, the last one first. Where several may stand, it would take
+// '[live]' for a list.
+std::vector<std::string> reversed_arguments(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) {
+    std::string& argument = arguments.emplace_back(argv[i]);
+    if (argument.starts_with('[') && argument.ends_with(']')) argument.insert(0, "./");
+  }
+  return arguments;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, &end_by_signal);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE})
+    handle_unless_ignored(signal, &end_by_signal);
   std::signal(SIGXFSZ,
               SIG_IGN);  // a file that may grow no more is told as an error, and its temporary removed
   CLI::App program("Music from the motion of a musician's body.", "imu2music");
@@ -64,7 +70,7 @@ int main(int argc, char** argv) {
     if (argc > 1 && argv[1][0] != '-' && !has_command(program, argv[1]))
       return fail(2, std::string("there is no command '") + argv[1] + "'; see imu2music --help");
     try {
-      program.parse(argc, argv);
+      program.parse(reversed_arguments(argc, argv));
     } catch (const CLI::Success& wish) {  // --help, --version
       std::ostringstream text;
       const int status = program.exit(wish, text, text);
@@ -81,6 +87,9 @@ int main(int argc, char** argv) {
     return fail(2, error.what());
   } catch (const imu2music::DeviceError& error) {
     return fail(2, error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(2, error.path1().string() + ": cannot be used (" + error.code().message() +
+                       "); check the path, or choose another");
   } catch (const std::bad_alloc&) {
     return fail(1, "out of memory");
   } catch (const std::exception& error) {

@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/text.hpp"
 #include "training_log.hpp"
 
 namespace {
@@ -25,18 +26,23 @@ std::string escaped(const std::string& text) {
   return result;
 }
 
+// The run's name, also of one that is called "." or ends with "/".
+std::string title_of(const std::string& folder) {
+  const std::string name = destination(folder).filename().string();
+  return printable(name.empty() ? folder : name);
+}
+
 void run_plot(const PlotOptions& options) {
   const std::string log = (std::filesystem::path(options.folder) / "log.jsonl").string();
   const std::string output = options.output.empty()
                                  ? (std::filesystem::path(options.folder) / "curves.svg").string()
                                  : options.output;
-  if (!std::filesystem::exists(log))
+  if (!is_there(log))
     throw InputError(options.folder, "holds no log.jsonl", "name the folder of a training run");
-  check_outputs({output}, {log});
+  check_outputs({output}, {log, options.folder});
   const training_log::Curves curves = training_log::read(log);
-  const std::string name = std::filesystem::path(options.folder).lexically_normal().filename().string();
   AtomicFile file(output);
-  file.write(training_log::svg_of(curves, escaped(name.empty() ? options.folder : name)));
+  file.write(training_log::svg_of(curves, escaped(title_of(options.folder))));
   file.commit();
   if (options.common.json)
     print_json({{"output", output},
@@ -52,9 +58,9 @@ void run_plot(const PlotOptions& options) {
 void add_plot_command(CLI::App& program) {
   auto options = std::make_shared<PlotOptions>();
   CLI::App* command = program.add_subcommand("plot", "Draw the curves of a training run");
-  command->add_option("RUN", options->folder, "The folder that train wrote")->required();
-  command->add_option("-o,--output", options->output,
-                      "The picture to write (SVG); RUN/curves.svg by default");
+  command->add_option("RUN", options->folder, "The folder that train wrote")->required()->check(given());
+  command->add_option("-o,--output", options->output, "The picture to write (SVG); RUN/curves.svg by default")
+      ->check(given());
   add_common_options(*command, options->common);
   command->callback([options] { run_plot(*options); });
 }

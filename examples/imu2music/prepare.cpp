@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,7 +25,21 @@ struct PrepareCommand {
 };
 
 volatile std::sig_atomic_t interrupted = 0;
-extern "C" void note_interruption(int signal) { interrupted = signal; }
+volatile std::int64_t interrupted_ms = 0;
+
+// The first signal is noted, the next ends the program at once. The same within half a second is no second
+// wish: timeout(1), for one, sends a signal both to the program and to its group.
+extern "C" void note_interruption(int signal) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const std::int64_t ms = std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+  if (interrupted == 0) {
+    interrupted_ms = ms;
+    interrupted = signal;
+  } else if (signal != interrupted || ms - interrupted_ms > 500) {
+    end_by_signal(signal);
+  }
+}
 
 struct Interrupted {};
 
@@ -32,16 +47,18 @@ struct Interrupted {};
 class OrderlyInterruption {
  public:
   OrderlyInterruption() {
-    for (std::size_t i = 0; i < std::size(signals); ++i)
-      before_[i] = std::signal(signals[i], &note_interruption);
+    for (std::size_t i = 0; i < std::size(signals); ++i) {
+      sigaction(signals[i], nullptr, &before_[i]);
+      handle_unless_ignored(signals[i], &note_interruption);
+    }
   }
   ~OrderlyInterruption() {
-    for (std::size_t i = 0; i < std::size(signals); ++i) std::signal(signals[i], before_[i]);
+    for (std::size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &before_[i], nullptr);
   }
 
  private:
   static constexpr int signals[] = {SIGINT, SIGTERM, SIGHUP};
-  void (*before_[std::size(signals)])(int) = {};
+  struct sigaction before_[std::size(signals)] = {};
 };
 
 Prepared prepare(const PrepareCommand& command) {
@@ -218,7 +235,7 @@ void add_prepare_command(CLI::App& program) {
       ->add_flag("--no-align-performers", options->no_align_performers,
                  "Leave the scores of armband takes where they are too")
       ->excludes("--align-performers");
-  add_recording_options(*command, options->recording, false);
+  add_recording_options(*command, options->recording);
   add_common_options(*command, options->common);
   command->callback([options] { run_prepare(*options); });
 }

@@ -18,12 +18,13 @@
 
 using namespace imu2music;
 
-void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors) {
-  if (map_sensors) command.add_option("--sensors", options.sensors, sensors_help);
-  command.add_option(
-      "--units", options.units,
-      "Units that a table does not name: acceleration=g|mg|ms2, gyro=dps|mdps|rads, rotation=deg|rad, "
-      "time=s|ms|us|ns, separated by commas");
+void add_recording_options(CLI::App& command, RecordingOptions& options) {
+  command
+      .add_option(
+          "--units", options.units,
+          "Units that a table does not name: acceleration=g|mg|ms2, gyro=dps|mdps|rads, rotation=deg|rad, "
+          "time=s|ms|us|ns, separated by commas")
+      ->check(given());
   command.add_option("--rate", options.rate_hz, "Samples a second of a recording without a clock")
       ->check(positive_number());
 }

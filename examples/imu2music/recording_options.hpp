@@ -18,13 +18,15 @@ struct RecordingOptions {
   double rate_hz = 0;
 };
 
-// What --sensors is, in the help of every command that has it.
+// What --sensors is, in the help of the command for armbands alone, and of the others.
+inline constexpr const char* armbands_help =
+    "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both";
 inline constexpr const char* sensors_help =
     "Which sensor stands for which: myo1=NAME,myo2=NAME; one may stand for both. For weights of other "
     "sensors, which come first: 1=NAME,2=NAME";
 
-// Adds --units and --rate, and with `map_sensors` --sensors.
-void add_recording_options(CLI::App& command, RecordingOptions& options, bool map_sensors);
+// Adds --units and --rate.
+void add_recording_options(CLI::App& command, RecordingOptions& options);
 
 // What `sensors`, the option --sensors, says for weights of that config; empty where it was not given. Throws
 // InputError where such weights take others, another number or none.

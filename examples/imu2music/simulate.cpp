@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "imu2music/imu/repovizz_layout.hpp"
 #include "imu2music/imu/repovizz_writer.hpp"
 #include "imu2music/imu/virtual_violinist.hpp"
 #include "imu2music/io/atomic_file.hpp"
@@ -32,6 +33,16 @@ void check_folder(const std::string& folder) {
                                 "choose a new or empty folder");
 }
 
+// What is called as a signal is called would be replaced by one.
+void check_score(const std::string& score, const std::string& folder) {
+  const std::filesystem::path file = destination(score);
+  const std::string name = file.filename().string();
+  if (file.parent_path() == destination(folder) &&
+      (name == simulated_marker || imu2music::parse_repovizz_file_name(name)))
+    throw imu2music::InputError(score, "lies in the folder to write, under the name of a signal",
+                                "choose another folder");
+}
+
 void run_simulate(const SimulateOptions& options) {
   using namespace imu2music;
   const MidiFile score = read_midi_file(options.score);
@@ -41,6 +52,7 @@ void run_simulate(const SimulateOptions& options) {
     throw InputError(options.score, percussion > 0 ? "holds no note but percussion" : "has no notes",
                      "use a score with at least one note for the violin");
   check_folder(options.output);
+  check_score(options.score, options.output);
   if (percussion > 0)
     std::fprintf(stderr, "imu2music: %s: left out: percussion, %zu notes\n", options.score.c_str(),
                  percussion);
@@ -85,9 +97,14 @@ void add_simulate_command(CLI::App& program) {
   auto options = std::make_shared<SimulateOptions>();
   CLI::App* command =
       program.add_subcommand("simulate", "Simulate a violinist's forearms bowing a score, as a recording");
-  command->add_option("SCORE.mid", options->score, "The score (Standard MIDI File)")->required();
-  command->add_option("-o,--output", options->output, "Folder to write, in the RepoVizz layout")->required();
-  command->add_option("--seed", options->seed, "Seed of bias and noise (default 0)")->check(seed_number());
+  command->add_option("SCORE.mid", options->score, "The score (Standard MIDI File)")
+      ->required()
+      ->check(given());
+  command->add_option("-o,--output", options->output, "Folder to write, in the RepoVizz layout")
+      ->required()
+      ->check(given());
+  command->add_option("--seed", options->seed, "Seed of bias and noise (default 0)")
+      ->transform(seed_number());
   add_common_options(*command, options->common);
   command->callback([options] { run_simulate(*options); });
 }

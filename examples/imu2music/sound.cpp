@@ -50,10 +50,14 @@ std::string find_soundfont(const std::string& chosen) {
 
 bool sound_is_built_in() { return false; }
 
-void render_wav(const std::string&, std::span<const imu2music::Note>, const SoundOptions&) {
+std::string check_sound(const SoundOptions&) {
   throw imu2music::DeviceError(
       "this build has no sound; install libfluidsynth-dev and libsndfile1-dev and configure with "
       "-DIMU2MUSIC_WITH_SOUND=ON");
+}
+
+void render_wav(imu2music::AtomicFile&, std::span<const imu2music::Note>, const SoundOptions& options) {
+  check_sound(options);
 }
 
 #else
@@ -146,13 +150,17 @@ void check_soundfont(const std::string& path) {
   if (!whole) throw InputError(path, "is no soundfont, or not all of one", "name an .sf2 or .sf3 file");
 }
 
-// Plays `events` from the start with a synthesiser of its own and hands the sound on, block by block:
-// consume(left, right, frames).
-template <class Consume>
-void play(const std::vector<KeyEvent>& events, std::int64_t frames, const std::string& soundfont,
-          const SoundOptions& options, Consume&& consume) {
+// With the instrument chosen.
+struct Synthesiser {
   CaughtLog log;
-  std::unique_ptr<fluid_settings_t, SettingsDeleter> settings(fluidsynth().new_fluid_settings());
+  std::unique_ptr<fluid_settings_t, SettingsDeleter> settings;
+  std::unique_ptr<fluid_synth_t, SynthDeleter> synth;
+
+  Synthesiser(const std::string& soundfont, const SoundOptions& options);
+};
+
+Synthesiser::Synthesiser(const std::string& soundfont, const SoundOptions& options)
+    : settings(fluidsynth().new_fluid_settings()) {
   if (!settings) throw imu2music::Error("FluidSynth: no settings" + log.reason());
   fluidsynth().fluid_settings_setnum(settings.get(), "synth.sample-rate", options.sample_rate);
   fluidsynth().fluid_settings_setnum(settings.get(), "synth.gain", 0.4);
@@ -165,7 +173,7 @@ void play(const std::vector<KeyEvent>& events, std::int64_t frames, const std::s
   fluidsynth().fluid_settings_setint(settings.get(), "synth.chorus.active",
                                      0);  // it would detune a solo instrument
   fluidsynth().fluid_settings_setint(settings.get(), "synth.reverb.active", 1);
-  std::unique_ptr<fluid_synth_t, SynthDeleter> synth(fluidsynth().new_fluid_synth(settings.get()));
+  synth.reset(fluidsynth().new_fluid_synth(settings.get()));
   if (!synth) throw imu2music::Error("FluidSynth: no synthesiser" + log.reason());
   int font = fluidsynth().fluid_synth_sfload(synth.get(), soundfont.c_str(), /*reset_presets=*/0);
   if (font == FLUID_FAILED)
@@ -174,22 +182,29 @@ void play(const std::vector<KeyEvent>& events, std::int64_t frames, const std::s
       FLUID_OK)
     throw InputError(soundfont, "has no instrument " + std::to_string(options.program),
                      "choose another, or a soundfont with all of General MIDI");
+}
 
+// Plays `events` from the start with a synthesiser of its own and hands the sound on, block by block:
+// consume(left, right, frames).
+template <class Consume>
+void play(const std::vector<KeyEvent>& events, std::int64_t frames, const std::string& soundfont,
+          const SoundOptions& options, Consume&& consume) {
+  const Synthesiser synthesiser(soundfont, options);
+  fluid_synth_t* synth = synthesiser.synth.get();
   std::array<float, block_frames> left{}, right{};
   std::size_t next = 0;
   for (std::int64_t frame = 0; frame < frames;) {
     for (; next < events.size() && events[next].frame <= frame; ++next) {
       if (events[next].on)
-        fluidsynth().fluid_synth_noteon(synth.get(), channel, events[next].pitch, events[next].velocity);
+        fluidsynth().fluid_synth_noteon(synth, channel, events[next].pitch, events[next].velocity);
       else
-        fluidsynth().fluid_synth_noteoff(synth.get(), channel, events[next].pitch);
+        fluidsynth().fluid_synth_noteoff(synth, channel, events[next].pitch);
     }
     std::int64_t until = std::min(frames, frame + block_frames);
     if (next < events.size()) until = std::min(until, events[next].frame);
     int count = static_cast<int>(until - frame);
-    if (fluidsynth().fluid_synth_write_float(synth.get(), count, left.data(), 0, 1, right.data(), 0, 1) !=
-        FLUID_OK)
-      throw imu2music::Error("FluidSynth: it rendered nothing" + log.reason());
+    if (fluidsynth().fluid_synth_write_float(synth, count, left.data(), 0, 1, right.data(), 0, 1) != FLUID_OK)
+      throw imu2music::Error("FluidSynth: it rendered nothing" + synthesiser.log.reason());
     consume(left.data(), right.data(), count);
     frame = until;
   }
@@ -199,7 +214,15 @@ void play(const std::vector<KeyEvent>& events, std::int64_t frames, const std::s
 
 bool sound_is_built_in() { return true; }
 
-void render_wav(const std::string& wav_path, std::span<const Note> notes, const SoundOptions& options) {
+std::string check_sound(const SoundOptions& options) {
+  const std::string soundfont = find_soundfont(options.soundfont);
+  check_soundfont(soundfont);
+  soundfile();
+  const Synthesiser synthesiser(soundfont, options);
+  return soundfont;
+}
+
+void render_wav(imu2music::AtomicFile& target, std::span<const Note> notes, const SoundOptions& options) {
   if (options.program < 0 || options.program > 127)
     throw InputError("program " + std::to_string(options.program), "there is no such instrument",
                      "General MIDI has 0 to 127");
@@ -212,11 +235,10 @@ void render_wav(const std::string& wav_path, std::span<const Note> notes, const 
   constexpr double most_bytes = 4294967295.0 - 4096;  // sizes in a WAV header have 32 bits
   if (!(options.tail_s >= 0) || !(options.min_length_s >= 0) || !(length_s * rate * 4 < most_bytes))
     throw InputError(
-        wav_path, "the sound would last " + std::to_string(length_s) + " s",
+        target.path(), "the sound would last " + std::to_string(length_s) + " s",
         "a WAV file holds up to " + std::to_string(static_cast<int>(most_bytes / rate / 4)) + " s");
   const std::int64_t frames = std::llround(length_s * rate);
 
-  imu2music::AtomicFile target(wav_path);  // first, so that an unwritable path costs no rendering
   const std::string soundfont = find_soundfont(options.soundfont);
   check_soundfont(soundfont);
 
@@ -270,7 +292,13 @@ void render_wav(const std::string& wav_path, std::span<const Note> notes, const 
   while (std::size_t count = std::fread(bytes.data(), 1, bytes.size(), spool.get()))
     target.write(bytes.data(), count);
   if (std::ferror(spool.get()) != 0) throw SystemError("fread", "temporary folder", errno);
-  target.commit();
 }
 
 #endif
+
+void render_wav(const std::string& wav_path, std::span<const imu2music::Note> notes,
+                const SoundOptions& options) {
+  imu2music::AtomicFile target(wav_path);  // first, so that an unwritable path costs no rendering
+  render_wav(target, notes, options);
+  target.commit();
+}

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "imu2music/io/atomic_file.hpp"
 #include "imu2music/music/note.hpp"
 
 struct SoundOptions {
@@ -28,6 +29,14 @@ bool sound_is_built_in();
 // The soundfont that `render_wav` would take: `chosen`, or the environment's IMU2MUSIC_SOUNDFONT, or one that
 // Debian's packages install. InputError where the named one is missing or none is installed.
 std::string find_soundfont(const std::string& chosen);
+
+// Throws what render_wav() would for want of the libraries, the soundfont or the instrument in it. Returns
+// the soundfont.
+std::string check_sound(const SoundOptions& options);
+
+// Writes the sound into a file that the caller commits.
+void render_wav(imu2music::AtomicFile& wav, std::span<const imu2music::Note> notes,
+                const SoundOptions& options = {});
 
 // Writes `wav_path`, whole or not at all. Errors: InputError for the path, the soundfont, a note or an
 // option; DeviceError where this build has no sound.

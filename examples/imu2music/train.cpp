@@ -1,21 +1,28 @@
 // train: weights from a data set.
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "command.hpp"
 #include "imu2music/imu/sensor_map.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/train/dataset.hpp"
+#include "imu2music/train/init_from.hpp"
 #include "imu2music/train/trainer.hpp"
 #include "imu2music/train/training_config.hpp"
 #include "imu2music/train/training_data.hpp"
-#include "imu2music/train/transfer.hpp"
 #include "recording_options.hpp"
 
 namespace {
@@ -29,8 +36,25 @@ struct TrainOptions {
   bool resume = false;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
-extern "C" void ask_to_stop(int) { interrupted = 1; }
+// When the end was asked for, in ms; 0: not yet.
+std::atomic<std::int64_t> asked_ms{0};
+
+// The first signal ends the run after its step, a later one at once. What comes within half a second is the
+// same wish, which timeout(1) and closing terminals tell twice; and who hangs up waits for nothing.
+extern "C" void ask_to_stop(int signal) {
+  const int error = errno;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const std::int64_t ms = 1 + std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1000000;
+  std::int64_t first = 0;
+  if (asked_ms.compare_exchange_strong(first, ms)) {
+    constexpr std::string_view text = "imu2music: ends after this step; once more ends it at once\n";
+    if (::write(STDERR_FILENO, text.data(), text.size()) < 0) errno = error;  // nobody to tell
+  } else if (signal != SIGHUP && ms - first > 500) {
+    end_by_signal(signal);
+  }
+  errno = error;
+}
 
 std::string text_of(double value, int decimals) {
   char text[40];
@@ -65,6 +89,7 @@ void run_train(const TrainOptions& options) {
   std::error_code fault;
   if (std::filesystem::equivalent(options.folder, options.data, fault))
     throw InputError(options.folder, "is the data set's folder", "give the run a folder of its own");
+  is_there((std::filesystem::path(options.data) / dataset_list).string());  // or it may not be known
   const Dataset dataset(options.data);
   const Split split = dataset.split(options.split);
   std::function<Recording(const Recording&)> prepare;
@@ -103,14 +128,15 @@ void run_train(const TrainOptions& options) {
     }
   }
 
-  std::signal(SIGINT, &ask_to_stop);
-  std::signal(SIGTERM, &ask_to_stop);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) handle_unless_ignored(signal, &ask_to_stop);
+  std::signal(SIGPIPE, SIG_IGN);  // a report that nobody reads ends the run in order
+  std::optional<SystemError> unreported;
   TrainerOptions trainer_options{
       options.folder, thread_count(options.common), options.resume, {}, {}, options.device, options.sensors};
   trainer_options.begun_with = learnt_from;
-  trainer_options.stop = [] { return interrupted != 0; };
+  trainer_options.stop = [&] { return asked_ms != 0 || unreported; };
   trainer_options.on_report = [&](const TrainingReport& report) {
-    if (options.common.json) return;
+    if (options.common.json || unreported) return;
     std::string line = "step " + std::to_string(report.step) + "/" + std::to_string(report.steps);
     if (report.validation) {
       line += "  validation NLL " + text_of(report.nll, 4) + (report.best ? "  (the best so far)" : "");
@@ -121,7 +147,11 @@ void run_train(const TrainOptions& options) {
       line += "  loss " + text_of(report.loss, 4) + "  NLL " + text_of(report.nll, 4) + "  " +
               text_of(report.tokens_per_second, 0) + " tokens/s  left " + clock_text(left);
     }
-    print_text(line + "\n");
+    try {
+      print_text(line + "\n");
+    } catch (const SystemError& error) {
+      unreported = error;
+    }
   };
   Trainer trainer(model, config, data, trainer_options);
   std::int64_t parameters = 0;
@@ -137,6 +167,7 @@ void run_train(const TrainOptions& options) {
     print_text(text);
   }
   const TrainingOutcome outcome = trainer.run();
+  if (unreported) throw *unreported;
   const bool validated = std::isfinite(outcome.progress.best_nll);
   if (options.common.json) {
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
@@ -180,19 +211,25 @@ void run_train(const TrainOptions& options) {
 void add_train_command(CLI::App& program) {
   auto options = std::make_shared<TrainOptions>();
   CLI::App* command = program.add_subcommand("train", "Learn weights from a data set");
-  command->add_option("CONFIG.json", options->config, "The model and how it learns")->required();
-  command->add_option("--data", options->data, "A data set that prepare has made")->required();
-  command->add_option("-o,--output", options->folder, "The run's folder")->required();
+  command->add_option("CONFIG.json", options->config, "The model and how it learns")
+      ->required()
+      ->check(given());
+  command->add_option("--data", options->data, "A data set that prepare has made")
+      ->required()
+      ->check(given());
+  command->add_option("-o,--output", options->folder, "The run's folder")->required()->check(given());
   command
       ->add_option(
           "--split", options->split,
           "What is kept for testing: all (nothing), performer:NAME, piece:NAME, stroke:NAME, or a file")
+      ->check(given())
       ->capture_default_str();
   command->add_flag("--resume", options->resume, "Go on with the run in the folder, exactly");
-  command->add_option("--init-from", options->init_from, "Weights to begin with, as far as they fit");
+  command->add_option("--init-from", options->init_from, "Weights to begin with, as far as they fit")
+      ->check(given());
   command->add_option("--only", options->only, "Of those, the encoder or the decoder only")
       ->check(CLI::IsMember({"encoder", "decoder"}));
-  command->add_option("--sensors", options->sensors, sensors_help);
+  command->add_option("--sensors", options->sensors, sensors_help)->check(given());
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);
   command->callback([options] { run_train(*options); });

@@ -392,8 +392,9 @@ void add_verify_command(CLI::App& program) {
   command
       ->add_option("SUBJECT", options->subject,
                    "Weights or a checkpoint; a recording's folder; or an events JSON by itself")
-      ->required();
-  command->add_option("EXPECTED.safetensors", options->expected, "The expected tensors");
+      ->required()
+      ->check(given());
+  command->add_option("EXPECTED.safetensors", options->expected, "The expected tensors")->check(given());
   command->add_flag("--train", options->train,
                     "Compare training: logits, gradients, and losses and weights of three steps of Adam");
   command

@@ -186,15 +186,15 @@ struct Engine::Parts {
                           std::vector<std::string>& remarks) const {
     std::vector<SensorMapEntry> map;
     if (!options.sensors.empty()) map = parse_sensor_map(options.sensors);
-    const std::size_t slots = is_temporal() ? static_cast<std::size_t>(model.config.sensors) : map.size();
+    const std::size_t sensors = is_temporal() ? static_cast<std::size_t>(model.config.sensors) : map.size();
     const bool known = is_temporal() || std::all_of(map.begin(), map.end(), [](const SensorMapEntry& entry) {
                          return std::find(reference_sensors.begin(), reference_sensors.end(), entry.wanted) !=
                                 reference_sensors.end();
                        });
-    if (!map.empty() && (map.size() != slots || !known))
+    if (!map.empty() && (map.size() != sensors || !known))
       throw InputError(weights,
                        is_temporal()
-                           ? "takes " + std::to_string(slots) + (slots == 1 ? " sensor" : " sensors")
+                           ? "takes " + std::to_string(sensors) + (sensors == 1 ? " sensor" : " sensors")
                            : std::string("takes 2 sensors, myo1 and myo2"),
                        "name these in MusicOptions::sensors, and no other");
     Recording heard = map.empty() ? recording : map_sensors(recording, map);

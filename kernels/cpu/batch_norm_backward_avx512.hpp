@@ -22,10 +22,10 @@ inline __m512d first_in_double(__m512 v) { return _mm512_cvtps_pd(_mm512_castps5
 inline __m512d second_in_double(__m512 v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
 
 // Adds one plane of x to two vectors of sums.
-inline void sum_plane(const float* x, std::int64_t I, __m512d* sums) {
+inline void sum_plane(const float* x, std::int64_t P, __m512d* sums) {
   __m512d a = sums[0], b = sums[1];
-  for (std::int64_t i = 0; i < I; i += 16) {
-    const __m512 v = _mm512_maskz_loadu_ps(lanes_left(I - i), x + i);
+  for (std::int64_t i = 0; i < P; i += 16) {
+    const __m512 v = _mm512_maskz_loadu_ps(lanes_left(P - i), x + i);
     a = _mm512_add_pd(a, first_in_double(v));
     b = _mm512_add_pd(b, second_in_double(v));
   }
@@ -33,11 +33,11 @@ inline void sum_plane(const float* x, std::int64_t I, __m512d* sums) {
 }
 
 // Adds d = x - center to sums 0 and 1, d^2 to 2 and 3.
-inline void square_plane(const float* x, std::int64_t I, float center, __m512d* sums) {
+inline void square_plane(const float* x, std::int64_t P, float center, __m512d* sums) {
   __m512d own[4] = {sums[0], sums[1], sums[2], sums[3]};
   const __m512 m = _mm512_set1_ps(center);
-  for (std::int64_t i = 0; i < I; i += 16) {
-    const __mmask16 lanes = lanes_left(I - i);
+  for (std::int64_t i = 0; i < P; i += 16) {
+    const __mmask16 lanes = lanes_left(P - i);
     const __m512 d = _mm512_maskz_sub_ps(lanes, _mm512_maskz_loadu_ps(lanes, x + i), m);
     const __m512d first = first_in_double(d), second = second_in_double(d);
     own[0] = _mm512_add_pd(own[0], first);
@@ -50,14 +50,14 @@ inline void square_plane(const float* x, std::int64_t I, float center, __m512d* 
 
 inline void batch_norm_statistics(const Context&, const float* x, float* mean, float* variance,
                                   std::int64_t c_begin, std::int64_t c_end, std::int64_t B, std::int64_t C,
-                                  std::int64_t I) {
-  const double n = static_cast<double>(B * I);
+                                  std::int64_t P) {
+  const double n = static_cast<double>(B * P);
   for (std::int64_t c = c_begin; c < c_end; ++c) {
     __m512d sums[4] = {_mm512_setzero_pd(), _mm512_setzero_pd(), _mm512_setzero_pd(), _mm512_setzero_pd()};
-    for (std::int64_t b = 0; b < B; ++b) sum_plane(x + (b * C + c) * I, I, sums);
+    for (std::int64_t b = 0; b < B; ++b) sum_plane(x + (b * C + c) * P, P, sums);
     const float center = static_cast<float>(horizontal_sum(_mm512_add_pd(sums[0], sums[1])) / n);
     sums[0] = sums[1] = _mm512_setzero_pd();
-    for (std::int64_t b = 0; b < B; ++b) square_plane(x + (b * C + c) * I, I, center, sums);
+    for (std::int64_t b = 0; b < B; ++b) square_plane(x + (b * C + c) * P, P, center, sums);
     const double rest = horizontal_sum(_mm512_add_pd(sums[0], sums[1])) / n;
     mean[c] = center;
     variance[c] = static_cast<float>(horizontal_sum(_mm512_add_pd(sums[2], sums[3])) / n - rest * rest);
@@ -65,11 +65,11 @@ inline void batch_norm_statistics(const Context&, const float* x, float* mean, f
 }
 
 // Adds dy to sums 0 and 1, dy (x - mean) to 2 and 3.
-inline void product_plane(const float* dy, const float* x, std::int64_t I, float mean, __m512d* sums) {
+inline void product_plane(const float* dy, const float* x, std::int64_t P, float mean, __m512d* sums) {
   __m512d own[4] = {sums[0], sums[1], sums[2], sums[3]};
   const __m512 m = _mm512_set1_ps(mean);
-  for (std::int64_t i = 0; i < I; i += 16) {
-    const __mmask16 lanes = lanes_left(I - i);
+  for (std::int64_t i = 0; i < P; i += 16) {
+    const __mmask16 lanes = lanes_left(P - i);
     const __m512 g = _mm512_maskz_loadu_ps(lanes, dy + i);
     const __m512 product = _mm512_mul_ps(g, _mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), m));
     own[0] = _mm512_add_pd(own[0], first_in_double(g));
@@ -81,12 +81,12 @@ inline void product_plane(const float* dy, const float* x, std::int64_t I, float
 }
 
 // dx = scale dy + slope (x - mean) + shift
-inline void gradient_plane(const float* dy, const float* x, float* dx, std::int64_t I, float mean,
+inline void gradient_plane(const float* dy, const float* x, float* dx, std::int64_t P, float mean,
                            float scale, float slope, float shift) {
   const __m512 m = _mm512_set1_ps(mean), a = _mm512_set1_ps(scale), b = _mm512_set1_ps(slope),
                h = _mm512_set1_ps(shift);
-  for (std::int64_t i = 0; i < I; i += 16) {
-    const __mmask16 lanes = lanes_left(I - i);
+  for (std::int64_t i = 0; i < P; i += 16) {
+    const __mmask16 lanes = lanes_left(P - i);
     const __m512 affine = _mm512_fmadd_ps(b, _mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, x + i), m), h);
     _mm512_mask_storeu_ps(dx + i, lanes, _mm512_fmadd_ps(a, _mm512_maskz_loadu_ps(lanes, dy + i), affine));
   }
@@ -94,12 +94,12 @@ inline void gradient_plane(const float* dy, const float* x, float* dx, std::int6
 
 inline void batch_norm_backward(const Context&, const BatchNormBackwardArguments<float>& a,
                                 std::int64_t c_begin, std::int64_t c_end) {
-  const double n = static_cast<double>(a.B * a.I);
+  const double n = static_cast<double>(a.B * a.P);
   for (std::int64_t c = c_begin; c < c_end; ++c) {
     __m512d sums[4] = {_mm512_setzero_pd(), _mm512_setzero_pd(), _mm512_setzero_pd(), _mm512_setzero_pd()};
     for (std::int64_t b = 0; b < a.B; ++b) {
-      const std::int64_t plane = (b * a.C + c) * a.I;
-      product_plane(a.dy + plane, a.x + plane, a.I, a.mean[c], sums);
+      const std::int64_t plane = (b * a.C + c) * a.P;
+      product_plane(a.dy + plane, a.x + plane, a.P, a.mean[c], sums);
     }
     const double sum = horizontal_sum(_mm512_add_pd(sums[0], sums[1]));
     const double products = horizontal_sum(_mm512_add_pd(sums[2], sums[3]));
@@ -108,8 +108,8 @@ inline void batch_norm_backward(const Context&, const BatchNormBackwardArguments
     if (a.dgamma != nullptr) a.dgamma[c] += static_cast<float>(products * r);
     if (a.dbeta != nullptr) a.dbeta[c] += static_cast<float>(sum);
     for (std::int64_t b = 0; b < a.B; ++b) {
-      const std::int64_t plane = (b * a.C + c) * a.I;
-      gradient_plane(a.dy + plane, a.x + plane, a.dx + plane, a.I, a.mean[c], static_cast<float>(gamma_r),
+      const std::int64_t plane = (b * a.C + c) * a.P;
+      gradient_plane(a.dy + plane, a.x + plane, a.dx + plane, a.P, a.mean[c], static_cast<float>(gamma_r),
                      static_cast<float>(-gamma_r * r * r * products / n),
                      static_cast<float>(-gamma_r * sum / n));
     }

@@ -13,16 +13,16 @@ namespace scalar {
 // The sum of squares is corrected for the rounding of the mean.
 template <class T>
 void batch_norm_statistics(const Context&, const T* x, T* mean, T* variance, std::int64_t c_begin,
-                           std::int64_t c_end, std::int64_t B, std::int64_t C, std::int64_t I) {
-  const double n = static_cast<double>(B * I);
+                           std::int64_t c_end, std::int64_t B, std::int64_t C, std::int64_t P) {
+  const double n = static_cast<double>(B * P);
   for (std::int64_t c = c_begin; c < c_end; ++c) {
     double sum = 0, squares = 0, rest = 0;
     for (std::int64_t b = 0; b < B; ++b)
-      for (std::int64_t i = 0; i < I; ++i) sum += static_cast<double>(x[(b * C + c) * I + i]);
+      for (std::int64_t i = 0; i < P; ++i) sum += static_cast<double>(x[(b * C + c) * P + i]);
     const T center = static_cast<T>(sum / n);
     for (std::int64_t b = 0; b < B; ++b)
-      for (std::int64_t i = 0; i < I; ++i) {
-        const double d = static_cast<double>(x[(b * C + c) * I + i] - center);
+      for (std::int64_t i = 0; i < P; ++i) {
+        const double d = static_cast<double>(x[(b * C + c) * P + i] - center);
         squares += d * d;
         rest += d;
       }
@@ -34,13 +34,13 @@ void batch_norm_statistics(const Context&, const T* x, T* mean, T* variance, std
 template <class T>
 void batch_norm_backward(const Context&, const BatchNormBackwardArguments<T>& a, std::int64_t c_begin,
                          std::int64_t c_end) {
-  const double n = static_cast<double>(a.B * a.I);
+  const double n = static_cast<double>(a.B * a.P);
   for (std::int64_t c = c_begin; c < c_end; ++c) {
     const T mean = a.mean[c];
     const double r = 1 / std::sqrt(static_cast<double>(a.variance[c]) + a.eps);
     double sum = 0, products = 0;  // of dy, and of dy (x - mean)
     for (std::int64_t b = 0; b < a.B; ++b)
-      for (std::int64_t i = (b * a.C + c) * a.I; i < (b * a.C + c + 1) * a.I; ++i) {
+      for (std::int64_t i = (b * a.C + c) * a.P; i < (b * a.C + c + 1) * a.P; ++i) {
         sum += static_cast<double>(a.dy[i]);
         products += static_cast<double>(a.dy[i] * (a.x[i] - mean));
       }
@@ -51,7 +51,7 @@ void batch_norm_backward(const Context&, const BatchNormBackwardArguments<T>& a,
     const T scale = static_cast<T>(gamma_r), slope = static_cast<T>(-gamma_r * r * r * products / n);
     const T shift = static_cast<T>(-gamma_r * sum / n);
     for (std::int64_t b = 0; b < a.B; ++b)
-      for (std::int64_t i = (b * a.C + c) * a.I; i < (b * a.C + c + 1) * a.I; ++i)
+      for (std::int64_t i = (b * a.C + c) * a.P; i < (b * a.C + c + 1) * a.P; ++i)
         a.dx[i] = scale * a.dy[i] + (slope * (a.x[i] - mean) + shift);
   }
 }

@@ -11,11 +11,11 @@ namespace scalar {
 
 template <class T>
 void batch_norm_forward(const Context&, const T* x, const T* scale, const T* shift, T* y,
-                        std::int64_t plane_begin, std::int64_t plane_end, std::int64_t C, std::int64_t I,
+                        std::int64_t plane_begin, std::int64_t plane_end, std::int64_t C, std::int64_t P,
                         Activation activation, T slope) {
   for (std::int64_t plane = plane_begin; plane < plane_end; ++plane) {
     const T s = scale[plane % C], h = shift[plane % C];
-    for (std::int64_t i = plane * I; i < (plane + 1) * I; ++i)
+    for (std::int64_t i = plane * P; i < (plane + 1) * P; ++i)
       y[i] = activate(x[i] * s + h, activation, slope);
   }
 }

@@ -36,7 +36,8 @@ inline bool conv2d_line(const Conv2dArguments<float>& a, Conv2dLine& line) {
   } else {
     return false;
   }
-  if (line.taps > Conv2dLine::most_taps || line.stride > Conv2dLine::most_taps) return false;
+  if (a.C < 1 || line.taps < 1 || line.taps > Conv2dLine::most_taps || line.stride > Conv2dLine::most_taps)
+    return false;
   line.out = a.out_h * a.out_w;
   for (std::int64_t f = 0; f < line.stride; ++f) line.used[f] = false;
   line.first = -((pad + line.stride - 1) / line.stride);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "../linear_table.hpp"
 #include "activation_scalar.hpp"
@@ -33,7 +34,8 @@ void linear_pack(const Context&, const LinearPackArguments<T>& a, std::int64_t n
     for (std::int64_t n = n_begin; n < n_end; ++n) {
       T largest = 0;
       for (std::int64_t k = 0; k < a.K; ++k) largest = std::max(largest, std::abs(a.W[n * a.K + k]));
-      a.scale[n] = largest / T(127);
+      const T scale = largest / T(127);  // a denormal one would be too coarse, and lead beyond 127
+      a.scale[n] = scale >= std::numeric_limits<T>::min() ? scale : T(0);
     }
   for (std::int64_t n = n_begin; n < n_end; n += linear_panel) {
     const std::int64_t width = linear_panel_width(a.N, n), columns = std::min(width, a.N - n);

@@ -11,11 +11,11 @@ constexpr int batch_norm_threads = 256;
 
 __global__ void batch_norm_statistics_kernel(const float* __restrict__ x, float* __restrict__ mean,
                                              float* __restrict__ variance, std::int64_t c_begin, std::int64_t B,
-                                             std::int64_t C, std::int64_t I) {
+                                             std::int64_t C, std::int64_t P) {
   __shared__ double partial[batch_norm_threads / 32];
-  const std::int64_t c = c_begin + blockIdx.x, count = B * I;
+  const std::int64_t c = c_begin + blockIdx.x, count = B * P;
   const double n = static_cast<double>(count);
-  const auto element = [&](std::int64_t e) { return x[(e / I * C + c) * I + e % I]; };
+  const auto element = [&](std::int64_t e) { return x[(e / P * C + c) * P + e % P]; };
   double sum = 0, squares = 0, rest = 0;
   for (std::int64_t e = threadIdx.x; e < count; e += batch_norm_threads) sum += static_cast<double>(element(e));
   const float center = static_cast<float>(block_sum<batch_norm_threads>(sum, partial) / n);
@@ -33,11 +33,11 @@ __global__ void batch_norm_statistics_kernel(const float* __restrict__ x, float*
 
 __global__ void batch_norm_backward_kernel(BatchNormBackwardArguments<float> a, std::int64_t c_begin) {
   __shared__ double partial[batch_norm_threads / 32];
-  const std::int64_t c = c_begin + blockIdx.x, count = a.B * a.I;
+  const std::int64_t c = c_begin + blockIdx.x, count = a.B * a.P;
   const double n = static_cast<double>(count);
   const float mean = a.mean[c];
   const double r = 1 / sqrt(static_cast<double>(a.variance[c]) + a.eps);
-  const auto place = [&](std::int64_t e) { return (e / a.I * a.C + c) * a.I + e % a.I; };
+  const auto place = [&](std::int64_t e) { return (e / a.P * a.C + c) * a.P + e % a.P; };
   double sum = 0, products = 0;  // of dy, and of dy (x - mean)
   for (std::int64_t e = threadIdx.x; e < count; e += batch_norm_threads) {
     const std::int64_t i = place(e);
@@ -62,9 +62,9 @@ __global__ void batch_norm_backward_kernel(BatchNormBackwardArguments<float> a, 
 
 inline void batch_norm_statistics(const Context& context, const float* x, float* mean, float* variance,
                                   std::int64_t c_begin, std::int64_t c_end, std::int64_t B, std::int64_t C,
-                                  std::int64_t I) {
+                                  std::int64_t P) {
   launch(context, "batch_norm_statistics", batch_norm_statistics_kernel, static_cast<unsigned>(c_end - c_begin),
-         batch_norm_threads, x, mean, variance, c_begin, B, C, I);
+         batch_norm_threads, x, mean, variance, c_begin, B, C, P);
 }
 
 inline void batch_norm_backward(const Context& context, const BatchNormBackwardArguments<float>& a,

@@ -30,22 +30,23 @@ inline void check(cublasStatus_t status, const char* call, const char* file, int
 class Queue {
  public:
   Queue() {
-    IMU2MUSIC_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-    for (Stage& stage : stages_) {
-      IMU2MUSIC_CUDA_CHECK(cudaMallocHost(&stage.memory, stage_bytes));
-      IMU2MUSIC_CUDA_CHECK(cudaEventCreateWithFlags(&stage.copied, cudaEventDisableTiming));
+    try {
+      IMU2MUSIC_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+      for (Stage& stage : stages_) {
+        IMU2MUSIC_CUDA_CHECK(cudaMallocHost(&stage.memory, stage_bytes));
+        IMU2MUSIC_CUDA_CHECK(cudaEventCreateWithFlags(&stage.copied, cudaEventDisableTiming));
+      }
+    } catch (...) {
+      free_stages();
+      throw;
     }
   }
   ~Queue() {
     cudaStreamSynchronize(stream_);
     for (const auto& [memory, size] : sizes_) cudaFree(memory);
     if (workspace_ != nullptr) cudaFree(workspace_);
-    for (const Stage& stage : stages_) {
-      cudaEventDestroy(stage.copied);
-      cudaFreeHost(stage.memory);
-    }
     if (cublas_ != nullptr) cublasDestroy(cublas_);
-    cudaStreamDestroy(stream_);
+    free_stages();
   }
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -128,6 +129,15 @@ class Queue {
     void* memory = nullptr;
     cudaEvent_t copied{};
   };
+
+  // What the constructor makes; a null handle is one that it did not come to.
+  void free_stages() {
+    for (const Stage& stage : stages_) {
+      if (stage.copied != nullptr) cudaEventDestroy(stage.copied);
+      if (stage.memory != nullptr) cudaFreeHost(stage.memory);
+    }
+    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  }
 
   static std::size_t rounded(std::size_t bytes) {
     std::size_t step = 256;

@@ -104,6 +104,63 @@ TEST_CASE("what a backward pass or clear() has forgotten is an error to use, and
   for (const double g : gradient.values()) CHECK(g == 4);
 }
 
+TEST_CASE("a gradient of another shape is refused, and a pass that throws leaves a tape to go on with") {
+  Context context;
+  Tape<double> tape(context);
+  Tensor<double> p = random_tensor<double>({2}, 1), gradient(Shape{2});
+  tape.watch(p, gradient);
+  const V x = tape.parameter(p);
+  CHECK_THROWS_AS(tape.backward(x, Tensor<double>(Shape{1})), ShapeError);
+  const V y = add(context, x, x);
+  CHECK_THROWS_AS(tape.backward(y, Tensor<double>(Shape{3})), ShapeError);
+  CHECK(tape.recorded() == 1);  // nothing was begun
+  const V z = tape.record(y.value().clone(), {&y},
+                          [](Tape<double>&, const Tensor<double>&) { throw Error("on its way"); });
+  const Tensor<double> ones = Tensor<double>::from(std::vector<double>{1, 1}, {2});
+  CHECK_THROWS_AS(tape.backward(z, ones), Error);
+  CHECK(tape.recorded() == 0);
+  CHECK_THROWS_AS(tape.backward(y, ones), Error);
+  tape.backward(add(context, x, x), ones);
+  for (const double g : gradient.values()) CHECK(g == 2);
+}
+
+TEST_CASE("concatenate refuses every part that is over, and has a gradient of nothing") {
+  Context context;
+  Tape<double> tape(context);
+  Tensor<double> p = random_tensor<double>({2}, 1), gradient(Shape{2});
+  Tensor<double> none({0, 3}), none_gradient({0, 3});
+  tape.watch(p, gradient);
+  tape.watch(none, none_gradient);
+  const V x = tape.parameter(p);
+  const V old = add(context, x, x);
+  tape.clear();
+  const V fresh = add(context, x, x);
+  for (const auto& parts : {std::vector<V>{old, fresh}, std::vector<V>{fresh, old}})
+    CHECK_THROWS_AS(concatenate(context, std::span<const V>(parts), 0), Error);
+  const std::vector<V> empty = {tape.parameter(none), V(Tensor<double>({0, 3}))};
+  const V nothing = concatenate(context, std::span<const V>(empty), 0);
+  tape.backward(nothing, Tensor<double>({0, 3}));
+}
+
+TEST_CASE("a tape within a tape refuses what the other one recorded, parameters too") {
+  Context context;
+  Tape<double> outer(context);
+  Tensor<double> p = random_tensor<double>({2}, 1), gradient(Shape{2});
+  outer.watch(p, gradient);
+  const V x = outer.parameter(p), y = add(context, x, x);
+  {
+    Tape<double> inner(context);
+    Tensor<double> q = random_tensor<double>({2}, 2), inner_gradient(Shape{2});
+    inner.watch(q, inner_gradient);
+    const V z = inner.parameter(q);
+    CHECK_THROWS_AS(add(context, y, z), Error);
+    CHECK_THROWS_AS(add(context, x, z), Error);
+    CHECK_THROWS_AS(inner.backward(y, y.value()), Error);
+  }
+  outer.backward(y, Tensor<double>::from(std::vector<double>{1, 1}, {2}));
+  for (const double g : gradient.values()) CHECK(g == 2);
+}
+
 TEST_CASE("the backward pass lets go of what it is done with") {
   Context context;
   Tape<double> tape(context);

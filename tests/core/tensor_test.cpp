@@ -50,6 +50,22 @@ TEST_CASE("a view keeps its owner alive") {
   CHECK_FALSE(view.defined());
 }
 
+TEST_CASE("what is moved from is undefined") {
+  Tensor<float> a({2, 3});
+  const float* data = std::as_const(a).data();
+  Tensor<float> b = std::move(a);
+  CHECK(std::as_const(b).data() == data);
+  CHECK_FALSE(a.defined());
+  CHECK(a.size() == Tensor<float>().size());
+  a = std::move(b);
+  CHECK_FALSE(b.defined());
+  CHECK(std::as_const(a).data() == data);
+  CHECK(a.shape() == Shape{2, 3});
+  Tensor<float>& same = a;
+  a = std::move(same);
+  CHECK(std::as_const(a).data() == data);
+}
+
 TEST_CASE("an arena gives back what a scope took and does not grow when a task is repeated") {
   Arena arena;
   Context context;

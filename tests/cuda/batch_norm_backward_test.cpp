@@ -11,10 +11,10 @@ TEST_CASE("batch norm in training on the device: statistics and gradients") {
   Context cpu;
   const auto there = [&](const Tensor<float>& x) { return on_device_of(*context, x); };
   for (const std::int64_t B : {1, 3})
-    for (const std::int64_t I : {2, 31, 33, 300}) {
-      INFO("B " << B << ", I " << I);
+    for (const std::int64_t P : {2, 31, 33, 300}) {
+      INFO("B " << B << ", P " << P);
       const std::int64_t C = 5;
-      const auto x = test::numbers({B, C, I}, 1), dy = test::numbers({B, C, I}, 2),
+      const auto x = test::numbers({B, C, P}, 1), dy = test::numbers({B, C, P}, 2),
                  gamma = test::numbers({C}, 3);
       auto dgamma = test::numbers({C}, 4), dbeta = test::numbers({C}, 5);
       auto dgamma_there = there(dgamma), dbeta_there = there(dbeta);

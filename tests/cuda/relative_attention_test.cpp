@@ -1,6 +1,7 @@
 // kernels/cuda/relative_attention.cuh beside the CPU.
 #include "imu2music/ops/relative_attention.hpp"
 
+#include <string>
 #include <vector>
 
 #include "cuda/on_device.hpp"
@@ -40,9 +41,15 @@ TEST_CASE("self-attention on the device: sizes around the tiles, widths, masks, 
                   << ", mask " << with_mask);
         const auto qkv = test::numbers({c.B, c.T, 3 * c.H * c.K}, 1), Er = test::numbers({c.L, c.K}, 2);
         const auto mask = with_mask ? some_masked(c.B, c.T) : Tensor<std::uint8_t>();
-        Tensor<float> normaliser, wanted_normaliser;
-        const auto got = relative_self_attention(*context, on_device_of(*context, qkv),
-                                                 on_device_of(*context, Er), c.H, causal, mask, &normaliser);
+        Tensor<float> normaliser, wanted_normaliser, got;
+        try {
+          got = relative_self_attention(*context, on_device_of(*context, qkv), on_device_of(*context, Er),
+                                        c.H, causal, mask, &normaliser);
+        } catch (const kernels::DeviceFailure& refused) {  // a GPU with 99 KiB of shared memory
+          CHECK(c.K > 198);
+          CHECK(std::string(refused.what()).find("bytes of shared memory") != std::string::npos);
+          continue;
+        }
         test::check_close(*context, got,
                           relative_self_attention(cpu, qkv, Er, c.H, causal, mask, &wanted_normaliser));
         test::check_close(*context, normaliser, wanted_normaliser);

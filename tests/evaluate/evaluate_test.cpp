@@ -467,6 +467,7 @@ TEST_CASE("what cannot be evaluated is left out or refused") {
   ModelConfig music;
   music.model = "music_transformer";
   music.encoder = "none";
+  music.encoder_layers = 0;
   music.vocabulary = 390;
   music.d_model = 16, music.heads = 2, music.max_sequence = 16, music.feed_forward = 16;
   const Model<float> alone = init_model<float>(music, 1);

@@ -127,6 +127,9 @@ TEST_CASE("sequences of several lengths at once, and every one under every motio
   WindowLikelihoods<double> likelihoods(model, 2);
   const Tensor<double> memories = likelihoods.memories(places);
   REQUIRE(memories.dim(0) == 3);
+  const std::vector<int> beyond = {V::sos, V::size};  // a target and no input
+  const std::array<const std::vector<int>*, 3> wrong{&a, &beyond, &c};
+  CHECK_THROWS_AS(likelihoods.negative_log_p(memories, wrong), ShapeError);
   const auto together = likelihoods.negative_log_p(memories, sequences);
   REQUIRE(together.size() == 3);
   CHECK(together[0].size() == 3);

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "imu2music/io/wav_file.hpp"
+#include "imu2music/io/wav_reader.hpp"
 #include "memory_input.hpp"
 
 namespace {

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <deque>
 
 #include "support.hpp"
 
@@ -68,6 +69,34 @@ TEST_CASE("two writers of one target do not mix; the last commit stands") {
   first.commit();
   CHECK(test::read_file(scratch / "a") == "first");
   CHECK(entries_in(scratch) == 1);
+}
+
+TEST_CASE("of several files none appears where one cannot be completed") {
+  test::ScratchFolder scratch;
+  for (const bool whole : {false, true}) {
+    std::deque<AtomicFile> files;
+    for (const char* name : {"a", "b"}) files.emplace_back(scratch / name).write(name);
+    if (!whole && !fs::exists("/dev/full")) continue;
+    if (!whole) {
+      files.emplace_back("/dev/full").write("x");
+      CHECK_THROWS_AS(commit_all(files), InputError);
+    } else {
+      commit_all(files, true);
+    }
+    files.clear();
+    CHECK(entries_in(scratch) == (whole ? 2 : 0));
+  }
+  CHECK(test::read_file(scratch / "b") == "b");
+  CHECK_FALSE(hold_signal(SIGTERM));
+}
+
+TEST_CASE("a handler removes the temporaries of a hundred files") {
+  test::ScratchFolder scratch;
+  std::deque<AtomicFile> files;
+  for (int i = 0; i < 100; ++i) files.emplace_back(scratch / std::to_string(i));
+  CHECK(entries_in(scratch) == 100);
+  remove_temporaries();
+  CHECK(entries_in(scratch) == 0);
 }
 
 TEST_CASE("the mode follows the umask") {
@@ -188,4 +217,22 @@ TEST_CASE("a folder or file without permission is refused") {
   test::write_file(scratch / "kept", "x");
   fs::permissions(scratch / "kept", fs::perms::owner_read);
   CHECK(refusal_of(scratch / "kept").find("Permission denied") != std::string::npos);
+}
+
+TEST_CASE("another's file in a folder such as /tmp is refused at once") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: only root can have files of another");
+    return;
+  }
+  test::ScratchFolder scratch;
+  const auto everybody = fs::perms::all | fs::perms::sticky_bit;
+  fs::permissions(scratch.path(), everybody);
+  test::write_file(scratch / "theirs", "x");
+  fs::permissions(scratch / "theirs", fs::perms::all);
+  REQUIRE(::seteuid(65534) == 0);
+  const std::string theirs = refusal_of(scratch / "theirs"), own = refusal_of(scratch / "own");
+  REQUIRE(::seteuid(0) == 0);
+  CHECK(theirs ==
+        (scratch / "theirs") + ": cannot be written (Operation not permitted); choose a writable folder");
+  CHECK(own == "accepted");
 }

@@ -72,6 +72,11 @@ TEST_CASE("wrong types and sizes say what would be right") {
   CHECK(fault_of(R"({"d_model": 100})") ==
         "c.json: d_model 100 cannot be divided among 8 heads; choose a number of heads that divides d_model");
   CHECK(contains(fault_of(R"({"d_model": 4})"), "cannot be divided among 8 heads"));
+  CHECK(
+      contains(fault_of(R"({"d_model": 512, "heads": 1})"),
+               "d_model 512 divided among 1 head makes heads 512 wide; heads of at most 256 are supported"));
+  CHECK(parse(R"({"d_model": 512, "heads": 2})").heads == 2);
+  CHECK(parse(R"({"model": "lstm_seq2seq", "d_model": 512, "heads": 1})").heads == 1);
 }
 
 TEST_CASE("an encoder's own keys are read and written with it, and refused with another") {

@@ -48,5 +48,32 @@ TEST_CASE("advice on an unknown name: the nearest, or all where none is near") {
 TEST_CASE("the same without quotes") {
   CHECK(printable("layers.0.weight") == "layers.0.weight");
   CHECK(printable("a\x1b[2J") == "a\\x1b[2J");
+  CHECK(printable(std::string(80, 'x')) == std::string(80, 'x'));
   CHECK(printable(std::string(81, 'x')) == std::string(80, 'x') + "...");
+}
+
+TEST_CASE("names in every script are shown, and nothing that is not a sign") {
+  for (const char* name : {"été_2.csv", "左腕", "Ελλάδα", "🎻", "\u00a0", "\ufffd"})
+    CHECK(printable(name) == name);
+  const auto escaped = [](std::string_view text) {
+    std::string result;
+    for (const char c : text) {
+      constexpr char digits[] = "0123456789abcdef";
+      const auto byte = static_cast<unsigned char>(c);
+      result += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+    return result;
+  };
+  for (const char* hidden :
+       {"\u0080", "\u009b", "\u00ad", "\u061c", "\u180e", "\u200b", "\u200f", "\u2028", "\u202e", "\u2060",
+        "\u206f", "\ufeff", "\ufff9", "\ufffb", "\uffff", "\U000e0001", "\U000e007f"})
+    CHECK(printable(hidden) == escaped(hidden));
+  // Bytes that are no UTF-8: cut short, overlong, a surrogate, beyond the last.
+  for (const char* wrong :
+       {"\xc3", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\x80"})
+    CHECK(printable(wrong) == escaped(wrong));
+  CHECK(printable("\xc3(") == "\\xc3(");
+  // Cut between signs, never within one.
+  CHECK(printable(std::string(79, 'x') + "é") == std::string(79, 'x') + "...");
+  CHECK(printable(std::string(78, 'x') + "é") == std::string(78, 'x') + "é");
 }

@@ -28,32 +28,32 @@ TEST_CASE(
     "batch norm: every column agrees with the scalar one in double, at every plane around the vectors'") {
   auto truth = kernels::make_table<BatchNormKernels<double>>(Isa::scalar);
   std::vector<std::int64_t> sizes;
-  for (std::int64_t I = 1; I <= 50; ++I) sizes.push_back(I);
-  for (std::int64_t I : {127, 150, 1313}) sizes.push_back(I);
+  for (std::int64_t P = 1; P <= 50; ++P) sizes.push_back(P);
+  for (std::int64_t P : {127, 150, 1313}) sizes.push_back(P);
   for (Isa isa : test::all_columns()) {
     auto table = kernels::make_table<BatchNormKernels<float>>(isa);
-    for (std::int64_t I : sizes)
+    for (std::int64_t P : sizes)
       for (std::int64_t offset : {0, 1})
         for (Activation activation : {Activation::none, Activation::relu, Activation::leaky_relu}) {
-          const std::int64_t B = 2, C = 3, count = B * C * I;
-          INFO(std::string(name_of(isa)) << ", I = " << I << ", offset " << offset);
-          test::Numbers numbers(static_cast<std::uint64_t>(I));
+          const std::int64_t B = 2, C = 3, count = B * C * P;
+          INFO(std::string(name_of(isa)) << ", P = " << P << ", offset " << offset);
+          test::Numbers numbers(static_cast<std::uint64_t>(P));
           test::GuardedBuffer<float> x(count, offset, numbers), scale(C, offset, numbers),
               shift(C, offset, numbers), y(count, offset);
           const std::vector<double> xd(x.data(), x.data() + count), sd(scale.data(), scale.data() + C),
               hd(shift.data(), shift.data() + C);
           std::vector<double> yd(at(count));
-          truth.forward(context, xd.data(), sd.data(), hd.data(), yd.data(), 0, B * C, C, I, activation, 0.3);
-          table.forward(context, x.data(), scale.data(), shift.data(), y.data(), 0, B * C, C, I, activation,
+          truth.forward(context, xd.data(), sd.data(), hd.data(), yd.data(), 0, B * C, C, P, activation, 0.3);
+          table.forward(context, x.data(), scale.data(), shift.data(), y.data(), 0, B * C, C, P, activation,
                         0.3f);
           CHECK(test::max_difference(y.data(), yd.data(), count) < 1e-6);
           CHECK(y.guards_intact());
           // In two parts, in place.
           const float first = x[0];
-          table.forward(context, x.data(), scale.data(), shift.data(), x.data(), 1, B * C, C, I, activation,
+          table.forward(context, x.data(), scale.data(), shift.data(), x.data(), 1, B * C, C, P, activation,
                         0.3f);
           CHECK(x[0] == first);
-          table.forward(context, x.data(), scale.data(), shift.data(), x.data(), 0, 1, C, I, activation,
+          table.forward(context, x.data(), scale.data(), shift.data(), x.data(), 0, 1, C, P, activation,
                         0.3f);
           CHECK(test::same_bits(x.data(), y.data(), count));
         }

@@ -245,3 +245,20 @@ TEST_CASE("conv2d: NaN stays NaN through every activation") {
       }
     }
 }
+
+TEST_CASE("conv2d: without channels, or with a kernel of nothing, an output is its bias") {
+  struct Sizes {
+    std::int64_t C, H, W, O, kernel_h, kernel_w;
+  };
+  for (const Sizes& s :
+       {Sizes{0, 1, 8, 2, 1, 3}, {0, 8, 1, 2, 3, 1}, {1, 4, 64, 1, 0, 1}, {1, 4, 100, 1, 0, 1}})
+    for (Isa isa : test::all_columns()) {
+      INFO(std::string(name_of(isa)) << ", C " << s.C << ", kernel " << s.kernel_h << " x " << s.kernel_w);
+      const Problem<float> problem(1, s.C, s.H, s.W, s.O, s.kernel_h, s.kernel_w, 1, 1, 0, 0);
+      std::vector<float> y(at(problem.outputs()), 12345);
+      kernels::make_table<Conv2dKernels<float>>(isa).forward(
+          context, problem.arguments(y.data(), true, false, Activation::none), 0, s.O);
+      for (std::int64_t i = 0; i < problem.outputs(); ++i)
+        CHECK(y[at(i)] == problem.bias[at(i / (problem.outputs() / s.O))]);
+    }
+}

@@ -184,16 +184,19 @@ TEST_CASE("linear: bfloat16 is rounded to the nearest, ties to even, and keeps w
   CHECK(std::isnan(from_bfloat16(nearest_bfloat16(std::numeric_limits<float>::quiet_NaN()))));
 }
 
-TEST_CASE("linear: a row of zeros in 8 bits stays zero") {
+TEST_CASE("linear: a row of zeros in 8 bits stays zero, and one too small for a scale becomes it") {
   auto table = kernels::make_table<LinearKernels<float>>(Isa::scalar);
   Problem<float> problem(1, 3, 4);
   std::fill_n(problem.W.begin() + 4, 4, 0.0f);
+  std::fill_n(problem.W.begin() + 8, 4, 0x1p-142f);
   const auto packed = problem.pack(table, WeightFormat::int8);
   CHECK(packed.scale[1] == 0);
   std::vector<float> y(5);
   table.forward(context, problem.arguments(packed, y.data(), false, Activation::none, WeightFormat::int8), 0,
                 1, 0, 3);
   CHECK(y[1] == 0);
+  CHECK(packed.scale[2] == 0);
+  CHECK(y[2] == 0);
   CHECK(y[0] != 0);
 }
 

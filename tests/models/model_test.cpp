@@ -162,3 +162,35 @@ TEST_CASE("padding is the last id, but in vocabulary 2 that of vocabulary 1") {
     CHECK(Model<float>(config).pad() == pad);
   }
 }
+
+TEST_CASE("sequences that are too long, a memory of nothing and tokens without a state are refused") {
+  const std::string text =
+      R"({"encoder": "temporal", "vocabulary": 332, "d_model": 16, "heads": 2, "encoder_layers": 0,
+"decoder_layers": 1, "time_positions": true, "control": true, "max_sequence": 8, "lookback_ms": 1000})";
+  const auto model = init_model<float>(parse_model_config(text, "c"), 1);
+  Context context;
+  const Tensor<float> memory({1, 4, 16});
+  CHECK(model.logits(context, memory, Tensor<std::int64_t>({1, 8})).shape() == Shape{1, 8, 332});
+  CHECK_THROWS_AS(model.logits(context, memory, Tensor<std::int64_t>({1, 9})), ShapeError);
+  CHECK_THROWS_AS(model.logits(context, Tensor<float>({1, 0, 16}), Tensor<std::int64_t>({1, 3})), ShapeError);
+
+  auto state = model.make_state(context, 4);
+  model.remember(context, memory, state);
+  DecodingState<float>* states[] = {&state};
+  const std::int64_t tokens[] = {1, 1};
+  CHECK_THROWS_AS(model.step(context, tokens, states), ShapeError);
+  CHECK_THROWS_AS(model.step(context, {}, {}), ShapeError);
+  for (int n = 0; n < 8; ++n) model.step(context, std::span(tokens, 1), states);
+  CHECK_THROWS_AS(model.step(context, std::span(tokens, 1), states), ShapeError);
+  CHECK(state.position == 8);
+}
+
+TEST_CASE("a config with numbers that no model has makes none") {
+  for (const auto& change : std::vector<void (*)(ModelConfig&)>{
+           [](ModelConfig& c) { c.heads = 0; }, [](ModelConfig& c) { c.heads = 3; },
+           [](ModelConfig& c) { c.decoder_layers = -1; }, [](ModelConfig& c) { c.d_model = 4096; }}) {
+    ModelConfig config;
+    change(config);
+    CHECK_THROWS_AS(Model<float>{config}, InputError);
+  }
+}

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "imu2music/generate/session.hpp"
-#include "imu2music/train/transfer.hpp"
+#include "imu2music/train/init_from.hpp"
 #include "random.hpp"
 #include "support.hpp"
 
@@ -388,4 +388,30 @@ TEST_CASE("a config that no model can have is refused") {
   refused([](ModelConfig& c) { c.heads = 3, c.d_model = 32; });
   refused([](ModelConfig& c) { c.decoder_layers = -1; });
   refused([](ModelConfig& c) { c.encoder = "temporal", c.rate_hz = 1000000000; });
+}
+
+TEST_CASE("what init_model makes can be loaded") {
+  ModelConfig few = small_config();  // positions for the tokens of its encoder
+  few.encoder = "conv_transformer";
+  few.rows = 2;
+  few.memory_positions = 150;
+  CHECK_THROWS_AS(init_model<float>(few, 1), InputError);
+  ModelConfig alone = small_config();
+  alone.model = "music_transformer";  // with the encoder conv
+  CHECK_THROWS_AS(init_model<float>(alone, 1), InputError);
+}
+
+TEST_CASE("a config of thousands of layers in a file of one tensor costs nothing") {
+  test::ScratchFolder scratch;
+  ModelConfig config = small_config();
+  config.encoder = "conv_transformer";
+  config.memory_positions = 1350;
+  config.d_model = 1024;
+  config.heads = 1024;
+  config.decoder_layers = 256;
+  const float one = 1;
+  const std::vector<TensorEntry> entries = {
+      {"embedding.weight", Dtype::f32, Shape{1, 1}, reinterpret_cast<const std::byte*>(&one), 4}};
+  write_safetensors(scratch / "w.safetensors", entries, {{"imu2music.config", to_json(config)}});
+  CHECK(holds(error_of(scratch / "w.safetensors"), "layers and heads, and it has 1 tensor"));
 }

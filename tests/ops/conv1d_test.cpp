@@ -59,6 +59,11 @@ TEST_CASE("conv1d refuses shapes that do not fit") {
   CHECK_THROWS_AS(conv1d(context, x, w, Tensor<float>({2})), ShapeError);
   CHECK_THROWS_AS(conv1d(context, x, w, {}, {.dilation = 3}), ShapeError);
   CHECK_THROWS_AS(conv1d(context, x, w, {}, {.stride = 0}), ShapeError);
+  // Products that would be 2^64, which is 0.
+  CHECK_THROWS_AS(conv1d(context, x, w, {}, {.dilation = INT64_MAX / 2 + 1}), ShapeError);
+  CHECK_THROWS_AS(conv1d(context, x, Tensor<float>({3, 2, 17}), {}, {.dilation = std::int64_t{1} << 60}),
+                  ShapeError);
+  CHECK_THROWS_AS(conv1d(context, x, w, {}, {.pad_left = INT64_MAX}), ShapeError);
   CHECK_THROWS_AS(conv1d(context, Tensor<float>({2, 5}), w, {}), ShapeError);
 }
 

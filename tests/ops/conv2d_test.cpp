@@ -43,4 +43,7 @@ TEST_CASE("conv2d says which shapes do not fit") {
   CHECK_THROWS_AS(conv2d(context, Tensor<float>({1, 1, 3, 3}), Tensor<float>({2, 1, 1, 1}), none, none, none,
                          {.stride_w = 0}),
                   ShapeError);
+  CHECK_THROWS_AS(conv2d(context, Tensor<float>({1, 1, 3, 3}), Tensor<float>({2, 1, 1, 1}), none, none, none,
+                         {.pad_h = INT64_MAX}),
+                  ShapeError);
 }

@@ -33,5 +33,6 @@ TEST_CASE("embedding refuses tokens outside the vocabulary and positions that ru
   const Tensor<std::int64_t> ids({1, 5});
   CHECK_NOTHROW(embedding(context, ids, table, positions, 3));
   CHECK_THROWS_AS(embedding(context, ids, table, positions, 4), ShapeError);
+  CHECK_THROWS_AS(embedding(context, ids, table, positions, INT64_MAX), ShapeError);
   CHECK_THROWS_AS(embedding(context, ids, table, Tensor<double>({8, 5})), ShapeError);
 }

@@ -170,4 +170,8 @@ TEST_CASE("attention refuses what does not fit") {
   CHECK_THROWS_AS(cross_attention(context, q, kv, 2, {five, five}), ShapeError);
   CHECK_THROWS_AS(cross_attention(context, q, kv, 2, {three, five}), ShapeError);
   CHECK_THROWS_AS(cross_attention(context, q, kv, 2, {three, {}}), ShapeError);
+  // Wider heads than the kernels have room for, in caches too.
+  CHECK_NOTHROW(KeyValueCache<float>(context, 1, Tensor<float>({4, 256})));
+  CHECK_THROWS_AS(KeyValueCache<float>(context, 1, Tensor<float>({4, 257})), ShapeError);
+  CHECK_THROWS_AS(KeyValueCache<float>(context, 2, 257, 4), ShapeError);
 }

@@ -1,6 +1,7 @@
 // evaluate: its figures as JSON, text and a report, and what it refuses.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -140,6 +141,14 @@ TEST_CASE("evaluate tells every figure as JSON, and writes a report") {
     CHECK(j["intervals"][path]["high"] >= j["intervals"][path]["low"]);
     CHECK(j["intervals"][path]["windows"] == 6);
     CHECK(j["intervals"][path]["recordings"] == 2);
+  }
+  // Of a kind of event, the windows are counted that have one.
+  for (const auto& [kind, figures] : j["nll_by_kind"].items()) {
+    INFO(kind);
+    const auto windows = j["intervals"]["nll_by_kind." + kind + ".nll"]["windows"].get<int>();
+    CHECK(windows >= 1);
+    CHECK(windows <= std::min(6, figures["tokens"].get<int>()));
+    if (kind == "cut") CHECK(windows == figures["tokens"]);  // one a window at most
   }
 
   const std::string html = test::read_file(report);
@@ -313,6 +322,8 @@ TEST_CASE("evaluate refuses in one line what it cannot use") {
                 {"no split 'performer:s9'", "performer:s1"});
   check_refused(program(command + quoted(data) + " --part test"), {"has nothing in its part test"});
   check_refused(program(command + quoted(data) + " --part some"), {"some"});
+  check_refused(program(command + quoted(data) + " --split piece:tune"),
+                {"data: has music alone in the part test of the split 'piece:tune'"});
   check_refused(program(command + quoted(data) + " --sensors myo=wrist"), {"wrist"});
   check_refused(program(command + quoted(data) + " --sensors 1=myo,2=myo"),
                 {"--sensors names 2 sensors; these weights take 1"});

@@ -149,7 +149,7 @@ TEST_CASE("decoding options out of range, or that do not go together, are refuse
   test::check_refused(program(base + "--top-p 0"), {"top-p"});
   test::check_refused(program(base + "--top-p 1.5"), {"top-p 1.5 is no share"});
   test::check_refused(program(base + "--min-p -0.1"), {"min-p"});
-  test::check_refused(program(base + "--repetition-penalty 0"), {"repetition penalty"});
+  test::check_refused(program(base + "--repetition-penalty 0"), {"--repetition-penalty"});
   test::check_refused(program(base + "--top-k 0"), {"--top-k"});
   test::check_refused(program(base + "--batch 0"), {"--batch"});
   test::check_refused(program(base + "--beam 0"), {"--beam"});

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -144,6 +145,10 @@ TEST_CASE("bad sources and targets are refused in one line, and nothing is left"
   test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "d") + " --like " +
                               quoted(set + "/takes/1_martele_s1.csv")),
                       {"set: no pair in it has virtual sensors of a tracked body", "leave it out"});
+  test::check_refused(program("prepare " + quoted(scratch / "none") + " -o " + quoted(scratch / "a/b/c")),
+                      {"none: there is no such source"});
+  test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "mine/.")),
+                      {"names no folder of its own"});
   test::check_refused(program("prepare " + quoted(set)), {"--output is required"});
   test::check_refused(program("prepare -o " + quoted(scratch / "d")), {"SOURCE is required"});
   test::check_refused(program("prepare " + quoted(set) + " -o " + quoted(scratch / "mine/thesis.tex/d")),
@@ -154,6 +159,41 @@ TEST_CASE("bad sources and targets are refused in one line, and nothing is left"
     ++entries;
   }
   CHECK(entries == 2);  // set and mine
+}
+
+TEST_CASE("where the disk is full, the data set of before stays whole") {
+  test::ScratchFolder scratch;
+  const std::string set = takes(scratch), data = scratch / "d";
+  const std::string command = "prepare " + quoted(set) + " -o " + quoted(data);
+  REQUIRE(program(command).status == 0);
+  const test::CommandResult full = program(command, "ulimit -f 8;");  // notes fit, motion does not
+  test::check_refused(full, {data + "/pairs/", "cannot be written (File too large)"});
+  CHECK(full.error.find(".tmp") == std::string::npos);
+  CHECK(imu2music::Dataset(data).pairs().size() == 4);
+  test::check_refused(
+      program("prepare " + quoted(set) + " " + quoted(data + "/pairs") + " -o " + quoted(data)),
+      {data + ": is read as input too"});
+  CHECK(imu2music::Dataset(data).pairs().size() == 4);
+}
+
+TEST_CASE("a signal ends the search, unless it is ignored, and nothing is left") {
+  test::ScratchFolder scratch;
+  // Eight folders, each with twelve links to the next: as good as endless.
+  fs::create_directories(scratch / "set");
+  for (int depth = 0; depth < 8; ++depth) {
+    const std::string folder = scratch / "set/" + std::to_string(depth);
+    fs::create_directory(folder);
+    for (int i = 0; i < 12 && depth < 7; ++i)
+      fs::create_directory_symlink("../" + std::to_string(depth + 1), folder + "/" + std::to_string(i));
+  }
+  const std::string command = quoted(IMU2MUSIC_PROGRAM) + " prepare " + quoted(scratch / "set/0") + " -o " +
+                              quoted(scratch / "new/d");
+  REQUIRE(test::run_command("timeout -k 20 -s INT 1 " + command).status == 124);  // 137 had it gone on
+  CHECK_FALSE(fs::exists(scratch / "new"));
+  const test::CommandResult ignored = test::run_command(
+      "trap '' HUP; " + command + " & p=$!; sleep 0.5; kill -HUP $p; sleep 0.5; kill -TERM $p; wait $p");
+  CHECK(ignored.status == 128 + SIGTERM);
+  CHECK_FALSE(fs::exists(scratch / "new"));
 }
 
 TEST_CASE("the violin takes") {

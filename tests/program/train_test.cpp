@@ -1,6 +1,7 @@
 // `imu2music train`, `plot` and `verify --train`.
 #include <doctest/doctest.h>
 
+#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -100,6 +101,28 @@ TEST_CASE("train learns, reports, and its weights generate; plot draws the curve
   CHECK(music.status == 0);
   CHECK(fs::file_size(scratch / "music.mid") > 20);
 
+  const auto inspect = [](const std::string& path) {
+    const test::CommandResult told = program("inspect " + quoted(path) + " --json");
+    INFO(told.error);
+    REQUIRE(told.status == 0);
+    return nlohmann::json::parse(told.output);
+  };
+  const auto told = inspect(run);
+  CHECK(told["kind"] == "training run");
+  CHECK(told["step"] == 24);
+  CHECK(told["steps"] == 24);
+  CHECK(told["split"] == "performer:s3");
+  CHECK(told["best_validation_nll"] == report["best_validation_nll"]);
+  CHECK(told["config"]["training"]["batch"] == 2);
+  CHECK(told["files"].size() == 5);
+  CHECK(program("inspect " + quoted(run)).output.find("training run at step 24 of 24") != std::string::npos);
+  CHECK(inspect(run + "/config.json")["config"] == told["config"]);
+  CHECK(inspect(run + "/log.jsonl")["training_points"] == 24);
+  // A state that is none of a run: the files are told one by one.
+  fs::create_directories(scratch / "copy");
+  fs::copy_file(run + "/best.safetensors", scratch / "copy/state.safetensors");
+  CHECK(inspect(scratch / "copy")["kind"] == "folder");
+
   const test::CommandResult plot = program("plot " + quoted(run) + " --json");
   REQUIRE(plot.status == 0);
   CHECK(nlohmann::json::parse(plot.output)["training_points"] == 24);
@@ -162,13 +185,71 @@ TEST_CASE("an interrupt ends a run with a checkpoint; a full disk leaves the one
       test::run_command("trap '' XFSZ; ulimit -f 8; timeout -s INT 1.5 " + train + " --resume");
   INFO(full.error);
   CHECK(full.status != 0);
-  CHECK(std::count(full.error.begin(), full.error.end(), '\n') == 1);
+  // The interrupt's own line comes first, unless the disk was full before.
+  CHECK(std::count(full.error.begin(), full.error.end(), '\n') <= 2);
+  CHECK(full.error.find("File too large") != std::string::npos);
   CHECK(test::read_file(run + "/state.safetensors") == state);
   for (const auto& entry : fs::directory_iterator(run)) {
     const std::string name = entry.path().filename().string();
     CHECK((name == "config.json" || name == "log.jsonl" || name == "state.safetensors" ||
            name == "best.safetensors" || name == "last.safetensors"));
   }
+}
+
+TEST_CASE("a signal ends a run with a checkpoint, unless it was ignored; a second one ends it at once") {
+  test::ScratchFolder scratch;
+  const std::string data = data_set(scratch);
+  // Runs it in the background, and `then` when it has written `file` there, $p being its process.
+  const auto while_training = [&](const std::string& name, const std::string& settings,
+                                  const std::string& before, const std::string& file,
+                                  const std::string& then) {
+    const std::string run = scratch / name;
+    return test::run_command(before + "; " + quoted(IMU2MUSIC_PROGRAM) + " train " +
+                             quoted(config(scratch, settings, name + ".json")) + " --data " + quoted(data) +
+                             " -o " + quoted(run) + " & p=$!; i=0; until [ -s " + quoted(run + "/" + file) +
+                             " ] || [ $i -gt 300 ]; do sleep 0.1; i=$((i + 1)); done; " + then +
+                             "; wait $p; echo status $?");
+  };
+  const std::string endless =
+      R"("steps": 1000000, "batch": 2, "checkpoint_every": 1000000, "validate_every": 1000000, "log_every": 1)";
+  struct sigaction hang_up {};
+  sigaction(SIGHUP, nullptr, &hang_up);
+  if (hang_up.sa_handler != SIG_IGN) {  // as it is where the tests run under nohup
+    const auto hung_up = while_training("hung_up", endless, ":", "log.jsonl", "kill -HUP $p");
+    INFO(hung_up.error);
+    CHECK(hung_up.output.find("stopped after step") != std::string::npos);
+    CHECK(hung_up.output.find("status 0\n") != std::string::npos);
+    CHECK(hung_up.error == "imu2music: ends after this step; once more ends it at once\n");
+  }
+
+  const auto deaf = while_training("deaf", endless, "trap '' HUP", "log.jsonl",
+                                   "kill -HUP $p; sleep 1; kill -0 $p && echo lives; kill -TERM $p");
+  INFO(deaf.error);
+  CHECK(deaf.output.find("lives\n") != std::string::npos);
+  CHECK(deaf.output.find("status 0\n") != std::string::npos);
+
+  // One step that takes minutes.
+  const auto twice =
+      while_training("twice", R"("steps": 1, "batch": 16, "accumulate": 2000)", ":", "config.json",
+                     "kill -TERM $p; sleep 1; kill -TERM $p; sleep 5; "
+                     "kill -KILL $p");
+  CHECK(twice.output.find("status 143\n") != std::string::npos);
+  CHECK(twice.error.find("imu2music: ends after this step; once more ends it at once\n") == 0);
+}
+
+TEST_CASE("a run whose reports nobody reads ends with a checkpoint") {
+  test::ScratchFolder scratch;
+  const std::string data = data_set(scratch), run = scratch / "run";
+  const std::string settings =
+      config(scratch, R"("steps": 1000000, "batch": 2, "checkpoint_every": 1000000, "validate_every": 1000000,
+      "log_every": 1)");
+  const test::CommandResult result = test::run_command(
+      "{ timeout 60 " + quoted(IMU2MUSIC_PROGRAM) + " train " + quoted(settings) + " --data " + quoted(data) +
+      " -o " + quoted(run) + "; echo status $? >&2; } | head -n 3");
+  CHECK(result.error == "imu2music: standard output: write failed: Broken pipe (errno 32)\nstatus 1\n");
+  const test::CommandResult told = program("inspect " + quoted(run) + " --json");
+  REQUIRE(told.status == 0);
+  CHECK(nlohmann::json::parse(told.output)["step"].get<int>() >= 1);
 }
 
 TEST_CASE("transfer takes what fits and says so, tensor by tensor") {

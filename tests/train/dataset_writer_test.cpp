@@ -1,6 +1,7 @@
 #include "imu2music/train/dataset_writer.hpp"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -99,6 +100,77 @@ TEST_CASE("a data set is replaced whole; nothing else is") {
   CHECK(contains(refusal(scratch / "other/a"), "is a file"));
   CHECK(contains(refusal(""), "empty"));
   CHECK(contains(refusal(scratch / "other/a/b"), "cannot be made"));
+}
+
+TEST_CASE("a folder in whose place none can be put is refused before any work") {
+  test::ScratchFolder scratch;
+  fs::create_directory(scratch / "sub");
+  for (const std::string folder : {".", "..", "/", "./", "sub/.", "sub/.."})
+    CHECK(contains(refusal(folder.starts_with("sub") ? scratch / folder : folder),
+                   "names no folder of its own"));
+  CHECK(contains(refusal("/proc"), "/proc: is a mount point"));
+  fs::create_directory_symlink("circle", scratch / "circle");
+  CHECK(contains(refusal(scratch / "circle"), "cannot be made"));
+  CHECK(contains(refusal(scratch / std::string(300, 'x')), "cannot be made"));
+}
+
+TEST_CASE("a link stays, and what it leads to is written") {
+  test::ScratchFolder scratch;
+  fs::create_directory(scratch / "empty");
+  fs::create_directory_symlink("empty", scratch / "to_empty");
+  fs::create_directory_symlink("to_empty/", scratch / "to_link");
+  fs::create_directory_symlink("new/d", scratch / "dangling");
+  const auto write = [&](const std::string& name, const std::string& id) {
+    DatasetWriter writer(scratch / name);
+    writer.add(test::pair(id, "p", "q", "", 1));
+    writer.commit();
+    CHECK(fs::is_symlink(scratch / name));
+    CHECK(Dataset(scratch / name).pairs()[0].id == id);
+  };
+  write("to_empty", "first");
+  write("to_link", "second");
+  CHECK(Dataset(scratch / "empty").pairs()[0].id == "second");
+  write("dangling", "third");
+  CHECK(Dataset(scratch / "new/d").pairs()[0].id == "third");
+  CHECK(names_in(scratch.path()) ==
+        std::vector<std::string>{"dangling", "empty", "new", "to_empty", "to_link"});
+
+  if (!fs::is_directory("/dev/shm") || ::access("/dev/shm", W_OK) != 0) return;
+  const std::string other = "/dev/shm/imu2music-test-" + std::to_string(::getpid());  // another disk
+  fs::create_directory_symlink(other + "/d", scratch / "other");
+  write("other", "fourth");
+  write("other", "fifth");
+  CHECK(names_in(other) == std::vector<std::string>{"d"});
+  fs::remove_all(other);
+}
+
+TEST_CASE("folders above that were made for nothing go again") {
+  test::ScratchFolder scratch;
+  {
+    DatasetWriter writer(scratch / "a/b/c");
+    CHECK(fs::exists(scratch / "a/b"));
+  }
+  CHECK(names_in(scratch.path()).empty());
+  {
+    DatasetWriter writer(scratch / "a/b/c");
+    test::write_file(scratch / "a/mine", "mine");
+  }
+  CHECK(names_in(scratch / "a") == std::vector<std::string>{"mine"});
+  CHECK(contains(refusal(scratch / "a/new/mine/../../mine/d"), "cannot be made"));
+  CHECK(names_in(scratch / "a") == std::vector<std::string>{"mine"});
+}
+
+TEST_CASE("a fault of writing names the folder that was asked for") {
+  test::ScratchFolder scratch;
+  DatasetWriter writer(scratch / "d");
+  fs::remove_all(scratch.path() / names_in(scratch.path()).at(0) / "pairs");
+  try {
+    writer.add(test::pair("x", "p", "q", "", 1));
+    FAIL("was written");
+  } catch (const InputError& error) {
+    CHECK(contains(error.what(), scratch / "d/pairs/x.notes.csv: cannot be written"));
+    CHECK_FALSE(contains(error.what(), ".tmp"));
+  }
 }
 
 TEST_CASE("ids become file names, each once") {

@@ -38,6 +38,7 @@ TEST_CASE("several sources make one data set; copies and damage are dropped") {
   std::size_t last = 0;
   const Prepared prepared =
       prepare_dataset(sources, scratch / "d", {}, [&](std::size_t done, std::size_t of) {
+        if (of == 0) return;  // sources are still searched
         CHECK(done == last + 1);
         CHECK(of == 6);
         last = done;
@@ -81,6 +82,53 @@ TEST_CASE("sources that are not there, or hold nothing, leave no trace") {
   std::size_t left = 0;
   for (const auto& entry : fs::directory_iterator(scratch.path())) left += entry.path().filename() != "a";
   CHECK(left == 0);
+}
+
+TEST_CASE("what cannot be written ends it all, and the older data set stays") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "a");
+  for (int i = 0; i < 3; ++i)
+    test::write_file(scratch / "a/" + std::to_string(i) + ".csv",
+                     score + "1,2," + std::to_string(60 + i) + "\n");
+  const std::vector<std::string> sources = {scratch / "a"};
+  CHECK(prepare_dataset(sources, scratch / "d").pairs.size() == 3);
+  std::string message;
+  try {
+    prepare_dataset(sources, scratch / "d", {}, [&](std::size_t done, std::size_t) {
+      if (done != 1) return;
+      for (const auto& entry : fs::directory_iterator(scratch.path()))
+        if (entry.path().filename().string().starts_with(".imu2music-"))
+          fs::remove_all(entry.path() / "pairs");
+    });
+  } catch (const InputError& error) {
+    message = error.what();
+  }
+  CHECK(contains(message, scratch / "d/pairs/1.notes.csv: cannot be written"));
+  CHECK_FALSE(contains(message, ".tmp"));
+  CHECK(Dataset(scratch / "d").pairs().size() == 3);
+}
+
+TEST_CASE("a data set is not replaced by what is made of itself") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "a");
+  test::write_file(scratch / "a/one.csv", score);
+  const auto prepare = [&](const std::vector<std::string>& sources) {
+    try {
+      prepare_dataset(sources, scratch / "a/d");
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(prepare({scratch / "a"}).empty());
+  CHECK(prepare({scratch / "a"}).empty());  // the target may lie in a source
+  fs::create_directory_symlink("a/d/pairs", scratch / "link");
+  for (const char* source : {"a/d", "a/d/", "a/d/pairs", "a/d/pairs/one.notes.csv", "link"}) {
+    INFO(source);
+    CHECK(prepare({scratch / "a", scratch / source}) ==
+          scratch / "a/d" + ": is read as input too (" + (scratch / source) + "); choose a new folder");
+  }
+  CHECK(Dataset(scratch / "a/d").pairs().size() == 1);
 }
 
 TEST_CASE("the violin takes: 32 pairs whose notes and samples are those of the files") {
@@ -161,6 +209,13 @@ TEST_CASE("armband players' scores get their clocks unless it is forbidden, othe
     return first;
   };
   CHECK(PrepareOptions().alignment == Alignment::where_needed);
+  // It can be stopped while sources are searched, and while performers are aligned.
+  for (const std::size_t pairs : {0, 6})
+    CHECK_THROWS_WITH_AS(prepare_dataset(sources, scratch / "d", {},
+                                         [&](std::size_t done, std::size_t of) {
+                                           if (done == 0 && of == pairs) throw Error("stopped");
+                                         }),
+                         "stopped", Error);
   const auto needed = begins(Alignment::where_needed), all = begins(Alignment::all),
              none = begins(Alignment::none);
   REQUIRE(needed.size() == 6);

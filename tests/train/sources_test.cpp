@@ -379,6 +379,27 @@ TEST_CASE("a tracked body becomes sensors on its forearms") {
   CHECK(mapped.motion.sensors[0].channels[0].samples != pair.motion.sensors[0].channels[0].samples);
 }
 
+TEST_CASE("links that lead back to a folder above are not followed, others are") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "a/b");
+  fs::create_directories(scratch / "c");
+  test::write_file(scratch / "a/b/one.csv", score);
+  test::write_file(scratch / "c/two.csv", score + "5,6,60,D\n");
+  fs::create_directory_symlink(".", scratch / "a/self");
+  fs::create_directory_symlink("../../a", scratch / "a/b/up");
+  fs::create_directory_symlink("../c", scratch / "a/other");
+  int steps = 0;
+  SourceFinder finder({}, [&] { ++steps; });
+  finder.find(scratch / "a");
+  const FoundSources& found = finder.found();
+  CHECK(found.pairs.size() == 2);
+  CHECK(with_id(found, "two").info.source == "a/other/two.csv");
+  CHECK(found.dropped.size() == 2);
+  for (const char* source : {"a/self", "a/b/up"})
+    CHECK(reason(found, source) == "leads back to a folder that holds it");
+  CHECK(steps >= 7);  // five folders and two files
+}
+
 TEST_CASE("music that cannot be used is told") {
   test::ScratchFolder scratch;
   test::write_file(scratch / "late.csv", table(2));

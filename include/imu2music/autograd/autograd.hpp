@@ -1,4 +1,5 @@
-// Every differentiable operation, for training.
+// Every differentiable operation, for training. The loss is not one of them: its gradient
+// (ops/cross_entropy_backward.hpp) is what Tape::backward begins with.
 #pragma once
 
 #include "imu2music/autograd/add.hpp"

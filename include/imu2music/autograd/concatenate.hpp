@@ -12,7 +12,9 @@ Variable<T> concatenate(Context& context, std::span<const Variable<T>> parts, in
   bool constant = true;
   for (const Variable<T>& part : parts) {
     values.push_back(part.value());
-    constant = constant && part.is_constant();
+    if (part.is_constant()) continue;
+    constant = false;
+    Tape<T>::of(context).check_recorded(part);
   }
   Tensor<T> y = concatenate(context, std::span<const Tensor<T>>(values), axis);
   if (constant) return Variable<T>(std::move(y));
@@ -26,6 +28,7 @@ Variable<T> concatenate(Context& context, std::span<const Variable<T>> parts, in
       [parts = std::vector<Variable<T>>(parts.begin(), parts.end()), axis, inner, width](
           Tape<T>& tape, const Tensor<T>& dy) {
         std::int64_t first = 0;
+        const std::int64_t rows = width == 0 ? 0 : dy.size() / width;
         for (const Variable<T>& part : parts) {
           const std::int64_t own = part.dim(axis) * inner;
           if (!part.is_constant()) {
@@ -33,13 +36,13 @@ Variable<T> concatenate(Context& context, std::span<const Variable<T>> parts, in
             if (tape.context().on_device()) {
               kernels::StridedCopyArguments<T> arguments;
               arguments.x = dy.data() + first, arguments.y = share.data(), arguments.rank = 2;
-              arguments.size[0] = dy.size() / width, arguments.size[1] = own;
+              arguments.size[0] = rows, arguments.size[1] = own;
               arguments.x_stride[0] = width, arguments.x_stride[1] = 1;
               arguments.y_stride[0] = own, arguments.y_stride[1] = 1;
               tape.context().template table<kernels::StridedCopyKernels<T>>().copy(tape.context().kernel(),
                                                                                    arguments);
             }
-            for (std::int64_t row = 0; row < dy.size() / width && !tape.context().on_device(); ++row)
+            for (std::int64_t row = 0; row < rows && !tape.context().on_device(); ++row)
               std::copy_n(dy.data() + row * width + first, own, share.data() + row * own);
             tape.accumulate(part, share);
           }

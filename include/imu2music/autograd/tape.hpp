@@ -17,6 +17,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -31,6 +32,10 @@
 #include "imu2music/ops/moving_average.hpp"
 
 namespace imu2music::inline v0 {
+
+namespace detail {
+inline std::atomic<std::uint64_t> next_recording{1};
+}
 
 template <class T>
 class Variable {
@@ -67,7 +72,7 @@ class Variable {
   Tensor<T> value_;
   std::int64_t node_ = -1;       // on the tape; -1: constant
   std::int64_t offset_ = 0;      // of the first element in the node's gradient
-  std::uint64_t recording_ = 0;  // which of the tape's recordings the node belongs to
+  std::uint64_t recording_ = 0;  // which recording, of all tapes, the node belongs to
 };
 
 template <class T>
@@ -128,7 +133,7 @@ class Tape {
     const std::int64_t offset = value.data() - leaf->first;
     if (offset + value.size() > leaf->size) return Variable<T>(value);
     used_[leaf->node] = true;
-    return Variable<T>(value, static_cast<std::int64_t>(leaf->node), offset, recording_);
+    return Variable<T>(value, static_cast<std::int64_t>(leaf->node), offset, parameters_);
   }
 
   // Whether the n-th watched parameter has been computed with since forget_use(): one that has not has no
@@ -138,6 +143,16 @@ class Tape {
   // All of it, to be restored where what was recorded since came to nothing.
   const std::vector<bool>& use() const { return used_; }
   void restore_use(const std::vector<bool>& use) { used_ = use; }
+
+  // Throws Error for a Variable of another tape, or of a recording that is over, whose node may be another
+  // one's by now. Parameters stay.
+  void check_recorded(const Variable<T>& x) const {
+    if (x.is_constant() || x.recording_ == recording_) return;
+    if (x.recording_ != parameters_)
+      throw Error("[autograd] a " + x.shape().to_string() +
+                  " was recorded by another tape, or before the last backward pass, which forgot it: compute "
+                  "it again");
+  }
 
   // A new node; `inputs`: what it was computed from. Where all are constants so is the result. Throws Error
   // for one whose recording is over.
@@ -200,23 +215,33 @@ class Tape {
 
   // Adds dL/dp to every watched gradient, given dL/dy, and forgets everything recorded: what is computed with
   // its Variables afterwards, those of parameters apart, is an Error, as is a second backward pass.
+  // Throws ShapeError for a gradient of another shape than y's. A pass that throws on its way forgets what
+  // was recorded too; what it has added to gradients stays.
   void backward(const Variable<T>& y, const Tensor<T>& dy) {
     check_recorded(y);
-    accumulate(y, dy);
-    for (std::size_t n = nodes_.size(); n-- > leaves_.size();) {
-      // Taken off the tape first, so that nothing it holds outlives its turn.
-      const Node node = std::move(nodes_.back());
-      nodes_.pop_back();
-      if (node.gradient.defined()) node.backward(*this, node.gradient.reshape(node.shape));
+    detail::require(dy.shape() == y.shape(), "autograd", [&] {
+      return "a gradient " + dy.shape().to_string() + " for a result " + y.shape().to_string();
+    });
+    try {
+      accumulate(y, dy);
+      for (std::size_t n = nodes_.size(); n-- > leaves_.size();) {
+        // Taken off the tape first, so that nothing it holds outlives its turn.
+        const Node node = std::move(nodes_.back());
+        nodes_.pop_back();
+        if (node.gradient.defined()) node.backward(*this, node.gradient.reshape(node.shape));
+      }
+    } catch (...) {
+      clear();
+      throw;
     }
-    ++recording_;
+    recording_ = detail::next_recording++;
     dropouts_ = 0;
   }
 
   // Forgets everything recorded.
   void clear() {
     nodes_.resize(leaves_.size());
-    ++recording_;
+    recording_ = detail::next_recording++;
     statistics_.clear();
     dropouts_ = 0;
   }
@@ -259,17 +284,11 @@ class Tape {
     std::size_t node = 0;
   };
 
-  // A node of a recording that is over may be another one's by now. Leaves stay.
-  void check_recorded(const Variable<T>& x) const {
-    if (x.node_ >= static_cast<std::int64_t>(leaves_.size()) && x.recording_ != recording_)
-      throw Error("[autograd] a " + x.shape().to_string() +
-                  " was recorded before the last backward pass, which forgot it: compute it again");
-  }
-
   Context& context_;
   void* outer_;
-  std::vector<Node> nodes_;      // the leaves first
-  std::uint64_t recording_ = 0;  // counts what was recorded and forgotten
+  std::vector<Node> nodes_;  // the leaves first
+  // Which recording is made, and what marks the parameters' Variables; no two tapes share a number.
+  std::uint64_t parameters_ = detail::next_recording++, recording_ = detail::next_recording++;
   std::vector<Leaf> leaves_;
   bool sorted_ = true;
   std::vector<bool> used_;  // by node

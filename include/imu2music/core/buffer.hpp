@@ -102,27 +102,30 @@ class BufferPool {
   // Uninitialised memory, aligned to a cache line; it may outlive everything but keeps the pool alive.
   static std::shared_ptr<std::byte> take(const std::shared_ptr<BufferPool>& pool, std::size_t bytes) {
     const std::size_t size = rounded(bytes);
-    std::vector<std::shared_ptr<std::byte>>& free = pool->free_[size];
+    Blocks& blocks = pool->blocks_[size];
     std::shared_ptr<std::byte> block;
-    if (free.empty()) {
+    if (blocks.free.empty()) {
+      blocks.free.reserve(blocks.made + 1);  // for all of them, so that none needs memory to come back
       block = allocate_buffer(size);
+      ++blocks.made;
       pool->capacity_ += size;
     } else {
-      block = std::move(free.back());
-      free.pop_back();
+      block = std::move(blocks.free.back());
+      blocks.free.pop_back();
     }
     std::byte* memory = block.get();
-    return {memory, [pool, size, block = std::move(block)](std::byte*) mutable {
-              pool->free_[size].push_back(std::move(block));
+    return {memory, [pool, &blocks, block = std::move(block)](std::byte*) mutable {
+              blocks.free.push_back(std::move(block));
             }};
   }
 
   std::size_t capacity() const { return capacity_; }  // bytes, in use or not
   // Gives unused blocks back to the system.
   void trim() {
-    for (auto& [size, blocks] : free_) {
-      capacity_ -= size * blocks.size();
-      blocks.clear();
+    for (auto& [size, blocks] : blocks_) {
+      capacity_ -= size * blocks.free.size();
+      blocks.made -= blocks.free.size();
+      blocks.free.clear();
     }
   }
 
@@ -133,7 +136,11 @@ class BufferPool {
     return bytes == 0 ? step : (bytes + step - 1) / step * step;
   }
 
-  std::map<std::size_t, std::vector<std::shared_ptr<std::byte>>> free_;
+  struct Blocks {
+    std::vector<std::shared_ptr<std::byte>> free;
+    std::size_t made = 0;  // these, and those that are out
+  };
+  std::map<std::size_t, Blocks> blocks_;  // by size; entries stay where they are
   std::size_t capacity_ = 0;
 };
 

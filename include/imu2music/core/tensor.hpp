@@ -14,6 +14,7 @@
 #include "imu2music/core/buffer.hpp"
 #include "imu2music/core/device.hpp"
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/core/shape.hpp"
 
 namespace imu2music::inline v0 {
@@ -24,6 +25,21 @@ class Tensor {
   using value_type = T;
 
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor& operator=(const Tensor&) = default;
+  // What is moved from is undefined: its memory may be gone.
+  Tensor(Tensor&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        shape_(std::exchange(other.shape_, {})),
+        device_(other.device_),
+        owner_(std::move(other.owner_)) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    data_ = std::exchange(other.data_, nullptr);
+    shape_ = std::exchange(other.shape_, {});
+    device_ = other.device_;
+    owner_ = std::exchange(other.owner_, nullptr);
+    return *this;
+  }
 
   // Owned, zeroed.
   explicit Tensor(const Shape& shape) : Tensor(uninitialised(shape)) { std::fill_n(data_, size(), T(0)); }

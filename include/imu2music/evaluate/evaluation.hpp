@@ -1,5 +1,5 @@
-// All that is told of a model on recordings that it did not learn from: what evaluate() fills in
-// (evaluate.hpp).
+// All that is told of a model on recordings that it did not learn from: what Evaluator::run()
+// fills in (evaluate.hpp).
 //
 // A figure is NaN where there is nothing to form it of. Its interval is by recording (bootstrap.hpp), absent
 // where it would tell nothing. docs/evaluation.md says what each figure means and how to read it.

@@ -114,6 +114,11 @@ class WindowLikelihoods {
       const std::vector<int>& tokens = *sequences[static_cast<std::size_t>(b)];
       std::copy(tokens.begin(), tokens.end() - 1, x.data() + b * length);
       std::copy(tokens.begin() + 1, tokens.end(), y.data() + b * length);
+      const int last = tokens.back();  // the others are inputs too, which the model checks
+      detail::require(last >= 0 && last < model_.config.vocabulary, "window_likelihoods", [&] {
+        return "token " + std::to_string(last) + " is outside the vocabulary of " +
+               std::to_string(model_.config.vocabulary);
+      });
     }
     const Tensor<T> logits = model_.logits(context_, memories, x);
     const Tensor<std::int64_t> targets = on_device_of(context_, y);

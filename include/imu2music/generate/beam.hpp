@@ -121,7 +121,7 @@ std::vector<Hypothesis<State>> beam_search(Scorer& scorer, State state, std::spa
   };
 
   std::vector<Candidate> candidates;
-  std::vector<std::int64_t> slots, tokens;
+  std::vector<std::int64_t> taken_slots, tokens;
   const double largest_penalty = length_penalty(max_tokens, options.length_penalty);
   for (std::int64_t length = 1;; ++length) {
     // Every continuation of every live hypothesis.
@@ -189,13 +189,13 @@ std::vector<Hypothesis<State>> beam_search(Scorer& scorer, State state, std::spa
       next[n].slot = static_cast<std::int64_t>(free);
       scorer.copy(live[parents[n]].slot, next[n].slot);
     }
-    slots.clear();
+    taken_slots.clear();
     tokens.clear();
     for (const Live& one : next) {
-      slots.push_back(one.slot);
+      taken_slots.push_back(one.slot);
       tokens.push_back(one.hypothesis.ids.back());
     }
-    scorer.step(std::span<const std::int64_t>(slots), std::span<const std::int64_t>(tokens));
+    scorer.step(std::span<const std::int64_t>(taken_slots), std::span<const std::int64_t>(tokens));
     live = std::move(next);
   }
   if (done.size() > n_best) done.erase(done.begin() + static_cast<std::ptrdiff_t>(n_best), done.end());

@@ -63,8 +63,8 @@ namespace imu2music::inline v0 {
 struct ComposedEvent {
   std::int64_t window = 0;  // counted from 0
   int id = 0;               // of the model's vocabulary
-  // Where the music stands after it, from Composition::start_s on: within its window, whose end a time_shift
-  // may lead beyond.
+  // Where the music stands after it, from Composition::start_s on: its window's end at the latest, also where
+  // a time_shift leads beyond it, so that times never fall.
   double time_s = 0;
   bool primed = false;           // forced by ComposeOptions::prime
   std::optional<Note> closed{};  // the note that it closed, on that axis; not yet cut at the window's end

@@ -58,6 +58,8 @@ class Session {
     ArenaScope scope(context_, arena_);
     started_ = false;
     model_.remember(context_, on_device_of(context_, memory), state_);
+    if (memory.defined() && memory.device() != Device::cpu())
+      synchronise(context_);  // its queue may give its block out again
     started_ = true;
   }
 

@@ -28,9 +28,9 @@ class SessionBeam {
     }
   }
 
-  void step(std::span<const std::int64_t> slots, std::span<const std::int64_t> tokens) {
+  void step(std::span<const std::int64_t> which, std::span<const std::int64_t> tokens) {
     stepping_.clear();
-    for (const std::int64_t slot : slots) stepping_.push_back(&session(slot));
+    for (const std::int64_t slot : which) stepping_.push_back(&session(slot));
     group_.step(stepping_, tokens);
   }
   std::span<const T> logits(std::int64_t slot) { return session(slot).logits(); }

@@ -147,7 +147,7 @@ inline RepovizzSignal parse_repovizz_signal(std::string_view text, const std::st
 namespace repovizz_detail {
 
 struct FolderListing {
-  std::vector<RepovizzFileName> signals;  // both sorted by name
+  std::vector<RepovizzFileName> files;  // both sorted by name
   std::vector<std::string> folders;
 };
 
@@ -182,7 +182,7 @@ inline FolderListing list_folder(const std::string& folder) {
     if (S_ISDIR(status.st_mode)) {
       listing.folders.push_back(std::move(name));
     } else if (S_ISREG(status.st_mode)) {
-      if (auto signal = parse_repovizz_file_name(name)) listing.signals.push_back(std::move(*signal));
+      if (auto signal = parse_repovizz_file_name(name)) listing.files.push_back(std::move(*signal));
     }
   }
   return listing;
@@ -191,22 +191,22 @@ inline FolderListing list_folder(const std::string& folder) {
 struct Take {
   std::string folder;
   std::string path;  // what a user would give to choose it
-  std::vector<RepovizzFileName> signals;
+  std::vector<RepovizzFileName> files;
 };
 
 // The takes whose files lie in the folder itself. Names of this layout with no quantity that we know make no
 // take.
 inline std::vector<Take> takes_in(const std::string& folder, const FolderListing& listing) {
   std::vector<Take> takes;
-  for (const RepovizzFileName& signal : listing.signals) {
+  for (const RepovizzFileName& signal : listing.files) {
     const std::string path = signal.is_raw ? folder : join(folder, signal.take);
     auto found =
         std::find_if(takes.begin(), takes.end(), [&](const Take& take) { return take.path == path; });
     if (found == takes.end()) found = takes.insert(takes.end(), Take{folder, path, {}});
-    found->signals.push_back(signal);
+    found->files.push_back(signal);
   }
   std::erase_if(takes, [](const Take& take) {
-    return std::none_of(take.signals.begin(), take.signals.end(),
+    return std::none_of(take.files.begin(), take.files.end(),
                         [](const RepovizzFileName& signal) { return signal.quantity() != nullptr; });
   });
   return takes;
@@ -269,9 +269,9 @@ inline Take choose_take(std::string path) {
                      "name the recording's folder: " + folder);
   if (!is_folder(folder)) throw InputError(path, "there is no such recording", "check the path");
   std::vector<Take> takes = takes_in(folder, list_folder(folder));
-  std::erase_if(takes, [](const Take& take) { return take.signals.front().is_raw; });
+  std::erase_if(takes, [](const Take& take) { return take.files.front().is_raw; });
   for (Take& take : takes)
-    if (take.signals.front().take == name) return std::move(take);
+    if (take.files.front().take == name) return std::move(take);
   throw InputError(path, "there is no such recording",
                    takes.empty() ? "check the path" : "its folder holds: " + list_of(takes, folder));
 }
@@ -286,7 +286,7 @@ inline Recording read_repovizz(const std::string& path) {
   recording.source = path;
   std::vector<std::string> sensor_names;
   std::vector<std::string> unknown;
-  for (const RepovizzFileName& signal : take.signals)
+  for (const RepovizzFileName& signal : take.files)
     (signal.quantity() != nullptr ? sensor_names : unknown)
         .push_back(signal.quantity() != nullptr ? signal.sensor : signal.quantity_name);
   for (std::vector<std::string>* names : {&sensor_names, &unknown}) {
@@ -303,7 +303,7 @@ inline Recording read_repovizz(const std::string& path) {
     std::int64_t n = 0;
     for (const RepovizzQuantity& known : repovizz_quantities) {
       std::array<const RepovizzFileName*, 3> axes{};
-      for (const RepovizzFileName& signal : take.signals) {
+      for (const RepovizzFileName& signal : take.files) {
         if (signal.sensor != sensor_name || signal.quantity() != &known) continue;
         const RepovizzFileName*& place = axes[static_cast<std::size_t>(signal.axis)];
         if (place != nullptr)

@@ -11,8 +11,8 @@
 //
 // Errors: InputError for what the layout cannot hold (orientation, a clock that is not uniform or has a rate
 // outside 1 … 100000 Hz, no samples, NaN or infinity, a sensor name that is no file name), for a folder that
-// cannot be written, and for one that holds files of another recording, which would be read as part of this
-// one. ShapeError where the recording contradicts itself.
+// cannot be written, or into which another program writes, and for one that holds files of another recording,
+// which would be read as part of this one. ShapeError where the recording contradicts itself.
 #pragma once
 
 #include <sys/stat.h>
@@ -22,8 +22,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +34,7 @@
 #include "imu2music/imu/repovizz_layout.hpp"
 #include "imu2music/imu/repovizz_reader.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/folder_lock.hpp"
 #include "imu2music/io/text.hpp"
 
 namespace imu2music::inline v0 {
@@ -130,19 +131,20 @@ inline void write_repovizz(const Recording& recording, const std::string& folder
   }
 
   detail::make_folders(folder);
-  for (const RepovizzFileName& present : detail::list_folder(folder).signals)
+  const FolderLock lock(folder, "another program");  // or the files of two recordings would mix
+  for (const RepovizzFileName& present : detail::list_folder(folder).files)
     if (present.quantity() != nullptr &&
         std::none_of(outputs.begin(), outputs.end(),
                      [&](const Output& output) { return output.name == present.name; }))
       throw InputError(folder, "holds " + present.name + " of another recording", "choose an empty folder");
 
-  std::vector<std::unique_ptr<AtomicFile>> files;
+  std::deque<AtomicFile> files;
   for (const Output& output : outputs) {
-    files.push_back(std::make_unique<AtomicFile>(detail::join(folder, output.name)));
-    files.back()->write(output.text);
-    files.back()->flush();  // a full disk is met before the first of an older recording's files is replaced
+    AtomicFile& file = files.emplace_back(detail::join(folder, output.name));
+    file.write(output.text);
+    file.flush();  // a full disk is met before the first of an older recording's files is replaced
   }
-  for (const auto& file : files) file->commit();
+  commit_all(files);
 }
 
 }  // namespace imu2music::inline v0

@@ -11,7 +11,8 @@
 // standardised, both have the opposite sign and are turned round. Rotation is roll, pitch, yaw as the file
 // has them, whose sense differs between iOS and Android.
 //
-// Becomes one sensor, phone, on the times of the fastest sensor (merge_sensors.hpp). The files tell their
+// Becomes one sensor, phone, on the times of the sensor with the most samples, of the acceleration's where
+// none has a twentieth more (merge_sensors.hpp). The files tell their
 // sensor by their names alone, so a single one is no recording. Without either kind of acceleration,
 // Accelerometer.csv is refused and not passed off as acceleration with gravity. A table with fewer than two
 // rows, which the application writes of a sensor that was off, counts as none and is told in

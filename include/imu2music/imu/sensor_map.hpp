@@ -2,6 +2,7 @@
 //
 //   "myo1=left,myo2=right"      myo1 is the recording's left, myo2 its right
 //   "myo1=phone,myo2=phone"     one sensor may stand for several
+//   "1=wrist"                   for weights of our own model, which take sensors by order: the wrist is first
 //
 // map_sensors(recording, map) gives a recording with the named sensors only, under their new names. Cost: a
 // copy of what is mapped. Errors: InputError for a map that is not as above, a name given twice, a sensor

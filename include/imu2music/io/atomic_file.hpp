@@ -11,6 +11,8 @@
 //
 // Errors: InputError where the target cannot be written (missing folder, a folder, no permission, no space),
 // already in the constructor as far as it can be known then; SystemError for failures of the machine.
+//
+// commit_all() commits several files that belong together.
 #pragma once
 
 #include <fcntl.h>
@@ -20,9 +22,11 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,7 +43,7 @@ struct TemporaryName {
   std::atomic<bool> taken{false}, used{false};
   char name[PATH_MAX] = {};
 };
-inline TemporaryName temporary_names[64];
+inline TemporaryName temporary_names[128];
 
 class RegisteredTemporary {
  public:
@@ -69,6 +73,19 @@ class RegisteredTemporary {
   TemporaryName* slot_ = nullptr;
 };
 
+// How many commit_all() are between their first file and their last, and a signal that came meanwhile.
+inline std::atomic<int> appearing{0}, held_signal{0};
+
+struct Appearing {
+  Appearing() { ++appearing; }
+  Appearing(const Appearing&) = delete;
+  Appearing& operator=(const Appearing&) = delete;
+  ~Appearing() {
+    if (--appearing > 0) return;
+    if (const int signal = held_signal.exchange(0); signal != 0) std::raise(signal);
+  }
+};
+
 }  // namespace detail
 
 // Removes every temporary that is being written. For a program's own handler of SIGINT and the like, before
@@ -76,6 +93,15 @@ class RegisteredTemporary {
 inline void remove_temporaries() {
   for (detail::TemporaryName& slot : detail::temporary_names)
     if (slot.used) ::unlink(slot.name);
+}
+
+// Whether commit_all() is between two files, in any thread, so that the program should not end now: the
+// signal will be raised again. For such a handler too, and to be asked first.
+inline bool hold_signal(int signal) {
+  detail::held_signal = signal;
+  if (detail::appearing > 0) return true;
+  detail::held_signal = 0;
+  return false;
 }
 
 class AtomicFile {
@@ -100,6 +126,7 @@ class AtomicFile {
     }
     // rename() asks the folder only; a file that its owner made read-only is to stay.
     if (exists && ::access(target_.c_str(), W_OK) != 0) throw_unwritable(errno);
+    if (exists) check_replaceable(status);
     open_temporary();
   }
 
@@ -127,12 +154,22 @@ class AtomicFile {
     buffer_.clear();
   }
 
-  // Makes the file appear. `to_disk` also waits until its bytes would survive a loss of power.
-  void commit(bool to_disk = false) {
+  // The first half of commit(): all but the renaming.
+  void finish(bool to_disk = false) {
     if (!file_.is_open()) throw Error(path_ + ": committed twice");
     flush();
     if (to_disk && !temporary_.empty() && ::fsync(file_.number()) != 0) throw_unwritable(errno, "fsync");
     if (int code = file_.close(); code != 0) throw_unwritable(code, "close");
+  }
+
+  // Makes the file appear. `to_disk` also waits until its bytes would survive a loss of power.
+  void commit(bool to_disk = false) {
+    finish(to_disk);
+    appear();
+  }
+
+  // The second half.
+  void appear() {
     if (temporary_.empty()) return;
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw_unwritable(errno, "rename");
     temporary_.clear();
@@ -185,6 +222,24 @@ class AtomicFile {
     throw_unwritable(ELOOP);
   }
 
+  // What rename() would refuse only when the work is done: in a folder such as /tmp the file of somebody
+  // else, and a file that is a mount of its own.
+  void check_replaceable(const struct stat& status) const {
+    struct stat around {};
+    if (::stat(folder().c_str(), &around) != 0) throw_unwritable(errno, "stat");
+    const ::uid_t user = ::geteuid();
+    if ((around.st_mode & S_ISVTX) != 0 && user != 0 && user != status.st_uid && user != around.st_uid)
+      throw_unwritable(EPERM);
+#ifdef STATX_MNT_ID
+    struct statx file {
+    }, beside{};
+    if (::statx(AT_FDCWD, target_.c_str(), 0, STATX_MNT_ID, &file) == 0 &&
+        ::statx(AT_FDCWD, folder().c_str(), 0, STATX_MNT_ID, &beside) == 0 &&
+        (file.stx_mask & beside.stx_mask & STATX_MNT_ID) != 0 && file.stx_mnt_id != beside.stx_mnt_id)
+      throw_unwritable(EBUSY);
+#endif
+  }
+
   void open_directly() {
     int number = -1;
     do number = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -199,13 +254,14 @@ class AtomicFile {
     const std::string start = folder() + "/.imu2music-" + std::to_string(::getpid()) + "-";
     for (int attempt = 0; attempt < 1000; ++attempt) {
       std::string name = start + std::to_string(counter.fetch_add(1)) + ".tmp";
+      registered_.set(name);  // first, so that no signal finds it made and unknown
       int number = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
       if (number >= 0) {
         file_ = FileDescriptor(number);
         temporary_ = std::move(name);
-        registered_.set(temporary_);
         return;
       }
+      registered_.clear();
       if (errno != EEXIST && errno != EINTR) throw_unwritable(errno, "open");
     }
     throw_unwritable(EEXIST, "open");
@@ -241,6 +297,8 @@ class AtomicFile {
         throw InputError(path_, fault, "free space on that disk, or choose another");
       case EFBIG:
         throw InputError(path_, fault, "choose a disk that takes files of that size");
+      case EBUSY:
+        throw InputError(path_, fault, "something is mounted there: choose another name");
       case ENAMETOOLONG:
         throw InputError(path_, fault, "choose a shorter name");
       case ELOOP:
@@ -262,5 +320,13 @@ class AtomicFile {
   FileDescriptor file_;
   std::string buffer_;
 };
+
+// Commits files that belong together: the first appears when all are complete, and a handler that asks
+// hold_signal() does not end the program between them.
+inline void commit_all(std::deque<AtomicFile>& files, bool to_disk = false) {
+  for (AtomicFile& file : files) file.finish(to_disk);
+  const detail::Appearing together;
+  for (AtomicFile& file : files) file.appear();
+}
 
 }  // namespace imu2music::inline v0

@@ -16,26 +16,9 @@
 #include <system_error>
 #include <vector>
 
-namespace imu2music::inline v0 {
+#include "imu2music/io/utf8.hpp"
 
-// The bytes of the UTF-8 sequence that `text`, not empty, starts with; 0 where it is none (RFC 3629, section
-// 4).
-inline std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto follows = [&](std::size_t i, unsigned least = 0x80, unsigned most = 0xBF) {
-    return byte(i) >= least && byte(i) <= most;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF)  // neither overlong nor a surrogate
-    return follows(1, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF) && follows(2) ? 3 : 0;
-  if (first >= 0xF0 && first <= 0xF4)  // neither overlong nor beyond U+10FFFF
-    return follows(1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) && follows(2) && follows(3)
-               ? 4
-               : 0;
-  return 0;
-}
+namespace imu2music::inline v0 {
 
 // `text` as a JSON text, with its quotes; nothing where it is not UTF-8.
 inline std::optional<std::string> json_quoted(std::string_view text) {

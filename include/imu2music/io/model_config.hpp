@@ -192,6 +192,9 @@ constexpr auto find_field(const Fields& fields, std::string_view key) {
   return found == fields.data() + fields.size() ? nullptr : found;
 }
 
+// kernels::max_head_width, which files that know no kernel cannot include.
+constexpr int widest_head = 256;
+
 // Throws InputError for a number outside the range of its field, of those that the encoder has.
 inline void check_numbers(const ModelConfig& config, const std::string& path) {
   for (const SizeField& field : sizes) {
@@ -207,6 +210,13 @@ inline void check_numbers(const ModelConfig& config, const std::string& path) {
                      "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
                          std::to_string(config.heads) + " heads",
                      "choose a number of heads that divides d_model");
+  if (config.model != "lstm_seq2seq" && config.d_model / config.heads > widest_head)
+    throw InputError(
+        path,
+        "d_model " + std::to_string(config.d_model) + " divided among " + std::to_string(config.heads) +
+            (config.heads == 1 ? " head" : " heads") + " makes heads " +
+            std::to_string(config.d_model / config.heads) + " wide",
+        "heads of at most " + std::to_string(widest_head) + " are supported: choose more of them");
   if (config.rate_hz != 25 && config.rate_hz != 50 && config.rate_hz != 100 && config.rate_hz != 200)
     throw InputError(path, "rate_hz is " + std::to_string(config.rate_hz), "it is 25, 50, 100 or 200");
 }

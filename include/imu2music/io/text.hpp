@@ -10,25 +10,34 @@
 #include <string_view>
 #include <vector>
 
+#include "imu2music/io/utf8.hpp"
+
 namespace imu2music::inline v0 {
 
-// `text`, at most 80 characters of it, on one line and in ASCII whatever bytes a damaged or hostile file puts
-// there: others appear as \xNN.
+// `text`, at most 80 bytes of it, as visible signs on one line whatever a damaged or hostile file puts there:
+// what is not visible, and bytes that are not UTF-8, appear as \xNN.
 inline std::string printable(std::string_view text) {
   constexpr std::size_t longest = 80;
   constexpr char digits[] = "0123456789abcdef";
   std::string result;
-  for (char c : text.substr(0, longest)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) {
-      result += c;
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const std::size_t length = utf8_length(text.substr(i, 4));
+    const std::size_t taken = std::max<std::size_t>(length, 1);
+    if (i + taken > longest) break;
+    if (length > 0 && is_visible(text.substr(i, length))) {
+      result += text.substr(i, length);
     } else {
-      result += "\\x";
-      result += digits[byte >> 4];
-      result += digits[byte & 15];
+      for (const char c : text.substr(i, taken)) {
+        const auto byte = static_cast<unsigned char>(c);
+        result += "\\x";
+        result += digits[byte >> 4];
+        result += digits[byte & 15];
+      }
     }
+    i += taken;
   }
-  return text.size() > longest ? result + "..." : result;
+  return i < text.size() ? result + "..." : result;
 }
 
 // The same in quotes.

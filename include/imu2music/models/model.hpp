@@ -8,8 +8,8 @@
 // memory; its memory is an undefined tensor.
 //
 // A Model is const once made and holds no state of any run: many threads can use one, each with its own
-// Context and DecodingState. Copies share their parameters, as tensors do: what one of them learns all have
-// learnt (models/weights.hpp: clone_model).
+// Context and DecodingState. Copies share the values of their parameters, as tensors do; a Learner gives the
+// one that it learns with values of its own. models/weights.hpp: clone_model copies all.
 #pragma once
 
 #include <algorithm>
@@ -66,8 +66,9 @@ class Model {
   Linear<T> Wout;
 
   // The structure, with parameters still undefined: see models/weights.hpp for init_model and load_model.
+  // Throws InputError for a number out of its range.
   explicit Model(const ModelConfig& model_config)
-      : config(model_config),
+      : config((config_detail::check_numbers(model_config, "the model's config"), model_config)),
         embedding(config.vocabulary, config.d_model),
         motion_net(make_encoder(config)),
         writer(make_writer(config)),
@@ -164,8 +165,15 @@ class Model {
         tokens.rank() == 2 && (!memory.defined() || memory.dim(0) == tokens.dim(0)), "model", [&] {
           return "tokens " + tokens.shape().to_string() + " are not as many sequences as there are memories";
         });
+    detail::require(!memory.defined() || (memory.rank() == 3 && memory.dim(1) >= 1), "model", [&] {
+      return "a memory must be (B, S, D), S at least 1, not " + memory.shape().to_string();
+    });
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer))
       return Wout.forward(context, lstm->forward(context, memory, tokens.dim(1)));
+    detail::require(tokens.dim(1) <= config.max_sequence, "model", [&] {
+      return "sequences of " + std::to_string(tokens.dim(1)) + " tokens are longer than max_sequence, " +
+             std::to_string(config.max_sequence);
+    });
     V x = dropout(context, embed<V>(context, tokens), DropoutPlace::transformer);
     if (control_input) x = control_input->forward(context, x, control, controlled);
     if (const auto* alone = std::get_if<DecoderOnly<T>>(&writer))
@@ -207,6 +215,15 @@ class Model {
   Tensor<T> step(Context& context, std::span<const std::int64_t> tokens,
                  std::span<DecodingState<T>* const> states) const {
     const auto B = static_cast<std::int64_t>(states.size());
+    detail::require(B >= 1 && tokens.size() == states.size(), "model", [&] {
+      return std::to_string(tokens.size()) + " tokens for " + std::to_string(B) + " sequences";
+    });
+    for (const DecodingState<T>* state : states)
+      detail::require(std::holds_alternative<LstmSeq2Seq<T>>(writer) || state->position < config.max_sequence,
+                      "model", [&] {
+                        return "a sequence has max_sequence, " + std::to_string(config.max_sequence) +
+                               ", tokens already";
+                      });
     for (std::size_t b = 0; b < states.size(); ++b)
       states[b]->time_s = token_time(states[b]->time_s, tokens[b]);
     if (const auto* lstm = std::get_if<LstmSeq2Seq<T>>(&writer)) {

@@ -335,6 +335,24 @@ class ConfigInference {
 
 }  // namespace detail
 
+namespace detail {
+
+// Before a model is made of them: a few bytes of a config must not make thousands of layers and heads that no
+// tensor of the file belongs to. Every layer has several tensors, and so has every head of a ConvTransformer.
+inline void check_layer_count(const ModelConfig& config, const TensorFile& file) {
+  std::size_t parts = static_cast<std::size_t>(config.encoder_layers + config.decoder_layers);
+  if (config.encoder == "conv_transformer")
+    parts += static_cast<std::size_t>(config.decoder_layers) * static_cast<std::size_t>(config.heads);
+  if (parts > file.entries().size())
+    throw InputError(file.path,
+                     "its config is of " + std::to_string(parts) + " layers and heads, and it has " +
+                         std::to_string(file.entries().size()) +
+                         (file.entries().size() == 1 ? " tensor" : " tensors"),
+                     "weights and config belong to different models, or the file was cut off");
+}
+
+}  // namespace detail
+
 // The config that a file's names and shapes imply. Throws InputError where they are those of no model known
 // here.
 inline ModelConfig infer_config(const TensorFile& file) { return detail::ConfigInference(file).result(); }
@@ -347,6 +365,7 @@ Model<T> load_model(std::shared_ptr<const TensorFile> file, WeightFormat format 
   const std::optional<ModelConfig> stored = config_of(*file);
   const ModelConfig config = stored ? *stored : infer_config(*file);
   check_memory_positions(config, file->path);
+  detail::check_layer_count(config, *file);
   Model<T> model(config);
   detail::ParameterLoader<T> loader(file, format);
   model.visit(loader);
@@ -392,13 +411,12 @@ void to_device(Model<T>& model, Device device, WeightFormat format = WeightForma
   synchronise(context);  // other queues may read them now
 }
 
-// An untrained model. Parameters depend on config and seed alone. Throws InputError for a number in the
-// config that no file of one may have.
+// An untrained model. Parameters depend on config and seed alone. Throws InputError for a config that no file
+// may have, so that what is saved of it can be loaded.
 template <class T = float>
 Model<T> init_model(ModelConfig config, std::uint64_t seed) {
   config.untrained = true;
-  config_detail::check_numbers(config, "the model's config");
-  Model<T> model(config);
+  Model<T> model(parse_model_config(to_json(config), "the model's config"));
   std::uint64_t stream = 0;
   const auto initialise = [&]<class Entry>(const std::string&, Entry& entry) {
     if constexpr (std::is_same_v<Entry, Parameter<T>>) {

@@ -1,4 +1,5 @@
-// One- and two-dimensional convolution.
+// Convolution with learnt weights: Conv2d over [B, C, H, W] (ops/conv2d.hpp), and Conv1d, causal, over
+// [B, L, C], channels last (ops/conv1d.hpp). Throws ShapeError.
 #pragma once
 
 #include "imu2music/nn/batch_norm.hpp"

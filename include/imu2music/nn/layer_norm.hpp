@@ -1,4 +1,4 @@
-// Layer normalisation with learnt scale and shift, eps = 1e-5.
+// Layer normalisation with learnt scale and shift, eps = 1e-5 (Ba, Kiros, Hinton 2016, arXiv:1607.06450).
 #pragma once
 
 #include "imu2music/nn/module.hpp"

@@ -1,6 +1,6 @@
 // A stack of LSTM layers, named as PyTorch's nn.LSTM names them: weight_ih_l<i> [4 H, D], weight_hh_l<i> [4
 // H, H], bias_ih_l<i>, bias_hh_l<i> [4 H], the gates in the order input, forget, candidate, output. Every
-// layer is H = D wide after the first.
+// layer is H = D wide after the first. Formula and source: kernels/lstm_table.hpp.
 #pragma once
 
 #include <cstdint>

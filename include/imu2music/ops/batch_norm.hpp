@@ -22,13 +22,13 @@ Tensor<T> batch_norm(Context& context, const Tensor<T>& x, const Tensor<T>& scal
                     return "input " + x.shape().to_string() + " does not fit scale " +
                            scale.shape().to_string() + " and shift " + shift.shape().to_string();
                   });
-  const std::int64_t C = x.dim(1), planes = x.dim(0) * C, I = planes == 0 ? 0 : x.size() / planes;
+  const std::int64_t C = x.dim(1), planes = x.dim(0) * C, P = planes == 0 ? 0 : x.size() / planes;
   Tensor<T> y = context.allocate<T>(x.shape());
   const auto& table = context.table<kernels::BatchNormKernels<T>>();
-  parallel_for(context.threads(), planes, detail::grain_for(2 * I),
+  parallel_for(context.threads(), planes, detail::grain_for(2 * P),
                [&](std::int64_t begin, std::int64_t end) {
                  table.forward(context.kernel(), x.data(), scale.data(), shift.data(), y.data(), begin, end,
-                               C, I, activation, static_cast<T>(slope));
+                               C, P, activation, static_cast<T>(slope));
                });
   return y;
 }

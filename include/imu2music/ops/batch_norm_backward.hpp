@@ -27,12 +27,12 @@ template <class T>
 BatchStatistics<T> batch_norm_statistics(Context& context, const Tensor<T>& x) {
   detail::require(x.rank() >= 2 && (x.size() > 0 || x.dim(1) == 0), "batch_norm_statistics",
                   [&] { return "there is no mean by channel of " + x.shape().to_string(); });
-  const std::int64_t B = x.dim(0), C = x.dim(1), I = C == 0 ? 0 : x.size() / (B * C);
-  BatchStatistics<T> statistics{context.allocate<T>({C}), context.allocate<T>({C}), B * I};
+  const std::int64_t B = x.dim(0), C = x.dim(1), P = C == 0 ? 0 : x.size() / (B * C);
+  BatchStatistics<T> statistics{context.allocate<T>({C}), context.allocate<T>({C}), B * P};
   const auto& table = context.table<kernels::BatchNormBackwardKernels<T>>();
-  parallel_for(context.threads(), C, detail::grain_for(4 * B * I), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(context.threads(), C, detail::grain_for(4 * B * P), [&](std::int64_t begin, std::int64_t end) {
     table.statistics(context.kernel(), x.data(), statistics.mean.data(), statistics.variance.data(), begin,
-                     end, B, C, I);
+                     end, B, C, P);
   });
   return statistics;
 }
@@ -58,7 +58,7 @@ Tensor<T> batch_norm_backward(Context& context, const Tensor<T>& dy, const Tenso
     });
   kernels::BatchNormBackwardArguments<T> arguments;
   arguments.B = x.dim(0), arguments.C = x.dim(1);
-  arguments.I = arguments.C == 0 ? 0 : x.size() / (arguments.B * arguments.C);
+  arguments.P = arguments.C == 0 ? 0 : x.size() / (arguments.B * arguments.C);
   arguments.dy = dy.data(), arguments.x = x.data(), arguments.gamma = gamma.data(), arguments.eps = eps;
   arguments.mean = statistics.mean.data(), arguments.variance = statistics.variance.data();
   arguments.dgamma = dgamma.data(), arguments.dbeta = dbeta.data();
@@ -66,7 +66,7 @@ Tensor<T> batch_norm_backward(Context& context, const Tensor<T>& dy, const Tenso
   arguments.dx = dx.data();
   const auto& table = context.table<kernels::BatchNormBackwardKernels<T>>();
   parallel_for(
-      context.threads(), arguments.C, detail::grain_for(6 * arguments.B * arguments.I),
+      context.threads(), arguments.C, detail::grain_for(6 * arguments.B * arguments.P),
       [&](std::int64_t begin, std::int64_t end) { table.backward(context.kernel(), arguments, begin, end); });
   return dx;
 }

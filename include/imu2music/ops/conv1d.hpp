@@ -28,6 +28,12 @@ struct Conv1dOptions {
 
 namespace detail {
 
+// Whether sums and products of these stay far from overflow.
+inline bool conv1d_fits_numbers(std::int64_t kernel, const Conv1dOptions& options) {
+  constexpr std::int64_t many = std::int64_t{1} << 40;
+  return kernel >= 1 && kernel < many && options.pad_left < many && options.dilation < many / kernel;
+}
+
 // [O, C, kernel] → [O, kernel C]: the weights in the order of an output's inputs.
 template <class T>
 Tensor<T> conv1d_matrix(Context& context, const Tensor<T>& weight) {
@@ -123,6 +129,8 @@ Tensor<T> conv1d(Context& context, const Tensor<T>& x, const PackedWeight<T>& we
   });
   detail::require(options.stride >= 1 && options.dilation >= 1 && options.pad_left >= 0, "conv1d",
                   [] { return std::string("stride and dilation must be 1 or more and padding 0 or more"); });
+  detail::require(detail::conv1d_fits_numbers(weight.K / C, options), "conv1d",
+                  [] { return std::string("padding and the kernel's length must stay below 2^40 frames"); });
   const std::int64_t kernel = weight.K / C,
                      room = x.dim(1) + options.pad_left - (kernel - 1) * options.dilation - 1;
   detail::require(room >= 0, "conv1d", [&] {

@@ -25,7 +25,8 @@ inline void require_conv1d_gradient(const char* operation, const Shape& dy, cons
                                     const Conv1dOptions& options) {
   const auto fits = [&] {
     if (dy.rank() != 3 || x.rank() != 3 || w.rank() != 3 || dy[0] != x[0] || dy[2] != w[0] || x[2] != w[1] ||
-        options.stride < 1 || options.dilation < 1 || options.pad_left < 0)
+        options.stride < 1 || options.dilation < 1 || options.pad_left < 0 ||
+        !conv1d_fits_numbers(w[2], options))
       return false;
     const std::int64_t room = x[1] + options.pad_left - (w[2] - 1) * options.dilation - 1;
     return room >= 0 && dy[1] == room / options.stride + 1;

@@ -1,5 +1,5 @@
 // Two-dimensional convolution (cross-correlation), with a batch norm in evaluation mode and an activation
-// fused in.
+// fused in (formula: kernels/conv2d_table.hpp).
 //
 // x: [B, C, H, W]; weight: [O, C, kernel_h, kernel_w]; bias, scale, shift: [O] or undefined (scale and shift
 // together); result: [B, O, (H + 2 pad_h - kernel_h) / stride_h + 1, (W + 2 pad_w - kernel_w) / stride_w +
@@ -36,8 +36,14 @@ Tensor<T> conv2d(Context& context, const Tensor<T>& x, const Tensor<T>& weight, 
            weight.shape().to_string();
   });
   const std::int64_t B = x.dim(0), O = weight.dim(0);
-  detail::require(options.stride_h >= 1 && options.stride_w >= 1 && options.pad_h >= 0 && options.pad_w >= 0,
-                  "conv2d", [] { return std::string("strides must be 1 or more and padding 0 or more"); });
+  constexpr std::int64_t many = std::int64_t{1} << 31;
+  detail::require(options.stride_h >= 1 && options.stride_w >= 1 && options.pad_h >= 0 &&
+                      options.pad_w >= 0 && options.pad_h < many && options.pad_w < many,
+                  "conv2d", [] {
+                    return std::string("strides must be 1 or more and padding 0 or more, and below 2^31");
+                  });
+  detail::require(x.dim(2) < many && x.dim(3) < many && x.dim(2) * x.dim(3) < many, "conv2d",
+                  [&] { return "an image of " + x.shape().to_string() + " has 2^31 pixels or more"; });
   const std::int64_t room_h = x.dim(2) + 2 * options.pad_h - weight.dim(2);
   const std::int64_t room_w = x.dim(3) + 2 * options.pad_w - weight.dim(3);
   detail::require(room_h >= 0 && room_w >= 0, "conv2d", [&] {

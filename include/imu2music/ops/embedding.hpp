@@ -24,7 +24,7 @@ Tensor<T> embedding(Context& context, const Tensor<std::int64_t>& ids, const Ten
   const std::int64_t B = ids.dim(0), length = ids.dim(1), V = table.dim(0), D = table.dim(1);
   detail::require(
       !positions.defined() || (positions.rank() == 2 && positions.dim(1) == D && first_position >= 0 &&
-                               positions.dim(0) >= first_position + length),
+                               first_position <= positions.dim(0) - length),
       "embedding", [&] {
         return "tokens " + std::to_string(first_position) + " to " +
                std::to_string(first_position + length - 1) + " of width " + std::to_string(D) +

@@ -1,4 +1,5 @@
-// Layer normalisation over the last axis, of x or of x + residual.
+// Layer normalisation over the last axis, of x or of x + residual (formula and source:
+// kernels/layer_norm_table.hpp).
 //
 // x, residual: [..., D]; gamma, beta: [D]; result as x. Throws ShapeError.
 #pragma once

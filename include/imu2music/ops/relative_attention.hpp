@@ -254,6 +254,7 @@ class KeyValueCache {
   // For cross-attention: room for `capacity` memory tokens.
   KeyValueCache(Context& context, std::int64_t heads, std::int64_t K, std::int64_t capacity)
       : heads_(heads), K_(K), capacity_(capacity), row_(detail::turned_row(capacity)) {
+    detail::require_heads("key_value_cache", heads * K, heads);
     masked_ = Tensor<std::uint8_t>({capacity});
     if (context.on_device()) {
       queue_ = context.queue();
@@ -337,6 +338,7 @@ class KeyValueCache {
   // query(0)..query(count - 1), each of a cache of its own but of one shape.
   template <class Queries>
   static void attend(Context& context, std::int64_t count, const Queries& query) {
+    if (count <= 0) return;
     const KeyValueCache& first = *query(0).cache;
     if (first.queue_ != nullptr) {
       for (std::int64_t n = 0; n < count; ++n) query(n).cache->attend_on_device(context, query(n));

@@ -126,14 +126,19 @@ inline TrainingConfig checkpoint_config(const TensorFile& file) {
   return parse_training_config(found->second, file.path);
 }
 
+// How far the run was. Throws InputError where the file does not tell, or tells what no run can have.
+inline TrainingProgress checkpoint_progress(const TensorFile& file) {
+  const auto found = file.metadata.find(progress_metadata_key);
+  if (found == file.metadata.end())
+    throw InputError(file.path, "says nothing of its progress", "it is damaged: use another checkpoint");
+  return checkpoint_detail::progress_from(found->second, file.path);
+}
+
 // Brings model and moments to the checkpoint's state. Throws InputError that lists every tensor that does not
 // fit; then nothing has been changed but what was listed before it.
 template <class T>
 TrainingProgress load_checkpoint(const TensorFile& file, Learner<T>& learner) {
-  const auto found = file.metadata.find(progress_metadata_key);
-  if (found == file.metadata.end())
-    throw InputError(file.path, "says nothing of its progress", "it is damaged: use another checkpoint");
-  const TrainingProgress progress = checkpoint_detail::progress_from(found->second, file.path);
+  const TrainingProgress progress = checkpoint_progress(file);
   detail::TensorFaults faults;
   std::vector<std::pair<const TensorEntry*, Tensor<T>>> values;
   std::vector<std::pair<const TensorEntry*, std::int64_t*>> counts;

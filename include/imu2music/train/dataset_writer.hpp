@@ -6,13 +6,14 @@
 //   writer.commit();               // the folder appears; without it nothing does
 //
 // Files go to a folder beside the target, which commit() renames. A data set that stands there is replaced in
-// one step; an empty folder is used; a folder that holds anything else is refused, in the constructor
-// already. Splits are written for "all" and for every performer, piece and stroke where there are two or
-// more, up to 64 labels of a kind: beyond that, leaving one out is not a test that anybody makes of each, and
+// one step; an empty folder is used; a folder that holds anything else, or cannot be renamed, is refused, in
+// the constructor already. A symbolic link is followed: what it leads to is replaced, and not the link.
+// Splits are written for "all" and for every performer, piece and stroke where there are two or more, up to
+// 64 labels of a kind: beyond that, leaving one out is not a test that anybody makes of each, and
 // Dataset::split() makes any of them when asked.
 //
 // The same pairs in the same order give the same bytes. Errors: InputError for a folder that cannot be
-// written or a pair without a length, SystemError for failures of the machine.
+// written (a full disk too) or a pair without a length, SystemError for failures of the machine.
 #pragma once
 
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -44,13 +46,71 @@
 
 namespace imu2music::inline v0 {
 
+namespace dataset_detail {
+
+// Throws InputError for a pair that could not be read back.
+inline void check_length(const PairInfo& info) {
+  if (!is_length(info.seconds))
+    throw InputError("pair " + info.id, "lasts " + number_text(info.seconds) + " s",
+                     "more than 0 and at most " + number_text(longest_pair_s) + " s can be used");
+}
+
+// Where the symbolic links at the end of a path lead, whether anything is there or not.
+inline std::string without_links(std::string path) {
+  char link[PATH_MAX];
+  for (int depth = 0; depth < 40; ++depth) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    const ssize_t length = ::readlink(path.c_str(), link, sizeof link);
+    if (length < 0) return path;
+    const std::string next(link, static_cast<std::size_t>(length));
+    const std::size_t slash = path.rfind('/');
+    path = next.starts_with('/') || slash == std::string::npos ? next : path.substr(0, slash + 1) + next;
+  }
+  return path;
+}
+
+// Throws InputError for a folder that no other can be put in the place of. `folder` is its name in messages.
+inline void check_replaceable(const std::string& target, const std::string& folder) {
+  const std::string name = std::filesystem::path(target).filename().string();
+  if (name.empty() || name == "." || name == "..")
+    throw InputError(folder, "names no folder of its own", "name a new folder in it");
+  struct stat status {};
+  struct stat above {};
+  if (::stat(target.c_str(), &status) == 0 && ::stat((target + "/..").c_str(), &above) == 0 &&
+      status.st_dev != above.st_dev)
+    throw InputError(folder, "is a mount point, which cannot be replaced", "name a folder in it");
+}
+
+// A folder that is written beside its target, and the folders above both that had to be made. What is still
+// here at the end is removed; folders above that somebody else uses meanwhile stay.
+struct UnfinishedFolder {
+  std::string path;
+  std::vector<std::string> above;  // the outermost first
+
+  UnfinishedFolder() = default;
+  UnfinishedFolder(const UnfinishedFolder&) = delete;
+  UnfinishedFolder& operator=(const UnfinishedFolder&) = delete;
+  ~UnfinishedFolder() {
+    std::error_code ignored;
+    if (!path.empty()) std::filesystem::remove_all(path, ignored);
+    for (auto folder = above.rbegin(); folder != above.rend(); ++folder) ::rmdir(folder->c_str());
+  }
+};
+
+}  // namespace dataset_detail
+
 // Throws InputError unless a data set may be written to that folder: it is missing, empty, or holds a data
-// set and nothing else.
+// set and nothing else, and another may be put in its place.
 inline void check_dataset_target(const std::string& folder) {
   if (folder.empty() || folder.find('\0') != std::string::npos)
     throw InputError("''", "an empty folder name", "name the folder to write");
+  dataset_detail::check_replaceable(dataset_detail::without_links(folder), folder);
   struct stat status {};
-  if (::stat(folder.c_str(), &status) != 0) return;
+  if (::stat(folder.c_str(), &status) != 0) {
+    if (errno == ENOENT) return;
+    throw InputError(folder, std::string("cannot be made (") + std::strerror(errno) + ")",
+                     "choose another place");
+  }
   if (!S_ISDIR(status.st_mode)) throw InputError(folder, "is a file", "name a new folder");
   std::error_code fault;
   std::vector<std::string> names;
@@ -81,51 +141,50 @@ class DatasetWriter {
   explicit DatasetWriter(std::string folder) : folder_(std::move(folder)) {
     while (folder_.size() > 1 && folder_.back() == '/') folder_.pop_back();
     check_dataset_target(folder_);
+    target_ = dataset_detail::without_links(folder_);
     namespace fs = std::filesystem;
     std::error_code fault;
-    const fs::path parent = fs::absolute(folder_, fault).parent_path();
-    fs::create_directories(parent, fault);
+    const fs::path parent = fs::absolute(target_, fault).parent_path();
+    fs::path above;
+    for (const fs::path& part : parent) {
+      above /= part;
+      if (::mkdir(above.c_str(), 0777) == 0) unfinished_.above.push_back(above.string());
+    }
     static std::atomic<unsigned> counter{0};
-    for (int attempt = 0; attempt < 1000 && temporary_.empty(); ++attempt) {
+    for (int attempt = 0; attempt < 1000 && unfinished_.path.empty(); ++attempt) {
       const std::string name = (parent / (".imu2music-" + std::to_string(::getpid()) + "-" +
                                           std::to_string(counter.fetch_add(1)) + ".tmp"))
                                    .string();
       if (::mkdir(name.c_str(), 0777) == 0)
-        temporary_ = name;
+        unfinished_.path = name;
       else if (errno != EEXIST)
-        throw InputError(folder_, std::string("cannot be made (") + std::strerror(errno) + ")",
-                         "choose a writable place");
+        throw_unmakeable(errno);
     }
-    for (const char* part : {"/pairs", "/splits"})
-      if (::mkdir((temporary_ + part).c_str(), 0777) != 0) throw SystemError("mkdir", temporary_, errno);
+    for (const char* part : {"pairs", "splits"})
+      if (::mkdir(path(part).c_str(), 0777) != 0) throw_unmakeable(errno);
   }
   DatasetWriter(const DatasetWriter&) = delete;
   DatasetWriter& operator=(const DatasetWriter&) = delete;
-  ~DatasetWriter() {
-    std::error_code ignored;
-    if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
-  }
 
   // Writes the pair and returns its description as it will be listed. Its info says performer, piece, stroke,
   // source and seconds; an id is wanted, not required to be unique or a file name.
   const PairInfo& add(const Pair& pair) {
     PairInfo info = pair.info;
-    if (!dataset_detail::is_length(info.seconds))
-      throw InputError("pair " + info.id, "lasts " + number_text(info.seconds) + " s",
-                       "more than 0 and at most " + number_text(longest_pair_s) + " s can be used");
+    dataset_detail::check_length(info);
     info.id = unique_id(info.id);
     info.has_motion = !pair.motion.sensors.empty();
     info.notes = static_cast<std::int64_t>(pair.notes.size());
     info.notes_file = "pairs/" + info.id + ".notes.csv";
-    write_note_table(path(info.notes_file), pair.notes);
-    info.notes_sha256 = sha256_of_file(path(info.notes_file));
     info.motion_file.clear();
     info.motion_sha256.clear();
-    if (info.has_motion) {
-      info.motion_file = "pairs/" + info.id + ".safetensors";
+    if (info.has_motion) info.motion_file = "pairs/" + info.id + ".safetensors";
+    told_of_folder([&] {
+      write_note_table(path(info.notes_file), pair.notes);
+      info.notes_sha256 = sha256_of_file(path(info.notes_file));
+      if (!info.has_motion) return;
       write_recording_file(pair.motion, path(info.motion_file));
       info.motion_sha256 = sha256_of_file(path(info.motion_file));
-    }
+    });
     pairs_.push_back(std::move(info));
     return pairs_.back();
   }
@@ -134,6 +193,7 @@ class DatasetWriter {
     dropped_.push_back({std::move(source), std::move(reason)});
   }
 
+  const std::string& folder() const { return folder_; }
   const std::vector<PairInfo>& pairs() const { return pairs_; }
   const std::vector<DroppedSource>& dropped() const { return dropped_; }
   // The names of the splits that were written; after commit().
@@ -158,16 +218,40 @@ class DatasetWriter {
     }
     write(std::string(dataset_list), list_text(splits));
     put_in_place();
+    unfinished_.above.clear();
   }
 
  private:
   static constexpr std::size_t most_labels = 64;
 
-  std::string path(const std::string& file) const { return temporary_ + "/" + file; }
+  [[noreturn]] void throw_unmakeable(int code) const {
+    throw InputError(folder_, std::string("cannot be made (") + std::strerror(code) + ")",
+                     "choose a writable place");
+  }
+
+  std::string path(const std::string& file) const { return unfinished_.path + "/" + file; }
   void write(const std::string& file, const std::string& text) const {
-    AtomicFile target(path(file));
-    target.write(text);
-    target.commit();
+    told_of_folder([&] {
+      AtomicFile target(path(file));
+      target.write(text);
+      target.commit();
+    });
+  }
+
+  // Does work whose faults name files in the unfinished folder; they are told of the one that was asked for.
+  template <class Work>
+  void told_of_folder(const Work& work) const {
+    try {
+      work();
+    } catch (const InputError& error) {
+      std::string message = error.what();
+      for (std::size_t at = message.find(unfinished_.path); at != std::string::npos;
+           at = message.find(unfinished_.path, at + folder_.size()))
+        message.replace(at, unfinished_.path.size(), folder_);
+      throw InputError(message);
+    } catch (const SystemError& error) {
+      throw SystemError("write", folder_, error.code());
+    }
   }
 
   // Ids differ in more than case, for file systems that do not tell cases apart.
@@ -235,34 +319,32 @@ class DatasetWriter {
 
   void put_in_place() {
     namespace fs = std::filesystem;
-    check_dataset_target(folder_);  // somebody may have written there meanwhile
+    check_dataset_target(target_);  // somebody may have written there meanwhile
+    const char* unfinished = unfinished_.path.c_str();
     std::error_code fault;
-    const bool replaces = fs::exists(folder_, fault) && !fs::is_empty(folder_, fault);
+    const bool replaces = fs::exists(target_, fault) && !fs::is_empty(target_, fault);
     if (!replaces) {
-      if (::rename(temporary_.c_str(), folder_.c_str()) != 0)
-        throw InputError(folder_, std::string("cannot be made (") + std::strerror(errno) + ")",
-                         "choose a writable place");
-      temporary_.clear();
+      if (::rename(unfinished, target_.c_str()) != 0) throw_unmakeable(errno);
+      unfinished_.path.clear();
       return;
     }
-    const std::string target = fs::canonical(folder_, fault).string();  // of a link, what it leads to
-    if (fault) throw InputError(folder_, "cannot be replaced (" + fault.message() + ")", "choose another");
     // Old and new change places in one step; the destructor then removes the old one.
-    if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) return;
+    if (::renameat2(AT_FDCWD, unfinished, AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) return;
     // A file system that cannot exchange needs two.
-    const std::string old = temporary_ + ".old";
-    const bool moved = ::rename(target.c_str(), old.c_str()) == 0;
-    if (!moved || ::rename(temporary_.c_str(), target.c_str()) != 0) {
+    const std::string old = unfinished_.path + ".old";
+    const bool moved = ::rename(target_.c_str(), old.c_str()) == 0;
+    if (!moved || ::rename(unfinished, target_.c_str()) != 0) {
       const int code = errno;
-      if (moved) ::rename(old.c_str(), target.c_str());
+      if (moved) ::rename(old.c_str(), target_.c_str());
       throw InputError(folder_, std::string("cannot be replaced (") + std::strerror(code) + ")",
                        "choose a new folder");
     }
-    temporary_ = old;
+    unfinished_.path = old;
   }
 
-  std::string folder_;
-  std::string temporary_;  // what the destructor removes
+  std::string folder_;                           // as the caller named it
+  std::string target_;                           // after symbolic links
+  dataset_detail::UnfinishedFolder unfinished_;  // of an older data set that was replaced, that one
   std::vector<PairInfo> pairs_;
   std::vector<DroppedSource> dropped_;
   std::vector<std::string> splits_;

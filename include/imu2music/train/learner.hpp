@@ -98,6 +98,7 @@ class Learner {
       }
     };
     model_.visit(adopt);
+    synchronise(context_);  // the values' former queue may give their blocks out again
   }
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
@@ -107,7 +108,8 @@ class Learner {
   std::vector<LearntParameter<T>>& parameters() { return parameters_; }
   std::int64_t steps() const { return steps_; }  // taken so far
   void set_steps(std::int64_t steps) { steps_ = steps; }
-  // The step of `rates` is set by add_gradients() and counts batches, so no two share their random bits.
+  // add_gradients() counts the step of `rates` on by one a batch, so that no two share their random bits;
+  // what is set later goes on from its own step.
   void set_dropout(const DropoutRates& rates) { tape_.dropout_rates() = rates; }
 
   // Every gradient += scale dloss/dparameter, loss being the sum over the batch's targets. The logits go to

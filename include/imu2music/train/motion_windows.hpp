@@ -1,4 +1,5 @@
-// A recording made ready to be cut into the inputs of one encoder, window by window.
+// A recording made ready to be cut into the inputs of one encoder, window by window: whole windows alone, for
+// training and evaluation, where generate/motion_inputs.hpp completes the last one.
 //
 //   encoder                              rows                       a window's input
 //   temporal                             C channels, rate_hz        [C, F], F frames of window_ms

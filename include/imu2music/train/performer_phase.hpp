@@ -19,6 +19,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -100,14 +101,17 @@ inline PerformerMotion performer_motion(const Recording& recording, const std::s
   return result;
 }
 
-// Seconds by performer; every performer of `takes` has an entry.
-inline std::map<std::string, double> performer_phases(std::span<const PerformerMotion> takes) {
+// Seconds by performer; every performer of `takes` has an entry. `each` is called take by take; one that
+// throws ends it.
+inline std::map<std::string, double> performer_phases(std::span<const PerformerMotion> takes,
+                                                      const std::function<void()>& each = {}) {
   using namespace performer_phase_detail;
   std::map<std::string, double> phases;
   for (const PerformerMotion& take : takes) phases[take.performer] = 0;
   // c_pq(l), l = −2 most … 2 most.
   std::map<std::pair<std::string, std::string>, std::vector<double>> together;
-  for (const PerformerMotion& p : takes)
+  for (const PerformerMotion& p : takes) {
+    if (each) each();
     for (const PerformerMotion& q : takes) {
       if (p.piece != q.piece || p.performer == q.performer) continue;
       std::vector<double>& c = together[{p.performer, q.performer}];
@@ -115,6 +119,7 @@ inline std::map<std::string, double> performer_phases(std::span<const PerformerM
       for (std::int64_t l = -2 * most; l <= 2 * most; ++l)
         c[static_cast<std::size_t>(l + 2 * most)] += correlation(p.speed, q.speed, l);
     }
+  }
   std::map<std::string, std::int64_t> frames;
   for (const auto& pair : together) frames[pair.first.first] = 0;
   if (frames.empty()) return phases;

@@ -3,21 +3,25 @@
 //
 // Sources are read one after the other and written at once, so memory holds one pair. What cannot be used is
 // dropped with its reason, and so is a pair whose samples and notes are those of an earlier one: a copy in
-// training and test would be a leak. Nothing appears unless all went well; a `progress` that throws ends it.
+// training and test would be a leak. Nothing appears unless all went well, and what cannot be written ends it
+// all; a `progress` that throws ends it too.
 //
 // Where performers are to be aligned, recordings are read twice: first for their speed alone.
 //
 // The same sources in the same order give the same bytes. Errors: InputError for a source that is not there,
-// a target that may not be replaced, or where no pair is left, or none for PrepareOptions::like to change.
+// a target that may not be replaced or is read too, or where no pair is left, or none for
+// PrepareOptions::like to change.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -39,7 +43,8 @@ struct Prepared {
   std::map<std::string, double> phases;  // seconds by performer that scores were moved by
 };
 
-// Done so far, and of how many.
+// Done so far, and of how many. While sources are searched, and while performers are aligned, it is called
+// with 0 done; of how many is 0 until the search has ended.
 using PrepareProgress = std::function<void(std::size_t, std::size_t)>;
 
 namespace prepare_detail {
@@ -60,21 +65,39 @@ inline std::string content_digest(const Pair& pair) {
   return sum.hex();
 }
 
-// What cannot be read has no say; it is dropped, with its reason, when its turn comes.
+// Throws InputError for a source that is the target or lies in it: it would be replaced by what is made of
+// the others.
+inline void check_apart(std::span<const std::string> sources, const std::string& folder) {
+  namespace fs = std::filesystem;
+  const auto target = sources_detail::file_identity(folder);
+  if (target == sources_detail::FileIdentity()) return;
+  for (const std::string& source : sources) {
+    std::error_code fault;
+    fs::path place = fs::canonical(source, fault);
+    for (; place.has_relative_path(); place = place.parent_path())
+      if (sources_detail::file_identity(place.string()) == target)
+        throw InputError(folder, "is read as input too (" + source + ")", "choose a new folder");
+  }
+}
+
+// What cannot be read has no say; it is dropped, with its reason, when its turn comes. `each` is called take
+// by take.
 inline std::map<std::string, double> phases_of(const std::vector<SourcePair>& pairs,
-                                               const PrepareOptions& options) {
+                                               const PrepareOptions& options,
+                                               const std::function<void()>& each) {
   std::vector<PerformerMotion> takes;
   for (const SourcePair& source : pairs) {
     if (source.motion_path.empty() || source.info.performer.empty() || source.info.piece.empty() ||
         !is_aligned(source.info, options.alignment))
       continue;
+    each();
     try {
       const Pair pair = load_source_pair(source, options);
       takes.push_back(performer_motion(pair.motion, pair.info.performer, pair.info.piece));
     } catch (const InputError&) {
     }
   }
-  return performer_phases(takes);
+  return performer_phases(takes, each);
 }
 
 }  // namespace prepare_detail
@@ -83,32 +106,41 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
                                 const PrepareOptions& chosen = {}, const PrepareProgress& progress = {}) {
   PrepareOptions options = chosen;
   DatasetWriter writer(folder);
-  SourceFinder finder(options.read);
+  prepare_detail::check_apart(sources, writer.folder());
+  const auto report = [&](std::size_t done, std::size_t of) {
+    if (progress) progress(done, of);
+  };
+  SourceFinder finder(options.read, [&] { report(0, 0); });
   for (const std::string& source : sources) finder.find(source);
   const FoundSources& found = finder.found();
   for (const DroppedSource& dropped : found.dropped) writer.drop(dropped.source, dropped.reason);
 
-  for (const auto& [performer, phase] : prepare_detail::phases_of(found.pairs, options))
+  for (const auto& [performer, phase] :
+       prepare_detail::phases_of(found.pairs, options, [&] { report(0, found.pairs.size()); }))
     options.phases[performer] = phase;
 
   std::map<std::string, std::string> ids;  // by content
   for (std::size_t i = 0; i < found.pairs.size(); ++i) {
     const SourcePair& source = found.pairs[i];
+    Pair pair;
+    std::string digest, fault;
     try {
-      const Pair pair = load_source_pair(source, options);
-      const std::string digest = prepare_detail::content_digest(pair);
-      if (const auto same = ids.find(digest); same != ids.end())
-        writer.drop(source.info.source, "has the same samples and notes as " + same->second);
-      else
-        ids[digest] = writer.add(pair).id;
+      pair = load_source_pair(source, options);
+      dataset_detail::check_length(pair.info);
+      digest = prepare_detail::content_digest(pair);
     } catch (const InputError& error) {
-      std::string reason = error.what();
+      fault = error.what();
       for (const std::string& path : {source.motion_path, source.notes_path, source.sound_path})
-        if (!path.empty() && reason.starts_with(path))
-          reason = sources_detail::name_of(path) + reason.substr(path.size());
-      writer.drop(source.info.source, reason);
+        if (!path.empty() && fault.starts_with(path))
+          fault = sources_detail::name_of(path) + fault.substr(path.size());
     }
-    if (progress) progress(i + 1, found.pairs.size());
+    if (!fault.empty())
+      writer.drop(source.info.source, fault);
+    else if (const auto same = ids.find(digest); same != ids.end())
+      writer.drop(source.info.source, "has the same samples and notes as " + same->second);
+    else
+      ids[digest] = writer.add(pair).id;
+    report(i + 1, found.pairs.size());
   }
   if (writer.pairs().empty()) {
     const std::string why = writer.dropped().empty()

@@ -22,7 +22,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "imu2music/io/wav_file.hpp"
+#include "imu2music/io/wav_reader.hpp"
 
 namespace imu2music::inline v0 {
 

@@ -15,8 +15,9 @@
 //   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion, nor are
 //                   byte for byte what belongs to one
 //
-// Folders are searched eight deep; what is hidden is passed over. Music of a stem: x.mid, x.midi, x.csv,
-// x.notes.csv, x_notes.csv, x_align_notetime.csv; MIDI is taken first.
+// Folders are searched eight deep; what is hidden is passed over, and a link that leads back to a folder that
+// holds it is not followed. Music of a stem: x.mid, x.midi, x.csv, x.notes.csv, x_notes.csv,
+// x_align_notetime.csv; MIDI is taken first.
 //
 // Labels. A manifest.csv in a folder, with the column file and any of performer (or player), piece, stroke,
 // names those of the files in it and below (by path from there, with or without the name's ending, or by
@@ -41,6 +42,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -64,7 +66,7 @@
 #include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/sha256.hpp"
 #include "imu2music/io/text.hpp"
-#include "imu2music/io/wav_file.hpp"
+#include "imu2music/io/wav_reader.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "imu2music/music/note.hpp"
@@ -283,7 +285,9 @@ inline PieceLabels labels_of_name(const std::string& stem) {
 
 class SourceFinder {
  public:
-  explicit SourceFinder(const ReadOptions& options = {}) : options_(options) {}
+  // `each` is called folder by folder and file by file; one that throws ends the search.
+  explicit SourceFinder(const ReadOptions& options = {}, std::function<void()> each = {})
+      : options_(options), each_(std::move(each)) {}
 
   // Throws InputError where nothing is at `path`.
   void find(const std::string& given) {
@@ -318,6 +322,10 @@ class SourceFinder {
 
   static std::string below(const std::string& shown, const std::string& name) {
     return shown.empty() ? name : shown + "/" + name;
+  }
+
+  void step() const {
+    if (each_) each_();
   }
 
   void drop(const std::string& source, const std::string& reason) {
@@ -388,11 +396,14 @@ class SourceFinder {
     const auto is_alone = [](const SourcePair& pair) { return pair.motion_path.empty(); };
     for (const SourcePair& pair : found_.pairs)
       if (is_alone(pair)) sizes.insert(size_of(pair.notes_path));
-    for (const SourcePair& pair : found_.pairs)
+    for (const SourcePair& pair : found_.pairs) {
+      step();
       if (!is_alone(pair) && sizes.count(size_of(pair.notes_path)) > 0)
         owners.emplace(sha256_of_file(pair.notes_path), pair.info.source);
+    }
     if (owners.empty()) return;
     std::erase_if(found_.pairs, [&](const SourcePair& pair) {
+      step();
       if (!is_alone(pair)) return false;
       const auto owner = owners.find(sha256_of_file(pair.notes_path));
       if (owner == owners.end()) return false;
@@ -426,6 +437,12 @@ class SourceFinder {
 
   void find_in_folder(const std::string& path, const std::string& shown, int depth) {
     using namespace sources_detail;
+    step();
+    const FileIdentity folder = file_identity(path);
+    if (std::find(way_.begin(), way_.end(), folder) != way_.end()) {
+      drop(shown, "leads back to a folder that holds it");
+      return;
+    }
     if (depth > deepest) {
       drop(shown, "lies more than eight folders deep");
       return;
@@ -438,6 +455,7 @@ class SourceFinder {
     const auto has_folder = [&](const char* name) {
       return std::binary_search(entries.folders.begin(), entries.folders.end(), name);
     };
+    way_.push_back(folder);
     const std::size_t outer = manifests_.size();
     const std::string list = join_path(path, std::string(manifest_name));
     if (is_file(list)) {
@@ -455,6 +473,7 @@ class SourceFinder {
       if (manifests_.size() > outer) drop_rows_of_nothing(path, shown, manifests_.back());
     }
     manifests_.erase(manifests_.begin() + static_cast<std::ptrdiff_t>(outer), manifests_.end());
+    way_.pop_back();
   }
 
   void find_by_kind(const std::string& path, const std::string& shown, const FolderEntries& entries,
@@ -545,8 +564,9 @@ class SourceFinder {
     using namespace sources_detail;
     for (const repovizz_detail::Take& take :
          repovizz_detail::takes_in(path, repovizz_detail::list_folder(path))) {
-      const bool raw = take.signals.front().is_raw;
-      const std::string stem = raw ? file_stem(path) : take.signals.front().take;
+      step();
+      const bool raw = take.files.front().is_raw;
+      const std::string stem = raw ? file_stem(path) : take.files.front().take;
       const std::string source = raw ? shown : below(shown, stem);
       std::string music;
       if (raw) {
@@ -618,6 +638,7 @@ class SourceFinder {
     };
     std::map<std::string, Stem> stems;
     for (const std::string& name : names) {
+      step();
       const std::string file = join_path(path, name), source = below(shown, name);
       if (name == manifest_name || used_.count(file_identity(file)) > 0) continue;
       FileKind kind = FileKind::other;
@@ -659,6 +680,7 @@ class SourceFinder {
       }
     }
     for (const auto& [stem, one] : stems) {
+      step();
       const std::string motion = one.motion.empty() ? "" : join_path(path, one.motion);
       const std::string music = one.music.empty() ? "" : join_path(path, one.music);
       if (music.empty()) {
@@ -694,6 +716,8 @@ class SourceFinder {
   }
 
   ReadOptions options_;
+  std::function<void()> each_;
+  std::vector<sources_detail::FileIdentity> way_;  // the folders that are being searched, the innermost last
   std::vector<Manifest> manifests_;       // of the folders that are being searched, the innermost last
   std::set<const Manifest::Row*> named_;  // rows of theirs that have named a pair
   FoundSources found_;

@@ -33,13 +33,16 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/imu/folder.hpp"
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/io/file_bytes.hpp"
+#include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/folder_lock.hpp"
 #include "imu2music/io/text.hpp"
 #include "imu2music/train/checkpoint.hpp"
@@ -149,6 +152,14 @@ class Trainer {
     return (std::filesystem::path(options_.folder) / name).string();
   }
 
+  // Throws InputError where that cannot be known, as in a folder that may not be searched.
+  static bool is_there(const std::string& path) {
+    std::error_code fault;
+    const bool there = std::filesystem::exists(path, fault);
+    if (fault) throw_unreadable(path, "stat", fault.value());
+    return there;
+  }
+
   bool out_of_patience() const {
     return config_.patience > 0 && progress_.worse_validations >= config_.patience;
   }
@@ -164,10 +175,10 @@ class Trainer {
       throw InputError(options_.folder, "cannot be made: " + error.message(),
                        "choose a folder that can be written");
     lock_ = FolderLock(options_.folder, holder);
-    if (std::filesystem::exists(file("state.safetensors")))
+    if (is_there(file("state.safetensors")))
       throw InputError(options_.folder, "holds a run already", "resume it, or choose another folder");
     for (const char* name : {"config.json", "log.jsonl", "best.safetensors", "last.safetensors"})
-      if (std::filesystem::exists(file(name)))
+      if (is_there(file(name)))
         throw InputError(file(name), "is there already, and a run writes one of its own",
                          "choose another folder");
   }
@@ -190,14 +201,14 @@ class Trainer {
 
   void read_state() {
     const std::string path = file("state.safetensors"), settings = file("config.json");
-    if (std::filesystem::is_directory(options_.folder)) lock_ = FolderLock(options_.folder, holder);
+    if (is_folder(options_.folder)) lock_ = FolderLock(options_.folder, holder);
     const auto check_config = [&](const std::string& where, const TrainingConfig& before) {
       if (const std::string changed = differences(config_, before); !changed.empty())
         throw InputError(where, "was made with another config: " + changed,
                          "resume with the config of the run, " + settings + ", or start a new run");
     };
-    if (!std::filesystem::exists(path)) {
-      if (!std::filesystem::exists(settings))
+    if (!is_there(path)) {
+      if (!is_there(settings))
         throw InputError(path, "is not there: there is no run to resume", "begin one without resuming");
       check_config(settings, read_training_config(settings));
       return begin_run();
@@ -223,11 +234,10 @@ class Trainer {
                            ", now " + data_.data_hash() + ")",
                        "resume with the data and the split of the run, or start a new one");
     // A run may be killed as it begins, before it has written more than its state.
-    if (!std::filesystem::exists(settings)) write_text(settings, to_json(config_) + "\n");
+    if (!is_there(settings)) write_text(settings, to_json(config_) + "\n");
     // What was logged after the checkpoint will be logged again.
     std::string kept, log;
-    if (std::filesystem::exists(file("log.jsonl")))
-      log = read_text_file(file("log.jsonl"), std::size_t{1} << 31);
+    if (is_there(file("log.jsonl"))) log = read_text_file(file("log.jsonl"), std::size_t{1} << 31);
     for (std::size_t begin = 0; begin < log.size();) {
       std::size_t end = log.find('\n', begin);
       if (end == std::string::npos) break;  // cut off by a kill

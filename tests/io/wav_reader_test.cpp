@@ -1,4 +1,4 @@
-#include "imu2music/io/wav_file.hpp"
+#include "imu2music/io/wav_reader.hpp"
 
 #include <doctest/doctest.h>
 

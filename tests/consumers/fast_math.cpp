@@ -1,0 +1,3 @@
+#include <imu2music/core/tensor.hpp>
+
+int main() {}
