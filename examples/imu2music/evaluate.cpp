@@ -46,14 +46,18 @@ struct Training {
   std::optional<WeightsSplit> told;
   std::optional<Split> split;  // of this data set; without value where it was another one
   std::vector<Split> before;   // of this data set too, those of the weights that the training began with
+  std::vector<WeightsSplit> unknown;  // such as are not of this data set
 };
 
 Training training_of(const std::string& weights, const Dataset& dataset) {
   const TensorFile file = read_weights(weights);
-  Training training{split_of(file), {}, {}};
+  Training training{split_of(file), {}, {}, {}};
   if (training.told) training.split = find_split(dataset, *training.told);
   for (const WeightsSplit& one : begun_with(file))
-    if (std::optional<Split> split = find_split(dataset, one)) training.before.push_back(std::move(*split));
+    if (std::optional<Split> split = find_split(dataset, one))
+      training.before.push_back(std::move(*split));
+    else
+      training.unknown.push_back(one);
   return training;
 }
 
@@ -181,9 +185,12 @@ std::string summary(const Evaluation& e) {
 
 nlohmann::ordered_json weights_split_json(const Training& training) {
   if (!training.told) return nullptr;
+  std::vector<std::string> others;
+  for (const WeightsSplit& one : training.unknown) others.push_back(one.name);
   return {{"name", training.told->name},
           {"hash", training.told->hash},
-          {"of_this_data", training.split.has_value()}};
+          {"of_this_data", training.split.has_value()},
+          {"begun_with_others", others}};
 }
 
 void run_evaluate(const EvaluateOptions& options) {
@@ -199,7 +206,9 @@ void run_evaluate(const EvaluateOptions& options) {
   Training training = training_of(options.weights, dataset);
   const Split split = named_split(options, dataset, training);
   // One of a file that lies elsewhere is known where it is the one that is named.
-  if (training.told && *training.told == WeightsSplit{split.name, split.hash}) training.split = split;
+  const WeightsSplit named{split.name, split.hash};
+  if (training.told && *training.told == named) training.split = split;
+  if (std::erase(training.unknown, named) > 0) training.before.push_back(split);
   const Part part = part_of(split, dataset, options.part);
   if (std::none_of(part.pairs.begin(), part.pairs.end(),
                    [&](std::size_t i) { return dataset.pairs()[i].has_motion; }))
@@ -261,6 +270,10 @@ void run_evaluate(const EvaluateOptions& options) {
                std::to_string(evaluation.recordings.size()) + " recordings.";
   else if (may_have_been_seen)
     warning += "These recordings are not kept for a test: the weights may have learnt from them.";
+  if (!(seen && *seen > 0) && !training.unknown.empty())
+    warning += std::string(warning.empty() || warning.back() == ' ' ? "" : " ") +
+               "The training began with weights of the split " + in_quotes(training.unknown.front().name) +
+               " of other data, or of a file elsewhere: what those learnt from is not known.";
   if (!options.report.empty()) {
     const std::string name = std::filesystem::path(options.weights).filename().string();
     EvaluationHeading heading{

@@ -60,17 +60,18 @@ struct EngineDescription {
 
 struct MusicOptions {
   SamplerOptions sampler = {};
-  std::int64_t max_tokens = 0;      // a window; 0: as many as the model has
-  bool fill_windows = false;        // do not let a window end before its time is used up
-  double start_s = 0;               // where in the recording to begin
-  double duration_s = 0;            // how much of it to use; 0: to its end
-  std::int64_t beam = 0;            // above 0: search with a beam so wide instead of drawing
-  double length_penalty = 0.6;      // of the beam: above 0 favours longer sequences
-  double hop_s = 0;                 // vocabulary 2: from window to window; 0: a window
-  std::vector<Note> prime = {};     // notes that open the music
-  std::vector<float> control = {};  // how much of each pitch class from C on, 12 shares; empty: none
-  std::string sensors = {};         // which motion sensor stands for which: "myo1=left,myo2=right"
-  int threads = 1;                  // the music is the same for any number
+  std::int64_t max_tokens = 0;   // a window; 0: as many as the model has
+  bool fill_windows = false;     // do not let a window end before its time is used up
+  double start_s = 0;            // where in the recording to begin
+  double duration_s = 0;         // how much of it to use; 0: to its end
+  std::int64_t beam = 0;         // above 0: search with a beam so wide instead of drawing
+  double length_penalty = 0.6;   // of the beam: above 0 favours longer sequences
+  double hop_s = 0;              // vocabulary 2: from window to window; 0: a window
+  std::vector<Note> prime = {};  // notes that open the music
+  std::vector<float> control =
+      {};                    // how much of each pitch class from C on, 12 shares of any sum; empty: none
+  std::string sensors = {};  // which motion sensor stands for which: "myo1=left,myo2=right"
+  int threads = 1;           // the music is the same for any number
 };
 
 struct Music {

@@ -122,9 +122,16 @@ struct Engine::Parts {
     return recording;
   }
 
+  // The threads asked for; throws InputError for none.
+  static int threads_of(int threads) {
+    if (threads < 1)
+      throw InputError("threads", "is " + std::to_string(threads), "one thread at least is needed");
+    return threads;
+  }
+
   Music generate(const Recording& recording, const MusicOptions& options) const {
     Music music;
-    Session<float> session(model, options.threads);
+    Session<float> session(model, threads_of(options.threads));
     set_control(session, options);
     if (is_pose()) {
       if (!options.sensors.empty())
@@ -143,7 +150,7 @@ struct Engine::Parts {
     if (!options.sensors.empty())
       throw InputError(weights, "writes music without motion", "leave MusicOptions::sensors empty");
     Music music;
-    Session<float> session(model, options.threads);
+    Session<float> session(model, threads_of(options.threads));
     set_control(session, options);
     take(compose_alone(session, compose_options(options)), music);
     return music;
@@ -168,8 +175,20 @@ struct Engine::Parts {
     if (options.control.empty()) return;
     if (!model.config.control)
       throw InputError(weights, "takes no control", "weights whose config has \"control\": true do");
-    session.set_control(
-        Tensor<float>::from(options.control, Shape{static_cast<std::int64_t>(options.control.size())}));
+    const std::vector<float>& wanted = options.control;
+    double sum = 0;
+    for (const float share : wanted) {
+      if (!(share >= 0) || !std::isfinite(share))
+        throw InputError("MusicOptions::control", "has a share of " + number_text(static_cast<double>(share)),
+                         "12 numbers of at least 0 say how much of each pitch class is wanted");
+      sum += static_cast<double>(share);
+    }
+    if (wanted.size() == 12 && sum == 0)
+      throw InputError("MusicOptions::control", "wants none of the pitch classes",
+                       "leave it empty for no control");
+    Tensor<float> shares = Tensor<float>::from(wanted, Shape{static_cast<std::int64_t>(wanted.size())});
+    for (float& share : shares.values()) share = static_cast<float>(static_cast<double>(share) / sum);
+    session.set_control(shares);
   }
 
   static void take(const Composition& composed, Music& music) {
@@ -207,7 +226,8 @@ struct Engine::Parts {
       heard = map_sensors(heard, armbands);
     }
     check_recording(heard);
-    remarks = describe(diagnose(heard));
+    remarks = recording.notes;
+    for (std::string& finding : describe(diagnose(heard))) remarks.push_back(std::move(finding));
     const std::size_t told = heard.notes.size();
     even_out(heard, description.rate_hz);
     for (std::size_t i = told; i < heard.notes.size(); ++i) remarks.push_back(heard.notes[i]);
@@ -256,7 +276,7 @@ struct EngineSession::State {
 
   State(const Engine& of, const SamplerOptions& options, int threads)
       : engine(of),
-        session(of.parts_->model, threads),
+        session(of.parts_->model, Engine::Parts::threads_of(threads)),
         sampler(of.parts_->model.config.vocabulary, options) {}
 };
 

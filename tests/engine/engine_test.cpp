@@ -228,6 +228,16 @@ TEST_CASE("control steers a model that takes it, and is refused by one that does
   CHECK(engine.generate(take, {.duration_s = 6, .control = histogram}).notes == expected);
   CHECK(engine.generate(take, {.duration_s = 6}).notes != expected);
   CHECK_THROWS_AS(engine.generate(take, {.control = {1, 2}}), ShapeError);
+  // Shares of whatever sum, as the program takes them.
+  std::vector<float> doubled = histogram;
+  for (float& share : doubled) share *= 2;
+  CHECK(engine.generate(take, {.duration_s = 6, .control = doubled}).notes == expected);
+  for (const float wrong : {0.0F, -1.0F, std::numeric_limits<float>::quiet_NaN()})
+    CHECK_THROWS_AS(engine.generate(take, {.control = std::vector<float>(12, wrong)}), InputError);
+  for (const int threads : {0, -1}) {
+    CHECK_THROWS_AS(engine.generate(take, {.threads = threads}), InputError);
+    CHECK_THROWS_AS(EngineSession(engine, {}, threads), InputError);
+  }
   const Engine other(weights(scratch, armbands));
   CHECK(says(message_of<InputError>([&] { other.generate(take, {.control = histogram}); }),
              {"takes no control"}));

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "imu2music/models/weights.hpp"
 #include "imu2music/ops/cross_entropy.hpp"
+#include "imu2music/train/dataset_writer.hpp"
+#include "support.hpp"
 
 using namespace imu2music;
 
@@ -507,4 +510,22 @@ TEST_CASE("chosen windows are spread over recordings and within them") {
   CHECK(chosen_windows(recordings, 2).size() == 2);
   CHECK(chosen_windows(recordings, 1) == std::vector<std::size_t>{5});
   CHECK(chosen_windows({}, 5).empty());
+}
+
+TEST_CASE("the unigram is of the music that was learnt: without motion where no pair has any") {
+  test::ScratchFolder scratch;
+  DatasetWriter writer(scratch / "data");
+  std::vector<Pair> pairs = {make_pair("long", "x", 5, 1), make_pair("music", "x", 5, 3)};
+  pairs[1].info.has_motion = false;
+  pairs[1].motion = {};
+  for (const Pair& pair : pairs) writer.add(pair);
+  writer.commit();
+  const Dataset dataset(scratch / "data");
+  const std::size_t both[] = {0, 1}, motion[] = {0}, music[] = {1};
+  const auto ids = [&](std::span<const std::size_t> which) {
+    return count_unigram(dataset, which, small_config()).all();
+  };
+  CHECK(ids(music) > 0);
+  CHECK(ids(motion) > 0);
+  CHECK(ids(both) == ids(motion));
 }

@@ -115,6 +115,35 @@ TEST_CASE("a duration ends the music; a beam searches it; max_tokens bounds it")
   CHECK(second.windows[0].score <= best.windows[0].score);
 }
 
+TEST_CASE("a beginning as long as the music that is asked for leaves nothing to write") {
+  for (const int vocabulary : {332, 390}) {
+    const Model<float> model = model_of(vocabulary);
+    Session<float> session(model);
+    ComposeOptions options;
+    options.prime = {{60, 64, 0, 1.5}, {62, 64, 1.5, 3}};
+    options.duration_s = 1;
+    CHECK_THROWS_WITH_AS(
+        compose_alone(session, options),
+        "the notes to begin with last as long as the music that is asked for, 1 s; ask for more", InputError);
+    options.beam = BeamOptions{2, 0.6, 1};
+    CHECK_THROWS_AS(compose_alone(session, options), InputError);
+    options.duration_s = 4;
+    CHECK(compose_alone(session, options).windows[0].ids.size() > 4);
+  }
+}
+
+TEST_CASE("nothing sounded before the music: it begins with no continued note") {
+  const Model<float> model = model_of(332);
+  Session<float> session(model);
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    ComposeOptions options;
+    options.sampler.seed = seed;
+    options.max_tokens = 4;
+    const Composition music = compose_alone(session, options);
+    for (const int id : music.windows[0].ids) CHECK_FALSE(EventVocabulary2::is_continued(id));
+  }
+}
+
 TEST_CASE("vocabularies with a beginning of their own need no notes; the others say so") {
   ComposeOptions options;
   for (const int vocabulary : {243, 332}) {

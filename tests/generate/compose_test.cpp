@@ -356,3 +356,43 @@ TEST_CASE("decoding options out of range are refused") {
   refused([](ComposeOptions& o) { o.prime = {{110, 64, 0, 1}}; });
   refused([](ComposeOptions& o) { o.prime = {{60, 64, 0, std::nan("")}}; });
 }
+
+TEST_CASE("a recording that begins before 0 is heard from its beginning") {
+  const auto model = init_model<float>(small_config(), 1);
+  Session<float> session(model);
+  const Composition expected = compose(session, wave(10, 25), {});
+  for (const double start_s : {-7.0, -20.0}) {
+    Recording early = wave(10, 25);
+    for (SensorTrack& sensor : early.sensors) sensor.clock.start_s = start_s;
+    const Composition music = compose(session, early, {});
+    CHECK(music.start_s == start_s);
+    CHECK(music.duration_s == expected.duration_s);
+    CHECK(same(music.notes, expected.notes));
+  }
+}
+
+TEST_CASE("the times of events never fall, whatever the windows' length") {
+  for (const char* kind : {R"("vocabulary":243,"window_ms":3200)", R"("vocabulary":243,"window_ms":2200)",
+                           R"("vocabulary":332,"window_ms":1600)", R"("vocabulary":332,"window_ms":2600)"}) {
+    INFO(kind);
+    const auto model = init_model<float>(
+        parse_model_config(std::string(R"({"encoder":"temporal","sensors":2,"d_model":16,"heads":2,)"
+                                       R"("encoder_layers":0,"decoder_layers":1,"width":8,"blocks":1,)"
+                                       R"("max_sequence":64,"rate_hz":50,)") +
+                               kind + "}",
+                           "c"),
+        1);
+    Session<float> session(model);
+    ComposeOptions options;
+    options.fill_windows = true;
+    double last = 0;
+    bool rises = true;
+    options.on_event = [&](const ComposedEvent& event) {
+      rises = rises && event.time_s >= last;
+      last = event.time_s;
+    };
+    compose(session, wave(40, 50), options);
+    CHECK(rises);
+    CHECK(last > 30);
+  }
+}

@@ -165,6 +165,45 @@ TEST_CASE("samples that came in bunches are spread up to the next stamp") {
   }
 }
 
+TEST_CASE("bunches are told where stamps within them differ a little, as a host's clock gives them") {
+  for (const int each : {2, 3, 4})
+    for (const int n : {1500, 1501})
+      for (const double within : {0.0001, 0.001}) {
+        INFO(each << " a packet, " << n << " samples, " << within << " s apart");
+        std::vector<double> times;  // of samples 5 ms apart, written when the last of a packet has come
+        for (int i = 0; i < n; ++i) times.push_back(i / each * each * 0.005 + i % each * within);
+        StampReport report;
+        const Clock clock = make_clock(times, "file", std::nullopt, &report);
+        CHECK(native_rate_hz(clock) == doctest::Approx(200).epsilon(2e-3));
+        CHECK(report.bunched >= n - each);
+        for (int i = 1; i < n && !clock.is_uniform(); ++i) {
+          const double interval =
+              clock.times_s[static_cast<std::size_t>(i)] - clock.times_s[static_cast<std::size_t>(i - 1)];
+          CHECK(interval > 0.0025);
+          CHECK(interval < 0.0075);
+        }
+      }
+  // Stamps that merely tremble stay as they are.
+  std::vector<double> trembling;
+  for (int i = 0; i < 1000; ++i) trembling.push_back(i * 0.01 + (i * 7 % 5) * 0.001);
+  StampReport report;
+  const Clock clock = make_clock(trembling, "file", std::nullopt, &report);
+  CHECK(report.bunched == 0);
+  REQUIRE_FALSE(clock.is_uniform());
+  CHECK(clock.times_s == trembling);
+}
+
+TEST_CASE("samples out of order at the very end are no reset") {
+  std::vector<double> times;
+  for (int i = 0; i < 100; ++i) times.push_back(i * 0.01);
+  std::swap(times[98], times[99]);
+  StampReport report;
+  const Clock clock = make_clock(times, "file", std::nullopt, &report);
+  CHECK(clock.resets.empty());
+  CHECK(report.out_of_order == 1);
+  CHECK(clock.is_uniform());
+}
+
 TEST_CASE("a clock that stands still at more than a tenth of the samples, and at more than 16, is refused") {
   const auto refusal = [](int still, int n) {
     std::vector<double> times(static_cast<std::size_t>(still), 0.0);

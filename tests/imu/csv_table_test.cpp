@@ -32,6 +32,7 @@ TEST_CASE("columns become channels, scaled, whatever separates them and ends the
                            "\"t\",\"x\",\"y\",\"z\"\n\"0\",\"1\",\"2\",\"3\"\n0.5 , 4 ,\"5\" ,6\n",
                            "t,x,y,z\n\" 0\",\"1 \",\"\t2\",\" 3 \"\n0.5,4,5,6\n",
                            "# made by hand\n\nt,x,y,z\n0,1,2,3\n+0.5,+4,5.0,6e0\n",
+                           "# by numpy\n# t,x,y,z\n0,1,2,3\n0.5,4,5,6\n",
                            "// a comment\r\nt,x,y,z\r\n0,1,2,3\r\n0.5,4,5,6\r\n"}) {
     INFO(text);
     const Recording recording = read(text);
@@ -88,6 +89,8 @@ TEST_CASE("bad tables are refused with line and column") {
   };
   is("", {"no table"});
   is("\n \n# only a comment\n", {"no table"});
+  is("# t,x,y,z\n0,1,2,3\n1,4,5\n", {"line 3", "3 fields", "4"});
+  is("# t,x,y\n0,1,2,3\n1,4,5,6\n", {"one sample"});  // fewer names than numbers are none
   is("t,x,y,z\n", {"no samples"});
   is("t,x,y,z\n0,1,2,3\n", {"one sample"});
   is("t,x,y,z\n0,1,2,3\n1,4,5\n", {"line 3", "3 fields", "4"});

@@ -184,6 +184,11 @@ TEST_CASE("gravity is read at rest, and units that cannot be are doubted") {
   CHECK(*good.sensors[0].gravity_m_s2 == doctest::Approx(9.81).epsilon(1e-3));
   CHECK(good.unit_doubts.empty());
 
+  Recording counts = recording;  // of a sensor that has 16384 of them in g, moved so that it never rests
+  for (float& a : channel_of(counts, 0).samples) a *= 16384;
+  REQUIRE(diagnose(counts).unit_doubts.size() == 1);
+  CHECK(diagnose(counts).unit_doubts[0].reason.find("may be counts") != std::string::npos);
+
   for (float& a : channel_of(recording, 0).samples) a /= static_cast<float>(standard_gravity);
   for (float& w : channel_of(recording, 1).samples) w /= static_cast<float>(radians_per_degree);
   const Diagnosis bad = diagnose(recording);

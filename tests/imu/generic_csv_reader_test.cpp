@@ -41,6 +41,9 @@ TEST_CASE("names tell sensor, quantity, axis and unit") {
            Expected{"acc_x_m_s2", acceleration, 0, "", "m/s2"},
            Expected{"left_wrist_acc_x_mg", acceleration, 0, "left_wrist", "mg"},
            Expected{"g_x_dps", angular_velocity, 0, "", "dps"},
+           Expected{"acc_g_x", acceleration, 0, "", "g"},
+           Expected{"left_acc_mg_z", acceleration, 2, "left", "mg"},
+           Expected{"gyro_dps_y", angular_velocity, 1, "", "dps"},
            Expected{"gz (deg/s)", angular_velocity, 2, "", "deg/s"},
            Expected{"gyro_y_rad_s", angular_velocity, 1, "", "rad/s"},
            Expected{"myo1.gyroscope.x.rads", angular_velocity, 0, "myo1", "rads"},
@@ -83,9 +86,10 @@ TEST_CASE("time has its names, and what is neither is left out") {
   }
   CHECK(read_column_name("timestamp").unit.empty());
   CHECK(read_column_name("timestamp").usual_unit.empty());
-  for (const char* name : {"", "_", "x", "g", "max", "index", "label", "linear_acceleration_x", "gravity_x",
-                           "mag_x", "norm_acc_x", "Absolute acceleration (m/s^2)",
-                           "Linear Acceleration x (m/s^2)", "acc_w", "temp_x", "emg_1", "acc_x_y_"}) {
+  for (const char* name :
+       {"", "_", "x", "g", "max", "index", "label", "linear_acceleration_x", "gravity_x", "mag_x",
+        "norm_acc_x", "Absolute acceleration (m/s^2)", "Linear Acceleration x (m/s^2)", "angular_acc_x",
+        "hip_ang_acc_z", "acc_w", "temp_x", "emg_1", "acc_x_y_"}) {
     INFO(name);
     CHECK((read_column_name(name).kind == ColumnName::Kind::other || std::string(name) == "acc_x_y_"));
   }

@@ -58,6 +58,19 @@ TEST_CASE("values that are not finite are passed over") {
   CHECK_THROWS_AS(interpolate_channel(ramp({1}), times, at, 1, "f"), ShapeError);
 }
 
+TEST_CASE("where nothing is known before the first number or after the last, it may be missing too") {
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<double> times = {0, 1, 2, 3, 4, 5}, at = {0, 1, 2, 3, 4, 5};
+  const Channel channel = ramp({none, none, 7, 8, none, none});
+  const auto held = first_axis(interpolate_channel(channel, times, at, 1.5, "f"));
+  CHECK(held == std::vector<float>{7, 7, 7, 8, 8, 8});
+  const auto missing = first_axis(interpolate_channel(channel, times, at, 1.5, "f", GapFill::missing));
+  CHECK(std::isnan(missing[0]));
+  CHECK(missing[1] == 7);
+  CHECK(missing[4] == 8);
+  CHECK(std::isnan(missing[5]));
+}
+
 TEST_CASE("angles go the short way round, quaternions stay of unit length") {
   const std::vector<double> times = {0, 1}, at = {0.5};
   Channel angles(Quantity::rotation, 2);

@@ -55,7 +55,15 @@ TEST_CASE("the trackers of a folder share one clock") {
   CHECK(recording.sensor_names() == "A, B");
   CHECK(recording.sensors[0].clock.start_s == doctest::Approx(0));
   CHECK(recording.sensors[1].clock.start_s == doctest::Approx(0.04));
-  test::write_file(scratch / "u.txt", "a,b\n1,2\n");
+}
+
+TEST_CASE("notes beside the trackers of a folder change nothing, a table of motion does") {
+  test::ScratchFolder scratch;
+  test::write_file(scratch / "trial_001-000_00B421AF.txt", test::xsens_txt);
+  test::write_file(scratch / "notes.txt", "Second take, left arm first.\n");
+  const std::string folder = scratch.path().string();
+  CHECK(xsens_files(folder, list_entries(folder)) == std::vector<std::string>{"trial_001-000_00B421AF.txt"});
+  test::write_file(scratch / "other.csv", "time_s,acc_x_g,acc_y_g,acc_z_g\n0,0,0,1\n1,0,0,1\n");
   CHECK(xsens_files(folder, list_entries(folder)).empty());
 }
 

@@ -1,5 +1,6 @@
 #include "imu2music/io/file_bytes.hpp"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +52,19 @@ TEST_CASE("pipes and files of no stated size are read to their end") {
   ::close(ends[0]);
   int status = 0;
   CHECK(::waitpid(writer, &status, 0) == writer);
+}
+
+TEST_CASE("a named pipe that is open already is read by the name of its stream") {
+  test::ScratchFolder scratch;
+  const std::string pipe = scratch / "pipe";
+  REQUIRE(test::run_command("mkfifo '" + pipe + "'").status == 0);
+  const int both = ::open(pipe.c_str(), O_RDWR);  // so that the next does not wait for a writer
+  REQUIRE(both >= 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY);
+  REQUIRE(::write(both, "text", 4) == 4);
+  ::close(both);
+  CHECK(read_binary_file("/dev/fd/" + std::to_string(reader)) == "text");
+  ::close(reader);
 }
 
 TEST_CASE("a named pipe is refused and not waited for") {

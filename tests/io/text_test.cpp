@@ -52,6 +52,14 @@ TEST_CASE("the same without quotes") {
   CHECK(printable(std::string(81, 'x')) == std::string(80, 'x') + "...");
 }
 
+TEST_CASE("one line: blanks for what a terminal would obey, and for nothing else") {
+  CHECK(one_line("left\n\tarm") == "left  arm");
+  CHECK(one_line("été 左腕 🎻") == "été 左腕 🎻");
+  CHECK(one_line("\u009b31mred\u202e") == " 31mred ");
+  CHECK(one_line("caf\xe9 \x9b"
+                 "2J") == "caf\xe9  2J");  // Latin-1, and its CSI
+}
+
 TEST_CASE("names in every script are shown, and nothing that is not a sign") {
   for (const char* name : {"été_2.csv", "左腕", "Ελλάδα", "🎻", "\u00a0", "\ufffd"})
     CHECK(printable(name) == name);

@@ -381,6 +381,12 @@ TEST_CASE("shared values in many places cost no more than their number") {
   CHECK(file.ignored.front() == "k (20000 values)");
   CHECK(file.ignored.back() == "19999 (many values)");
 
+  // A text of 80 bytes is hundreds in the list of what is not read, and four in the file.
+  Bytes same =
+      "}(" + text("state_dict") + dict({{"w", pair()}}) + text("k") + text(std::string(80, '\x01')) + "\x94";
+  for (int i = 0; i < 200000; ++i) same += integer(5) + std::string("h\0", 2);
+  CHECK(contains(input_error([&] { read(around(same + "u")); }), "memory"));
+
   // A text of a megabyte under many keys would fill the metadata.
   Bytes wide = "}(" + text("state_dict") + dict({{"w", pair()}}) + text("k") +
                text(std::string(1 << 20, 'x')) + "\x94";

@@ -91,6 +91,23 @@ TEST_CASE("other chunks, odd sizes, the extensible form and files that were cut 
   CHECK(WavFile(scratch.write(with(wav_format(1, 1, 44100, 16), ""))).frames() == 0);
 }
 
+TEST_CASE("sizes that a recorder has not come to writing") {
+  const Scratch scratch;
+  const std::string whole =
+      wav_file(wav_chunk("fmt ", wav_format(1, 1, 8000, 16)) + wav_chunk("data", "abcd"));
+  const std::size_t data = whole.find("data") + 4;
+  for (const char riff : {'\0', '\x24'}) {
+    std::string cut = whole;
+    cut.replace(data, 4, 4, '\0');
+    cut.replace(4, 4, std::string(1, riff) + std::string(3, '\0'));
+    CHECK(WavFile(scratch.write(cut)).frames() == 2);
+  }
+  // None at all, with something else after them, is what it says.
+  const std::string none = wav_file(wav_chunk("fmt ", wav_format(1, 1, 8000, 16)) + wav_chunk("data", "") +
+                                    wav_chunk("LIST", "text"));
+  CHECK(WavFile(scratch.write(none)).frames() == 0);
+}
+
 TEST_CASE("what is no sound that can be read is refused") {
   const std::string good = with(wav_format(1, 1, 8000, 16), little(1, 2));
   check_refused("", "is no WAV file");

@@ -223,6 +223,19 @@ TEST_CASE("the decoder at a border: continued, not continued, continued from now
   CHECK(decoder.finish()[0].end == 1);  // never closed, no window: 1 s
 }
 
+TEST_CASE("a note that is struck again ends the one before, and the decoder says which") {
+  EventDecoder2 decoder;
+  decoder.start_window(0);
+  CHECK(decoder.push(V::note_on(60)) == nullptr);
+  decoder.push(V::first_time_shift + 31);
+  const Note* ended = decoder.push(V::note_on(60));
+  REQUIRE(ended != nullptr);
+  CHECK(ended == decoder.notes().data());
+  CHECK(ended->end == decoder.time_s());
+  CHECK(decoder.is_open(60));
+  CHECK(decoder.push(V::note_off(60)) == decoder.notes().data() + 1);
+}
+
 TEST_CASE("any ids are read without complaint, and counts agree") {
   Philox random(3);
   for (int trial = 0; trial < 300; ++trial) {

@@ -58,6 +58,23 @@ TEST_CASE("performers' constants are found from their motion, against the median
   }
 }
 
+TEST_CASE("a take that was cut is late by its motion, and not by where it was cut") {
+  std::vector<PerformerMotion> takes;
+  std::uint64_t seed = 1;
+  for (std::uint64_t piece = 0; piece < 3; ++piece)
+    for (int p = 0; p < 3; ++p) {
+      const double cut_s = 0.3 * p;  // what was before is gone
+      takes.push_back(
+          performer_motion(bursts(piece, (p == 2 ? 0.1 : 0.0) - cut_s, ++seed, Quantity::angular_velocity),
+                           std::string(1, static_cast<char>('a' + p)), std::to_string(piece)));
+      takes.back().first = 15 * p;
+    }
+  const auto phases = performer_phases(takes);
+  CHECK(std::abs(phases.at("a")) < 0.021);
+  CHECK(std::abs(phases.at("b")) < 0.021);
+  CHECK(phases.at("c") == doctest::Approx(0.1).epsilon(0.21));
+}
+
 TEST_CASE("who shares no piece, stands still or is alone stays in place") {
   std::vector<PerformerMotion> takes = {
       performer_motion(bursts(1, 0.1, 1, Quantity::angular_velocity), "a", "one"),

@@ -284,6 +284,17 @@ TEST_CASE("music that belongs to a motion is never music alone, wherever the two
   REQUIRE(finder.found().pairs.size() == 1);
   CHECK(finder.found().pairs[0].info.layout == "recording");
   CHECK(reason(finder.found(), "copy.mid") == "is a copy of the music of x.csv");
+
+  // The same notes in other bytes; another performance of them.
+  std::vector<Note> softer = test::scale(60, 5), later = softer;
+  for (Note& note : softer) note.velocity = 40;
+  for (Note& note : later) note.start += 0.01 * (note.pitch - 60);
+  write_midi(scratch / "softer.mid", softer);
+  write_midi(scratch / "later.mid", later);
+  SourceFinder other;
+  for (const char* path : {"x.csv", "softer.mid", "later.mid"}) other.find((scratch / "") + path);
+  REQUIRE(other.found().pairs.size() == 2);
+  CHECK(reason(other.found(), "softer.mid") == "is a copy of the music of x.csv");
 }
 
 TEST_CASE("what is no table hides no recording beside it") {

@@ -114,7 +114,7 @@ TEST_CASE("390 ids: notes of velocity 0 are trained on; what cannot be written i
   notes[3].velocity = 0;
   CHECK(batches_of("quiet", notes).tokens.dim(0) == 4);
   notes.push_back({60, 64, 700000, 700001});
-  CHECK_THROWS_WITH_AS(batches_of("endless", notes), doctest::Contains("pair endless: two events lie"),
+  CHECK_THROWS_WITH_AS(batches_of("endless", notes), doctest::Contains("pair endless: the music lasts"),
                        InputError);
 }
 

@@ -59,10 +59,10 @@ class Tensor {
   }
 
   static Tensor from(std::span<const T> values, const Shape& shape) {
-    Tensor tensor = uninitialised(shape);
-    if (static_cast<std::int64_t>(values.size()) != tensor.size())
+    if (static_cast<std::int64_t>(values.size()) != shape.element_count())
       throw ShapeError("[tensor] " + std::to_string(values.size()) + " values do not fill the shape " +
                        shape.to_string());
+    Tensor tensor = uninitialised(shape);
     std::copy(values.begin(), values.end(), tensor.data_);
     return tensor;
   }

@@ -780,12 +780,16 @@ class Evaluator {
   Evaluation result_;
 };
 
-// The ids of the windows that pairs have every half window, counted; music without motion counts too.
+// The ids of the windows that pairs have every half window, counted. Music without motion counts where a
+// model learns from it: where no pair has motion, or the model hears none.
 inline Unigram count_unigram(const Dataset& dataset, std::span<const std::size_t> pairs,
                              const ModelConfig& config) {
   Unigram unigram(config.vocabulary);
   const double seconds = window_seconds(config);
+  const auto has_motion = [&](std::size_t i) { return dataset.pairs()[i].has_motion; };
+  const bool with_motion = config.encoder != "none" && std::any_of(pairs.begin(), pairs.end(), has_motion);
   for (std::size_t i : long_enough(dataset.pairs(), pairs, seconds)) {
+    if (with_motion && !has_motion(i)) continue;
     const Pair pair = dataset.load_notes(i);
     for (const Window& window : even_windows(std::span(&pair.info, 1), seconds, seconds / 2)) {
       const std::vector<int> tokens = window_tokens(config, pair, window.start_s, seconds);

@@ -120,7 +120,9 @@ inline std::string name_of_prime(const ComposeOptions& options) {
 
 // Throws InputError where there are notes to begin with and vocabularies 1 and 2 can write none of them.
 inline void check_prime(const ComposeOptions& options) {
-  if (EventVocabulary1::encode(options.prime).empty() && !options.prime.empty())
+  if (!options.prime.empty() &&
+      std::none_of(options.prime.begin(), options.prime.end(),
+                   [](const Note& note) { return EventVocabulary1::has_pitch(note.pitch); }))
     throw InputError(name_of_prime(options) +
                      " cannot be used: none lies between A0 and C8, pitches 21 to 108");
 }
@@ -144,7 +146,9 @@ struct Part {
 
 inline Part part_of(const MotionInputs& motion, const ComposeOptions& options) {
   const double end_s = motion.time_s(motion.frames);
-  if (!(options.start_s >= 0) || !(options.start_s < end_s))
+  // Where all is asked for, that is from where the motion begins, be it before 0.
+  const double start_s = options.start_s == 0 ? std::min(motion.start_s, 0.0) : options.start_s;
+  if (!(options.start_s >= 0) || !(start_s < end_s))
     throw InputError(
         motion.source, "cannot start at " + number_text(options.start_s) + " s",
         "the recording lasts from " + number_text(motion.start_s) + " to " + number_text(end_s) + " s");
@@ -155,7 +159,7 @@ inline Part part_of(const MotionInputs& motion, const ComposeOptions& options) {
     return static_cast<std::int64_t>(std::llround(seconds * motion.rate_hz));
   };
   Part part;
-  part.first = std::clamp<std::int64_t>(frames_in(options.start_s - motion.start_s), 0, motion.frames - 1);
+  part.first = std::clamp<std::int64_t>(frames_in(start_s - motion.start_s), 0, motion.frames - 1);
   part.count = motion.frames - part.first;
   if (options.duration_s > 0)
     part.count = std::clamp<std::int64_t>(
@@ -236,7 +240,9 @@ Composition compose_apart(Session<T>& session, const MotionInputs& motion, const
   };
   const bool live = batch == 1 && !options.beam;  // events can be told as they come
   const auto tell = [&](std::int64_t w, int id, bool primed, const Note* closed, double time_s) {
-    ComposedEvent event{w, id, offset_of(w) + std::min(time_s, end_of_window(w)), primed};
+    const double end_s =
+        motion.seconds(std::min((w + 1) * window, count));  // to the bit where the next begins
+    ComposedEvent event{w, id, std::min(offset_of(w) + time_s, end_s), primed};
     if (closed != nullptr) {
       event.closed = *closed;
       event.closed->start += offset_of(w);
@@ -468,7 +474,8 @@ Composition compose_joined(Session<T>& session, const MotionInputs& motion, cons
     const auto tell = [&](EventDecoder2& decoder, std::size_t n, int id, const Note* closed) {
       if (!options.on_event || (w > 0 && n < opening.ids.size())) return;
       // What a window is told leads to the music's end within half of the smallest time_shift.
-      const double time_s = std::clamp(offset_s + decoder.time_s(), written_s, offset_s + length_s);
+      const double time_s =
+          std::clamp(offset_s + decoder.time_s(), written_s, motion.seconds(begin + frames));
       ComposedEvent event{w, id, time_s, n < opening.ids.size()};
       if (closed != nullptr)
         event.closed = whole(*closed, static_cast<std::size_t>(closed - decoder.notes().data()));

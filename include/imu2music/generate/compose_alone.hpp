@@ -51,8 +51,14 @@ Composition compose_alone(Session<T>& session, const ComposeOptions& options) {
                      std::to_string(most) + " leave room for the music");
   const double window_s =
       options.duration_s > 0 ? options.duration_s : std::numeric_limits<double>::infinity();
-  const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on};
+  // No window before this one has notes that could be continued.
+  const GrammarOptions grammar{!options.fill_windows, options.note_off_needs_note_on, false};
   WindowState<Vocabulary> state(window_s, grammar);
+  for (const int id : prime) state.push(id);
+  if (!prime.empty() && state.ended())
+    throw InputError(name_of_prime(options) + " last as long as the music that is asked for, " +
+                     number_text(options.duration_s) + " s; ask for more");
+  state.start(window_s);
   state.reserve(static_cast<std::size_t>(most));
   // The repetition penalty must know all ids.
   const bool in_launches = !options.beam && (Vocabulary::sos >= 0 || options.sampler.repetition_penalty == 1);

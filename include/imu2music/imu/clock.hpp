@@ -3,15 +3,15 @@
 // make_clock(times, path) takes one stamp a sample, in seconds, as the file has them, and
 //   - sets the first to 0, or counts from `origin_s` where one is given;
 //   - tells samples out of order from resets wherever the stamps fall. Out of order are up to 8 samples that
-//     stand below the stamps before them by up to 8 usual intervals, until a stamp exceeds those again, where
-//     so many samples fit into the time that they share with their neighbours. Their order in time is told in
-//     StampReport::order, for the caller to bring its samples into;
+//     stand below the stamps before them by up to 8 usual intervals, until a stamp exceeds those again or
+//     none follows, where so many samples fit into the time that they share with their neighbours. Their
+//     order in time is told in StampReport::order, for the caller to bring its samples into;
 //   - takes every other fall for a reset: from there on the stamps are shifted, so that the clock goes on by
 //     the usual interval, and the reset is kept in Clock::resets;
-//   - spreads samples that came in bunches, each with one stamp, where more than a tenth of the intervals is
-//     0: evenly up to the next bunch, over the usual interval where that one lies beyond a gap, and the last
-//     bunch at the spacing of the one before it, within the usual interval. With fewer, samples keep the
-//     stamp that they share;
+//   - spreads samples that came in bunches, each with one stamp or with stamps within a third of the time of
+//     a sample from one to the next, where more than a tenth of the intervals is so short: evenly up to the
+//     next bunch, over the usual interval where that one lies beyond a gap, and the last bunch at the spacing
+//     of the one before it, within the usual interval. With fewer, samples keep the stamp that they share;
 //   - gives a uniform clock where all stamps lie within 1/1000 of an interval of an even grid; otherwise one
 //     with time stamps.
 //
@@ -96,9 +96,9 @@ inline double mean_interval(std::span<const double> times, double usual) {
   return count > 0 ? sum / static_cast<double>(count) : 0;
 }
 
-// The first sample from `fall` on whose stamp exceeds those before the fall, where the samples between are
-// out of order; 0 where the fall is a reset. `course` is the first sample since the last reset, `mean` the
-// time of a sample.
+// The first sample from `fall` on whose stamp exceeds those before the fall, or the end, where the samples
+// between are out of order; 0 where the fall is a reset. `course` is the first sample since the last reset,
+// `mean` the time of a sample.
 inline std::size_t end_of_disorder(std::span<const double> times, std::size_t course, std::size_t fall,
                                    double usual, double mean) {
   const double highest = times[fall - 1];
@@ -109,9 +109,7 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
     lowest = std::min(lowest, times[end]);
     ++end;
   }
-  if (end == times.size() || !(mean > 0) ||
-      !(highest - lowest <= static_cast<double>(longest_disorder) * usual))
-    return 0;
+  if (!(mean > 0) || !(highest - lowest <= static_cast<double>(longest_disorder) * usual)) return 0;
   // A clock that was put back by a little goes over the same time twice, with twice the samples in it.
   std::size_t begin = fall;
   constexpr std::size_t most = 256;
@@ -120,6 +118,29 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
   if (begin == course && course > 0) return 0;
   const double before = begin > course ? times[begin - 1] : lowest - mean;
   return static_cast<double>(end - begin) <= 1.5 * (highest - before) / mean + 1 ? end : 0;
+}
+
+// Gives the samples of a bunch, whose stamps follow one another within a third of the time of a sample, the
+// stamp of its first. The time of a sample is the median over sixteen of them, so that a bunch and its pause
+// go together.
+inline void join_bunches(std::vector<double>& times) {
+  constexpr std::size_t span = 16;
+  if (times.size() <= 2 * span) return;
+  std::vector<double> spans;
+  spans.reserve(times.size() - span);
+  for (std::size_t i = span; i < times.size(); ++i) spans.push_back((times[i] - times[i - span]) / span);
+  const auto middle = spans.begin() + static_cast<std::ptrdiff_t>(spans.size() / 2);
+  std::nth_element(spans.begin(), middle, spans.end());
+  const double near = *middle / 3;
+  std::size_t close = 0;
+  for (std::size_t i = 1; i < times.size(); ++i) close += times[i] - times[i - 1] < near;
+  if (close <= (times.size() - 1) / 10) return;
+  double before = times[0];
+  for (std::size_t i = 1; i < times.size(); ++i) {
+    const double stamp = times[i];
+    if (stamp - before < near) times[i] = times[i - 1];
+    before = stamp;
+  }
 }
 
 // Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall.
@@ -226,6 +247,7 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
       for (double& time : times) time -= first;
     }
   }
+  clock_detail::join_bunches(times);
   clock_detail::spread_bunches(times, path, found);
   if (report != nullptr) *report = std::move(found);
 

@@ -1,17 +1,18 @@
 // Tables of numbers as text, and recordings from their columns: what all CSV readers share.
 //
 // A table is lines of fields: an optional block of comment lines ("//" or "#"), a header that names the
-// columns, then one row a line. Fields are separated by commas, semicolons or tabs: that of a first line
-// "sep=;" as Excel has it, or else whichever the header has most of, outside quotes. Where the first line
-// begins with "DeviceTag:", the lines before one with a PacketCounter are comments (xsens_reader.hpp). A
-// field may stand in double quotes, with "" for a quote inside (RFC 4180), but may not hold a line break.
-// Lines end in LF or CRLF; empty lines are passed over; a UTF-8 byte order mark is removed by read_text_file.
-// Numbers are those of the C locale, a decimal point in them.
+// columns, or a last comment with as many fields as the row of numbers under it, then one row a line. Fields
+// are separated by commas, semicolons or tabs: that of a first line "sep=;" as Excel has it, or else
+// whichever the header has most of, outside quotes. Where the first line begins with "DeviceTag:", the lines
+// before one with a PacketCounter are comments (xsens_reader.hpp). A field may stand in double quotes, with
+// "" for a quote inside (RFC 4180), but may not hold a line break. Lines end in LF or CRLF; empty lines are
+// passed over; a UTF-8 byte order mark is removed by read_text_file. Numbers are those of the C locale, a
+// decimal point in them.
 //
 // read_csv_recording(table, clock, tracks) reads the columns that are asked for and no others. An empty field
-// and nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report. Rows
-// out of order are sorted by their time and rows that share time stamps are spread, as make_clock() finds
-// them; Recording::notes says how many.
+// and NA, nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report.
+// Rows out of order are sorted by their time and rows that share time stamps are spread, as make_clock()
+// finds them; Recording::notes says how many.
 //
 // Cost: one pass over the text; 4 bytes a value kept, 8 a time stamp. Errors: InputError with line and column
 // for a row with more or fewer fields than the header, text in place of a number, decimal commas, an unended
@@ -56,10 +57,10 @@ inline std::string lower_case(std::string_view text) {
   return result;
 }
 
-// A number that fills `text`; an empty field, nan and inf are NaN.
+// A number that fills `text`; an empty field, NA, nan and inf are NaN.
 inline bool parse_field(std::string_view text, double& value) {
   constexpr double missing = std::numeric_limits<double>::quiet_NaN();
-  if (text.empty()) {
+  if (text.empty() || text == "NA") {
     value = missing;
     return true;
   }
@@ -96,6 +97,7 @@ class CsvTable {
       ++line_;
     }
     const bool dot = text.substr(begin).starts_with("DeviceTag:");
+    std::string_view before;  // the last line that is not empty
     while (begin < text.size()) {
       const std::size_t end = std::min(text.find('\n', begin), text.size());
       const std::string_view line = csv_detail::trimmed(text.substr(begin, end - begin));
@@ -111,7 +113,9 @@ class CsvTable {
           throw InputError(path_, "has more than " + std::to_string(most_columns) + " columns",
                            "check that it is the file you mean");
         columns_ = fields_.size();
-        if (has_header) {
+        if (has_header && told_in_comment(before)) {
+          --line_;  // this one is a row
+        } else if (has_header) {
           for (const std::string_view field : fields_) names_.push_back(unquoted(field));
           begin = std::min(end + 1, text.size());
         } else {
@@ -121,6 +125,7 @@ class CsvTable {
         return;
       }
       if (comment && comments_.size() < most_comments) comments_.push_back(line);
+      if (!line.empty()) before = line;
       begin = end + 1;
     }
     throw InputError(path_, "holds no table", "it should have a line of column names and lines of numbers");
@@ -220,6 +225,23 @@ class CsvTable {
   }
 
  private:
+  // Takes the names from the comment just above a first line of numbers, as numpy's savetxt writes them.
+  bool told_in_comment(std::string_view comment) {
+    double value = 0;
+    if (!comment.starts_with('#') ||
+        !std::all_of(fields_.begin(), fields_.end(), [&](std::string_view field) {
+          return !field.empty() && csv_detail::parse_field(field, value);
+        }))
+      return false;
+    const std::size_t first = comment.find_first_not_of("# ");
+    if (first == std::string_view::npos) return false;
+    std::vector<std::string_view> named;
+    split(comment.substr(first), named, line_);
+    if (named.size() != columns_) return false;
+    for (const std::string_view field : named) names_.push_back(unquoted(field));
+    return true;
+  }
+
   // Of a line "sep=;"; 0 of any other.
   static char told_separator_of(std::string_view line) {
     if (line.ends_with('\r')) line.remove_suffix(1);

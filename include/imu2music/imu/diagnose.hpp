@@ -244,6 +244,7 @@ inline std::string unit_doubt(Quantity quantity, const Magnitudes& magnitudes, c
           "reads " + rounded(length) + (still ? " m/s² at rest" : " m/s² as its median");
       if (length > 0.7 && length < 1.4) return reads + ": its values look like g";
       if (still && length < 0.5) return reads + ": gravity is not in it";
+      if (median > 200) return reads + ": no body moves like that; they may be counts or mg";
       if (still && (length < 7.3 || length > 12.3)) return reads + ", where gravity is 9.81 m/s²";
       return {};
     }

@@ -77,7 +77,7 @@ inline std::optional<double> unit_scale(Quantity quantity, std::string_view unit
 inline std::optional<double> time_scale(std::string_view unit) {
   if (unit == "s" || unit == "sec" || unit == "seconds") return 1.0;
   if (unit == "ms") return 1e-3;
-  if (unit == "us" || unit == "µs") return 1e-6;
+  if (unit == "us" || unit == "µs" || unit == "\u03bcs") return 1e-6;
   if (unit == "ns") return 1e-9;
   return std::nullopt;
 }
@@ -206,6 +206,14 @@ inline ColumnName read_column_name(std::string_view name) {
   } else if (axis_of(last) >= 0) {
     result.axis = axis_of(last);
     if (words.empty()) return result;
+    // acc_g_x, gyro_dps_x: the unit before the axis.
+    if (result.unit.empty() && words.size() >= 2 && words[words.size() - 2].size() > 1) {
+      const std::optional<Quantity> before = quantity_of(words[words.size() - 2]);
+      if (before && *before != Quantity::orientation && unit_scale(*before, words.back())) {
+        result.unit = words.back();
+        words.pop_back();
+      }
+    }
     if (words.size() >= 2 && words[words.size() - 2] == "angular" && words.back() == "velocity") {
       quantity = Quantity::angular_velocity;
       words.pop_back();
@@ -213,6 +221,9 @@ inline ColumnName read_column_name(std::string_view name) {
       quantity = quantity_of(words.back());
     }
     words.pop_back();
+    if (quantity == Quantity::acceleration && !words.empty() &&
+        (words.back() == "angular" || words.back() == "ang"))
+      return result;  // in rad/s²
   } else {
     result.axis = axis_of(std::string_view(last).substr(last.size() - 1));
     quantity = quantity_of(std::string_view(last).substr(0, last.size() - 1));

@@ -4,7 +4,8 @@
 //
 // Samples that are not finite in every axis are passed over. Where the samples on both sides lie more than
 // longest_gap apart, nothing is known of the motion between them: the one before is held. So are the first
-// and the last beyond the ends. Angles go the short way round; quaternions are made to agree in sign and
+// and the last beyond the ends. With GapFill::missing nothing is held over more than longest_gap: NaN stands
+// there. Angles go the short way round; quaternions are made to agree in sign and
 // normalised.
 //
 // Sizes: times has one element a sample, never falling; at never falls either. Cost: O(n + at). Errors:
@@ -61,7 +62,10 @@ inline Channel interpolate_channel(const Channel& channel, std::span<const doubl
     if (at[j] > times[before] && interval > 0 && interval <= longest_gap)
       weight = (at[j] - times[before]) / interval;
 
-    if (gap_fill == GapFill::missing && interval > longest_gap && at[j] > times[before]) {
+    const bool in_gap = interval > longest_gap && at[j] > times[before];
+    const bool beyond =
+        times[finite.front()] - at[j] > longest_gap || at[j] - times[finite.back()] > longest_gap;
+    if (gap_fill == GapFill::missing && (in_gap || beyond)) {
       for (int axis = 0; axis < axes; ++axis) result.axis(axis)[j] = std::numeric_limits<float>::quiet_NaN();
       continue;
     }

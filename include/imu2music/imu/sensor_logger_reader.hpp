@@ -57,7 +57,7 @@ namespace sensor_logger_detail {
 
 inline bool has_samples(const std::string& path) {
   const std::string text = read_text_file(path);
-  return CsvTable(text, path).has_rows(2);
+  return !csv_detail::trimmed(text).empty() && CsvTable(text, path).has_rows(2);
 }
 
 inline Recording read_track(const std::string& path, const std::string& name, Quantity quantity,

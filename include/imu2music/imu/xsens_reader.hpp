@@ -50,6 +50,7 @@
 #include "imu2music/core/error.hpp"
 #include "imu2music/imu/csv_table.hpp"
 #include "imu2music/imu/folder.hpp"
+#include "imu2music/imu/generic_csv_reader.hpp"
 #include "imu2music/imu/merge_sensors.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/io/file_bytes.hpp"
@@ -156,7 +157,7 @@ inline Recording read_xsens_csv(const CsvTable& table, double rate_hz = 0,
   return recording;
 }
 
-// The folder's .txt and .csv files, if there are any and all that are tables are of this form.
+// The folder's .txt and .csv files, if there are any and all that are tables of motion are of this form.
 inline std::vector<std::string> xsens_files(const std::string& folder, const FolderEntries& entries) {
   std::vector<std::string> files;
   for (const std::string& name : entries.files) {
@@ -165,7 +166,14 @@ inline std::vector<std::string> xsens_files(const std::string& folder, const Fol
     const std::string text = read_text_file(path);
     const std::optional<CsvTable> table = table_in(text, path);
     if (!table) continue;
-    if (!is_xsens_csv(*table)) return {};
+    if (!is_xsens_csv(*table)) {
+      // Lines of prose, as a README has them, are no recording that could be meant in its place.
+      if (std::all_of(table->names().begin(), table->names().end(), [](const std::string& column) {
+            return csv_detail::read_column_name(column).kind == csv_detail::ColumnName::Kind::other;
+          }))
+        continue;
+      return {};
+    }
     files.push_back(name);
   }
   return files;

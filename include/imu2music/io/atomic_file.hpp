@@ -111,13 +111,13 @@ class AtomicFile {
     if (path_.find('\0') != std::string::npos)
       throw InputError(path_.c_str(), "a zero byte in the name", "name the file to write");
     target_ = path_;
-    if (const int number = open_stream(path_); number >= 0) {
+    struct stat status {};
+    const bool exists = follow_links(status);
+    if (const int number = open_stream(target_); number > 0) {
       file_ = FileDescriptor(::fcntl(number, F_DUPFD_CLOEXEC, 0));
       if (!file_.is_open()) throw_unwritable(errno, "fcntl");
       return;
     }
-    struct stat status {};
-    bool exists = follow_links(status);
     if (exists && S_ISDIR(status.st_mode)) throw_unwritable(EISDIR);
     if (target_.back() == '/') throw_unwritable(EISDIR);
     if (exists && !S_ISREG(status.st_mode)) {
@@ -181,24 +181,6 @@ class AtomicFile {
  private:
   static constexpr std::size_t buffer_limit = 65536;
 
-  // The number behind the name of a stream that the process has open already, or -1. Such a stream is
-  // continued: even where it leads to a regular file, that file is not this one to replace.
-  static int open_stream(std::string_view path) {
-    if (path == "/dev/stdout") return 1;
-    if (path == "/dev/stderr") return 2;
-    for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
-      if (!path.starts_with(folder) || path.size() == folder.size() || path.size() > folder.size() + 6)
-        continue;
-      int number = 0;
-      for (const char digit : path.substr(folder.size())) {
-        if (digit < '0' || digit > '9') return -1;
-        number = 10 * number + (digit - '0');
-      }
-      return number;
-    }
-    return -1;
-  }
-
   std::string folder() const {
     std::size_t slash = target_.find_last_of('/');
     return slash == std::string::npos ? "." : slash == 0 ? "/" : target_.substr(0, slash);
@@ -207,6 +189,7 @@ class AtomicFile {
   // Sets target_ to where its symbolic links lead; tells whether something is there.
   bool follow_links(struct stat& status) {
     for (int depth = 0; depth < 40; ++depth) {
+      if (open_stream(target_) > 0) return true;
       if (::lstat(target_.c_str(), &status) != 0) {
         if (errno == ENOENT) return false;
         throw_unwritable(errno, "lstat");

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "imu2music/core/error.hpp"
@@ -67,10 +68,30 @@ class FileDescriptor {
   }
 }
 
+// The number behind the name of a stream that the process has open already, or -1. Such a stream is
+// continued, to read or to write: what it leads to is no file to open anew, nor to replace.
+inline int open_stream(std::string_view path) {
+  if (path == "/dev/stdin") return 0;
+  if (path == "/dev/stdout") return 1;
+  if (path == "/dev/stderr") return 2;
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    if (!path.starts_with(folder) || path.size() == folder.size() || path.size() > folder.size() + 6)
+      continue;
+    int number = 0;
+    for (const char digit : path.substr(folder.size())) {
+      if (digit < '0' || digit > '9') return -1;
+      number = 10 * number + (digit - '0');
+    }
+    return number;
+  }
+  return -1;
+}
+
 // Refuses a named pipe, since opening it waits for somebody who writes to it, perhaps for ever. A pipe that
 // is open already, as /dev/stdin or what a shell calls /dev/fd/63, passes.
 inline void throw_if_named_pipe(const std::string& path) {
   struct stat status {};
+  if (open_stream(path) >= 0) return;
   if (::stat(path.c_str(), &status) != 0 || !S_ISFIFO(status.st_mode)) return;
   char place[PATH_MAX];  // where /dev/stdin leads to has no name in any folder
   if (::realpath(path.c_str(), place) == nullptr) return;
@@ -85,8 +106,15 @@ inline FileDescriptor open_to_read(const std::string& path, struct stat& status,
   if (path.find('\0') != std::string::npos)
     throw InputError(path.c_str(), "a zero byte in the name", "name a file");
   int number = -1;
-  do number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | (wait_for_writer ? 0 : O_NONBLOCK));
-  while (number < 0 && errno == EINTR);
+  // A pipe or socket that is open already cannot be opened by its name again, or would wait for another
+  // writer.
+  if (const int stream = open_stream(path);
+      stream >= 0 && ::fstat(stream, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)))
+    number = ::fcntl(stream, F_DUPFD_CLOEXEC, 0);
+  else {
+    do number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | (wait_for_writer ? 0 : O_NONBLOCK));
+    while (number < 0 && errno == EINTR);
+  }
   if (number < 0) throw_unreadable(path, "open", errno);
   FileDescriptor file(number);
   if (::fstat(number, &status) != 0) throw_unreadable(path, "fstat", errno);

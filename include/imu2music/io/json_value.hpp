@@ -9,9 +9,9 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -104,7 +104,9 @@ class TreeBuilder {
   // A list or object that goes on. Its value stays where it is: while it is open, its siblings are complete.
   struct Open {
     JsonValue* value;
-    std::unordered_set<std::string> names;  // of its members, since a search of all for each is quadratic
+    // Of its members: a search of all for each is quadratic, and so are a hash's collisions, which a file
+    // could choose.
+    std::set<std::string> names;
   };
 
   const std::string& path_;

@@ -15,10 +15,10 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -475,7 +475,7 @@ class Pickle {
   std::deque<PickleValue> arena_;
   std::vector<PickleValue*> stack_;
   std::vector<std::size_t> marks_;
-  std::unordered_map<std::uint64_t, PickleValue*> memo_;
+  std::map<std::uint64_t, PickleValue*> memo_;  // no hash, whose collisions a file could choose
   const PickleValue* root_ = nullptr;
 };
 

@@ -43,12 +43,21 @@ inline std::string printable(std::string_view text) {
 // The same in quotes.
 inline std::string in_quotes(std::string_view text) { return "'" + printable(text) + "'"; }
 
-// `text` with a blank for each control character: names and remarks of a file, which reports show as they
-// are.
-inline std::string one_line(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text;
+// `text` with a blank for what no terminal shows (is_visible()) and for bytes that no encoding of letters
+// has: names and remarks of a file, which reports show as they are.
+inline std::string one_line(std::string_view text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = utf8_length(text.substr(i, 4)), taken = std::max<std::size_t>(length, 1);
+    const bool shown =
+        length > 0 ? is_visible(text.substr(i, length)) : static_cast<unsigned char>(text[i]) >= 0xA0;
+    if (shown)
+      result += text.substr(i, taken);
+    else
+      result += ' ';
+    i += taken;
+  }
+  return result;
 }
 
 // The shortest text that reads back as the same number: 25, 22.52.

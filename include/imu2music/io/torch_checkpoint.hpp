@@ -351,7 +351,9 @@ class CheckpointReader {
   }
   void ignore(const PickleValue& key, const PickleValue& value) {
     const std::string name = key.is(Kind::text) ? printable(key.text) : scalar_text(key).value_or("a key");
-    result_.ignored.push_back(name + " (" + description_of(value, visits_) + ")");
+    std::string line = name + " (" + description_of(value, visits_) + ")";
+    budget_.take(line.capacity() + 3 * sizeof(std::string));  // of which a list that grows holds up to three
+    result_.ignored.push_back(std::move(line));
     if (!key.is(Kind::text)) return;
     budget_.take(key.text.size() + (value.is(Kind::text) ? value.text.size() : 0) + 256);
     if (auto text = scalar_text(value)) result_.metadata[std::string(key.text)] = *std::move(text);

@@ -76,7 +76,9 @@ class WavFile {
       } else if (id == "data") {
         if (!has_format) throw InputError(path, "has its samples before their format", wanted);
         data_ = mapped.data() + begin;
-        frames_ = static_cast<std::int64_t>(size) / (channels_ * (bits_ / 8));
+        // A recorder that was cut off has not come to writing the sizes.
+        const std::size_t there = claimed == 0 && number(4, 4) <= begin - 8 ? bytes.size() - begin : size;
+        frames_ = static_cast<std::int64_t>(there) / (channels_ * (bits_ / 8));
         return;
       }
       if (claimed > bytes.size() - begin) break;

@@ -68,10 +68,16 @@ class EventVocabulary1 {
   static constexpr int initial_velocity = 64;
   static constexpr double shortest_note_s = 0.25;
   static constexpr double unclosed_note_s = 1.0;
-  static constexpr double longest_gap_s =
-      7 * 86400.0;  // a longer one is a mistake, and would be a million ids
+  static constexpr double longest_s = 1e6;  // of music: more is a mistake, and would be millions of ids
   // Whether model_tokens ends a sequence that it had to shorten with EOS, as the reference does.
   static constexpr bool ends_shortened_sequences = true;
+
+  // Throws InputError for music of so many seconds that is too long to be written.
+  static void check_length(double seconds) {
+    if (!(seconds <= longest_s))
+      throw InputError("the music lasts " + std::to_string(seconds) + " s; at most " +
+                       std::to_string(static_cast<int>(longest_s)) + " s can be written as time shifts");
+  }
 
   static constexpr bool contains(int id) { return id >= 0 && id < size; }
 
@@ -251,11 +257,9 @@ inline std::vector<int> EventVocabulary1::encode(std::span<const Note> notes) {
   const auto& bins = time_shift_bins_s();
   std::vector<int> ids;
   ids.reserve(2 * events.size());
+  if (!events.empty()) check_length(events.back().time - events.front().time);
   for (std::size_t i = 0; i < events.size(); ++i) {
     double gap = i == 0 ? 0.0 : events[i].time - events[i - 1].time;
-    if (!(gap <= longest_gap_s))
-      throw InputError("two events lie " + std::to_string(gap) + " s apart; at most " +
-                       std::to_string(static_cast<int>(longest_gap_s)) + " s can be written as time shifts");
     while (gap >= bins.front()) {
       auto largest = std::upper_bound(bins.begin(), bins.end(), gap) - bins.begin() - 1;
       ids.push_back(first_time_shift + static_cast<int>(largest));

@@ -29,8 +29,8 @@
 // Continued notes after a window's first time_shift, note_on or note_off are passed over.
 //
 // Cost: encode O(N log N + ids) a window of N notes, decode O(ids). Errors: InputError for an id outside the
-// vocabulary, a time that is not finite, a window that does not end after it begins, a gap of more than 7
-// days.
+// vocabulary, a time that is not finite, a window that does not end after it begins, an event more than 10^6
+// s after it begins.
 #pragma once
 
 #include <algorithm>
@@ -136,8 +136,8 @@ class EventDecoder<EventVocabulary2> {
     awaited_ = open_;
   }
 
-  // Takes one id. Returns the note that a note_off closed, or null. After EOS or CUT everything is ignored
-  // until the next window.
+  // Takes one id. Returns the note that a note_off closed, or a note_on that struck its pitch again later, or
+  // null. After EOS or CUT everything is ignored until the next window.
   const Note* push(int id) {
     const EventKind kind = Vocabulary::kind(id);
     if (ended_) return nullptr;
@@ -163,8 +163,10 @@ class EventDecoder<EventVocabulary2> {
     if (kind == EventKind::time_shift) {
       time_ += Vocabulary::shift_s(id);
     } else if (kind == EventKind::note_on) {
-      if (open_[slot] != none) end_note(slot);
+      const std::size_t before = open_[slot];
+      if (before != none) end_note(slot);
       begin_note(Vocabulary::pitch(id));
+      if (before != none && notes_[before].start < time_) return &notes_[before];
     } else if (kind == EventKind::note_off) {
       if (open_[slot] != none) return end_note(slot);
     } else {
@@ -320,9 +322,7 @@ inline std::vector<int> EventVocabulary2::encode_playable(std::span<const Note> 
   ids.reserve(3 * events.size() + 1);
   for (const Event& event : events) {
     double gap = event.time - now;
-    if (!(gap <= longest_gap_s))
-      throw InputError("two events lie " + std::to_string(gap) + " s apart; at most " +
-                       std::to_string(static_cast<int>(longest_gap_s)) + " s can be written as time shifts");
+    check_length(event.time);
     const auto shift = [&](std::ptrdiff_t k) {
       ids.push_back(first_time_shift + static_cast<int>(k));
       now += bins[static_cast<std::size_t>(k)];

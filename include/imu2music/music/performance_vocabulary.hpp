@@ -55,7 +55,6 @@ class PerformanceVocabulary {
   static constexpr double grid_s = 0.01;
   static constexpr double shortest_note_s = grid_s;
   static constexpr double unclosed_note_s = 1.0;
-  static constexpr double longest_gap_s = EventVocabulary1::longest_gap_s;
 
   static constexpr bool contains(int id) { return id >= 0 && id < size; }
   static EventKind kind(int id) {
@@ -126,10 +125,7 @@ inline std::vector<int> PerformanceVocabulary::encode(std::span<const Note> note
   int velocity = -1;
   for (const Event& event : events) {
     std::int64_t gap = event.time - time;
-    if (static_cast<double>(gap) * grid_s > longest_gap_s)
-      throw InputError("two events lie " + std::to_string(static_cast<double>(gap) * grid_s) +
-                       " s apart; at most " + std::to_string(static_cast<int>(longest_gap_s)) +
-                       " s can be written as time shifts");
+    EventVocabulary1::check_length(static_cast<double>(event.time) * grid_s);
     for (; gap > 0; gap -= std::min<std::int64_t>(gap, time_shifts))
       ids.push_back(first_time_shift + static_cast<int>(std::min<std::int64_t>(gap, time_shifts)) - 1);
     time = event.time;

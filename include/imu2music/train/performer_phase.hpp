@@ -35,6 +35,7 @@ namespace imu2music::inline v0 {
 struct PerformerMotion {
   std::string performer, piece;
   std::vector<double> speed;  // e(t), from the recording's time 0 on
+  std::int64_t first = 0;     // the frame of the scores' clock that this is
 };
 
 namespace performer_phase_detail {
@@ -117,7 +118,7 @@ inline std::map<std::string, double> performer_phases(std::span<const PerformerM
       std::vector<double>& c = together[{p.performer, q.performer}];
       c.resize(4 * most + 1);
       for (std::int64_t l = -2 * most; l <= 2 * most; ++l)
-        c[static_cast<std::size_t>(l + 2 * most)] += correlation(p.speed, q.speed, l);
+        c[static_cast<std::size_t>(l + 2 * most)] += correlation(p.speed, q.speed, l + p.first - q.first);
     }
   }
   std::map<std::string, std::int64_t> frames;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -92,8 +93,10 @@ inline std::map<std::string, double> phases_of(const std::vector<SourcePair>& pa
       continue;
     each();
     try {
-      const Pair pair = load_source_pair(source, options);
+      double begin_s = 0;
+      const Pair pair = load_source_pair(source, options, &begin_s);
       takes.push_back(performer_motion(pair.motion, pair.info.performer, pair.info.piece));
+      takes.back().first = std::llround(begin_s * performer_phase_detail::rate_hz);
     } catch (const InputError&) {
     }
   }

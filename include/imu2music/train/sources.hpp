@@ -12,8 +12,8 @@
 //                   a folder of several files also with the one MIDI file in it; of a tracked body, what
 //                   sensors on its forearms would have read (imu/body_imu.hpp), or its keypoints as they are,
 //                   where PrepareOptions::keypoints says so
-//   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion, nor are
-//                   byte for byte what belongs to one
+//   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion, nor have
+//                   the notes of what belongs to one
 //
 // Folders are searched eight deep; what is hidden is passed over, and a link that leads back to a folder that
 // holds it is not followed. Music of a stem: x.mid, x.midi, x.csv, x.notes.csv, x_notes.csv,
@@ -260,6 +260,43 @@ class Manifest {
   std::vector<Row> rows_;
 };
 
+inline std::vector<Note> read_music(const std::string& path, std::vector<std::string>& remarks) {
+  if (file_kind(path) == FileKind::notes) {
+    NoteTable table = read_note_table(path);
+    if (table.reversed > 0)
+      remarks.push_back("left out, for they end before they start: " + std::to_string(table.reversed) +
+                        " notes");
+    return std::move(table.notes);
+  }
+  const MidiFile midi = read_midi_file(path);
+  std::vector<Note> notes = midi.pitched_notes();
+  std::size_t percussion = 0;
+  for (const MidiTrack& track : midi.tracks) percussion += track.notes.size();
+  percussion -= notes.size();
+  if (percussion > 0) remarks.push_back("left out: percussion, " + std::to_string(percussion) + " notes");
+  if (midi.pitch_bends > 0)
+    remarks.push_back(std::to_string(midi.pitch_bends) + " pitch bends were passed over");
+  return notes;
+}
+
+// Of pitches and onsets, in whole milliseconds from the first, whatever kind of file they were written in;
+// empty where there are none, or they cannot be read.
+inline std::string music_digest(const std::string& path) {
+  try {
+    std::vector<std::string> remarks;
+    std::vector<Note> notes = read_music(path, remarks);
+    if (notes.empty()) return {};
+    sort_notes(notes);
+    Sha256 sum;
+    for (const Note& note : notes)
+      sum.add(std::to_string(note.pitch) + " " +
+              std::to_string(std::llround(1e3 * (note.start - notes.front().start))) + "\n");
+    return sum.hex();
+  } catch (const InputError&) {
+    return {};
+  }
+}
+
 }  // namespace sources_detail
 
 // What a name tells of performer and piece.
@@ -387,25 +424,20 @@ class SourceFinder {
   }
 
   void drop_copies() {
-    std::set<std::uint64_t> sizes;
-    std::map<std::string, std::string> owners;  // by the digest of the music
-    const auto size_of = [](const std::string& path) {
-      struct stat status {};
-      return ::stat(path.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
-    };
     const auto is_alone = [](const SourcePair& pair) { return pair.motion_path.empty(); };
-    for (const SourcePair& pair : found_.pairs)
-      if (is_alone(pair)) sizes.insert(size_of(pair.notes_path));
+    if (std::none_of(found_.pairs.begin(), found_.pairs.end(), is_alone)) return;
+    std::map<std::string, std::string> owners;  // by the digest of the music
     for (const SourcePair& pair : found_.pairs) {
+      if (is_alone(pair)) continue;
       step();
-      if (!is_alone(pair) && sizes.count(size_of(pair.notes_path)) > 0)
-        owners.emplace(sha256_of_file(pair.notes_path), pair.info.source);
+      if (const std::string digest = sources_detail::music_digest(pair.notes_path); !digest.empty())
+        owners.emplace(digest, pair.info.source);
     }
     if (owners.empty()) return;
     std::erase_if(found_.pairs, [&](const SourcePair& pair) {
-      step();
       if (!is_alone(pair)) return false;
-      const auto owner = owners.find(sha256_of_file(pair.notes_path));
+      step();
+      const auto owner = owners.find(sources_detail::music_digest(pair.notes_path));
       if (owner == owners.end()) return false;
       drop(pair.info.source, "is a copy of the music of " + owner->second);
       return true;
@@ -726,25 +758,6 @@ class SourceFinder {
 
 namespace sources_detail {
 
-inline std::vector<Note> read_music(const std::string& path, std::vector<std::string>& remarks) {
-  if (file_kind(path) == FileKind::notes) {
-    NoteTable table = read_note_table(path);
-    if (table.reversed > 0)
-      remarks.push_back("left out, for they end before they start: " + std::to_string(table.reversed) +
-                        " notes");
-    return std::move(table.notes);
-  }
-  const MidiFile midi = read_midi_file(path);
-  std::vector<Note> notes = midi.pitched_notes();
-  std::size_t percussion = 0;
-  for (const MidiTrack& track : midi.tracks) percussion += track.notes.size();
-  percussion -= notes.size();
-  if (percussion > 0) remarks.push_back("left out: percussion, " + std::to_string(percussion) + " notes");
-  if (midi.pitch_bends > 0)
-    remarks.push_back(std::to_string(midi.pitch_bends) + " pitch bends were passed over");
-  return notes;
-}
-
 // Figures and remarks of what diagnose() finds.
 inline void add_diagnosis(const Recording& recording, PairInfo& info) {
   const Diagnosis diagnosis = diagnose(recording);
@@ -803,8 +816,10 @@ inline bool is_aligned(const PairInfo& info, Alignment alignment) {
          (alignment == Alignment::where_needed && info.layout == armband_layout);
 }
 
-// Reads both halves and brings them to one axis. Throws InputError where the pair cannot be used.
-inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& options = {}) {
+// Reads both halves and brings them to one axis. `begin_s`: where that begins on the music's, but for the
+// performer's phase. Throws InputError where the pair cannot be used.
+inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& options = {},
+                             double* begin_s = nullptr) {
   using namespace sources_detail;
   Pair pair;
   pair.info = source.info;
@@ -851,6 +866,7 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
                              number_text(sound->end_s) + " s");
       span = {std::max(span.begin_s, sound->begin_s), std::min(span.end_s, sound->end_s)};
     }
+    if (begin_s != nullptr) *begin_s = span.begin_s;
     pair.motion = cut_recording(motion, span.begin_s, span.end_s);
     info.has_motion = true;
     info.seconds = span.end_s - span.begin_s;
