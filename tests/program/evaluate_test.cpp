@@ -245,11 +245,11 @@ TEST_CASE("weights that were trained say what was kept for the test, and what wa
             .output.find("The weights learnt from 2 of these 4") != std::string::npos);
   check_refused(program(command(mine, data, "test")), {"'mine' of other data, or of a file elsewhere"});
   // Begun with weights of a split that is not of this data: that is said, unless the split is the one named.
-  const std::string begun = train("begun", "performer:s2 --init-from " + quoted(mine));
-  CHECK(evaluated(begun, data, "test")["weights_split"]["begun_with_others"] == json::array({"mine"}));
-  CHECK(program(command(begun, data, "test")).output.find("of the split 'mine' of other data") !=
+  const std::string from_mine = train("from_mine", "performer:s2 --init-from " + quoted(mine));
+  CHECK(evaluated(from_mine, data, "test")["weights_split"]["begun_with_others"] == json::array({"mine"}));
+  CHECK(program(command(from_mine, data, "test")).output.find("of the split 'mine' of other data") !=
         std::string::npos);
-  CHECK(evaluated(begun, data, quoted(file))["weights_split"]["begun_with_others"].empty());
+  CHECK(evaluated(from_mine, data, quoted(file))["weights_split"]["begun_with_others"].empty());
   CHECK(tested["weights_split"]["begun_with_others"].empty());
   const std::string all = train("all", "all");
   check_refused(program(command(all, data, "test")), {"'all', which keeps nothing for a test"});
