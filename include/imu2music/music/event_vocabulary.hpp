@@ -20,8 +20,8 @@
 // note_off of a pitch that is not open is ignored. SOS and PAD are passed over; EOS ends the sequence. Notes
 // come in order of their onset. O(ids).
 //
-// Times are seconds, in double. Errors: InputError for an id outside the vocabulary or a note whose time is
-// not finite.
+// Times are seconds, in double. Errors: InputError for an id outside the vocabulary, a note whose time is not
+// finite, or music of more than 10^6 s.
 #pragma once
 
 #include <algorithm>

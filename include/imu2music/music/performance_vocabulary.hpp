@@ -19,7 +19,7 @@
 // is passed over; END ends the sequence. O(ids).
 //
 // Times are seconds, in double. Errors: InputError for an id outside the vocabulary, a note that is none of
-// MIDI or begins before 0, or two events more than a week apart.
+// MIDI or begins before 0, or music of more than 10^6 s.
 // Source: Oore et al. 2018 (arXiv:1808.03715, section 4.1), with the shifts of 10 ms and 100 steps, as the
 // decoder-only weights have it (Huang et al. 2018, arXiv:1809.04281).
 #pragma once
