@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -200,24 +199,6 @@ void check_outputs(const std::vector<std::string>& outputs, const std::vector<st
         throw InputError(output, "is read as input too", "give the output another name");
     const imu2music::AtomicFile probe(output);
   }
-}
-
-bool is_there(const std::string& path) {
-  std::error_code fault;
-  const bool there = fs::exists(path, fault);
-  if (fault) imu2music::throw_unreadable(path, "stat", fault.value());
-  return there;
-}
-
-void end_by_signal(int signal) {
-  if (imu2music::hold_signal(signal)) return;
-  imu2music::remove_temporaries();
-  std::signal(signal, SIG_DFL);
-  std::raise(signal);
-}
-
-void handle_unless_ignored(int signal, void (*handler)(int)) {
-  if (std::signal(signal, handler) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
 
 void print_text(std::string_view text) {

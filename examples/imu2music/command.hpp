@@ -63,16 +63,6 @@ void check_outputs(const std::vector<std::string>& outputs, const std::vector<st
 // Where a name leads, links followed, though what it names be yet to be made. Empty where it leads nowhere.
 std::filesystem::path destination(std::string name);
 
-// Whether something is there. Throws InputError where that cannot be known, as in a folder that may not be
-// searched.
-bool is_there(const std::string& path);
-
-// A handler that leaves nothing half-written behind, then ends the program as the signal would have.
-extern "C" void end_by_signal(int signal);
-
-// Handles a signal, except where whoever started the program had it ignored, as nohup has SIGHUP.
-void handle_unless_ignored(int signal, void (*handler)(int));
-
 // Prints one JSON object on standard output. Throws SystemError where it cannot be written.
 void print_json(const nlohmann::ordered_json& object);
 

@@ -19,6 +19,7 @@
 #include "imu2music/evaluate/evaluate.hpp"
 #include "imu2music/imu/sensor_map.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/sha256.hpp"
 #include "imu2music/io/weights_file.hpp"
 #include "imu2music/models/weights.hpp"
@@ -185,8 +186,9 @@ std::string summary(const Evaluation& e) {
 
 nlohmann::ordered_json weights_split_json(const Training& training) {
   if (!training.told) return nullptr;
-  std::vector<std::string> others;
-  for (const WeightsSplit& one : training.unknown) others.push_back(one.name);
+  nlohmann::ordered_json others = nlohmann::ordered_json::array();
+  for (const WeightsSplit& one : training.unknown)
+    others.push_back(one.name.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(one.name));
   return {{"name", training.told->name},
           {"hash", training.told->hash},
           {"of_this_data", training.split.has_value()},
@@ -271,9 +273,12 @@ void run_evaluate(const EvaluateOptions& options) {
   else if (may_have_been_seen)
     warning += "These recordings are not kept for a test: the weights may have learnt from them.";
   if (!(seen && *seen > 0) && !training.unknown.empty())
-    warning += std::string(warning.empty() || warning.back() == ' ' ? "" : " ") +
-               "The training began with weights of the split " + in_quotes(training.unknown.front().name) +
-               " of other data, or of a file elsewhere: what those learnt from is not known.";
+    warning +=
+        std::string(warning.empty() || warning.back() == ' ' ? "" : " ") +
+        (training.unknown.front().name.empty()
+             ? "The training began with weights that do not say what they learnt from."
+             : "The training began with weights of the split " + in_quotes(training.unknown.front().name) +
+                   " of other data, or of a file elsewhere: what those learnt from is not known.");
   if (!options.report.empty()) {
     const std::string name = std::filesystem::path(options.weights).filename().string();
     EvaluationHeading heading{

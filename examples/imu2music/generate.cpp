@@ -119,9 +119,11 @@ std::string ranked_path(const std::string& path, std::int64_t rank) {
 // The notes that the music begins with.
 std::vector<Note> read_prime(const std::string& path) {
   if (path.empty()) return {};
-  std::vector<Note> notes = read_midi_file(path).pitched_notes();
+  const MidiFile file = read_midi_file(path);
+  std::vector<Note> notes = file.pitched_notes();
   if (notes.empty())
-    throw InputError(path, "holds no note but percussion", "music begins with notes, or without --prime");
+    throw InputError(path, file.all_notes().empty() ? "has no notes" : "holds no note but percussion",
+                     "music begins with notes, or without --prime");
   return notes;
 }
 
@@ -140,7 +142,7 @@ std::string picture(const Recording& recording, const Composition& music, const 
                     bool untrained) {
   MotionScore score;
   score.title = (recording.sensors.empty() ? "Music: " : "Music from motion: ") +
-                std::filesystem::path(recording.source).filename().string();
+                destination(recording.source).filename().string();
   score.subtitle =
       std::to_string(music.notes.size()) + (music.notes.size() == 1 ? " note, " : " notes, ") +
       choice(options) +
@@ -357,8 +359,8 @@ void run_generate(const GenerateOptions& options) {
   print_text(text);
 }
 
-void tell_unused_drawing(const CLI::App& command) {
-  if (command.count("--greedy") == 0) return;
+void tell_unused_drawing(const CLI::App& command, bool greedy) {
+  if (!greedy) return;
   std::string unused;
   int count = 0;
   for (const char* drawing : {"--temperature", "--seed", "--top-k", "--top-p", "--min-p"})
@@ -460,7 +462,7 @@ void add_generate_command(CLI::App& program) {
   add_device_option(*command, options->device);
   add_common_options(*command, options->common);
   command->callback([options, command] {
-    tell_unused_drawing(*command);
+    tell_unused_drawing(*command, options->greedy);
     run_generate(*options);
   });
 }

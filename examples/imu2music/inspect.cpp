@@ -1,8 +1,8 @@
 // inspect: what a file or folder holds: weights, a recording, music.
 //
 // A folder that is a recording, a data set or a training run is told as one; of any other, every file in it
-// and below it. A file there that cannot be read is told in its line, and the command goes on and ends with
-// exit status 1.
+// and, four folders deep, below it. A file there that cannot be read is told in its line, and the command
+// goes on and ends with exit status 1.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -408,8 +408,8 @@ Report report_folder(const std::string& path, const ReadOptions& options, int de
   Report report;
   Json files = Json::array();
   std::size_t unknown = 0;
-  const auto add = [&](const std::string& name) {
-    const std::string below = join_path(path, name);
+  const auto add = [&](const std::string& entry) {
+    const std::string below = join_path(path, entry), name = one_line(entry);
     try {
       Report one = inspect_path(below, options, depth - 1);
       report.details += name + ": " + one.line + "\n";
@@ -435,8 +435,16 @@ Report report_folder(const std::string& path, const ReadOptions& options, int de
     }
   };
   for (const std::string& name : entries.files) add(name);
-  if (depth > 0)
-    for (const std::string& name : entries.folders) add(name);
+  for (const std::string& name : entries.folders) {
+    if (depth > 0) {
+      add(name);
+      continue;
+    }
+    ++unknown;
+    const char* why = "lies more than four folders deep";
+    report.details += one_line(name) + ": not known: " + why + "\n";
+    files.push_back({{"path", join_path(path, name)}, {"kind", "unknown"}, {"reason", why}});
+  }
   if (files.empty()) throw InputError(path, "holds no files", "name a recording, weights or a MIDI file");
   report.line =
       "folder with " + std::to_string(files.size()) + (files.size() == 1 ? " entry" : " entries") +
@@ -450,7 +458,11 @@ Report inspect_path(const std::string& path, const ReadOptions& options, int dep
   if (!is_folder(path)) return report_file(path, options);
   try {
     return report_dataset(path);
-  } catch (const InputError&) {  // no data set
+  } catch (const InputError&) {
+    const std::string list = join_path(path, std::string(dataset_list));
+    if (!unreadable_because(list) &&
+        read_text_file(list, 1 << 28).find(json_text(dataset_format)) != std::string::npos)
+      throw;  // it is one, but damaged or of a later version
   }
   if (const std::string state = join_path(path, "state.safetensors"); ::access(state.c_str(), F_OK) == 0)
     try {
@@ -479,11 +491,17 @@ Report inspect_path(const std::string& path, const ReadOptions& options, int dep
         const std::string below = join_path(path, take);
         try {
           Report one = report_recording(below, options);
-          report.details += take + ": " + one.line + "\n";
+          report.details += one_line(take) + ": " + one.line + "\n";
           files.push_back(std::move(one.json));
         } catch (const Error& error) {
-          report.details += take + ": not known: " + error.what() + "\n";
-          files.push_back({{"path", below}, {"kind", "unknown"}, {"reason", error.what()}});
+          std::optional<std::string> fault;
+          for (const std::string& name : list_entries(path).files)
+            if (const auto signal = parse_repovizz_file_name(name); signal && signal->take == take && !fault)
+              fault = unreadable_because(join_path(path, name));
+          report.unreadable += fault.has_value();
+          const std::string why = fault.value_or(error.what());
+          report.details += one_line(take) + (fault ? ": cannot be read: " : ": not known: ") + why + "\n";
+          files.push_back({{"path", below}, {"kind", fault ? "unreadable" : "unknown"}, {"reason", why}});
         }
       }
       report.line = "folder with " + std::to_string(takes.size()) + " takes";

@@ -15,6 +15,7 @@
 #include "imu2music/core/device.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/version.hpp"
+#include "signals.hpp"
 
 namespace {
 

@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/text.hpp"
 #include "training_log.hpp"
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
-#include <ctime>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +10,7 @@
 #include "command.hpp"
 #include "imu2music/train/prepare.hpp"
 #include "recording_options.hpp"
+#include "signals.hpp"
 
 using namespace imu2music;
 
@@ -24,42 +24,7 @@ struct PrepareCommand {
   bool align_performers = false, no_align_performers = false, keypoints = false;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
-volatile std::int64_t interrupted_ms = 0;
-
-// The first signal is noted, the next ends the program at once. The same within half a second is no second
-// wish: timeout(1), for one, sends a signal both to the program and to its group.
-extern "C" void note_interruption(int signal) {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  const std::int64_t ms = std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-  if (interrupted == 0) {
-    interrupted_ms = ms;
-    interrupted = signal;
-  } else if (signal != interrupted || ms - interrupted_ms > 500) {
-    end_by_signal(signal);
-  }
-}
-
 struct Interrupted {};
-
-// While it lives, a signal lets the work end where nothing is half-written; then the program ends by it.
-class OrderlyInterruption {
- public:
-  OrderlyInterruption() {
-    for (std::size_t i = 0; i < std::size(signals); ++i) {
-      sigaction(signals[i], nullptr, &before_[i]);
-      handle_unless_ignored(signals[i], &note_interruption);
-    }
-  }
-  ~OrderlyInterruption() {
-    for (std::size_t i = 0; i < std::size(signals); ++i) sigaction(signals[i], &before_[i], nullptr);
-  }
-
- private:
-  static constexpr int signals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[std::size(signals)] = {};
-};
 
 Prepared prepare(const PrepareCommand& command) {
   PrepareOptions options;
@@ -71,14 +36,13 @@ Prepared prepare(const PrepareCommand& command) {
   options.keypoints = command.keypoints;
   Progress progress("pair");
   try {
-    const OrderlyInterruption orderly;
+    const OrderlyEnd orderly;
     return prepare_dataset(command.sources, command.output, options, [&](std::size_t done, std::size_t of) {
-      if (interrupted != 0) throw Interrupted();
+      if (OrderlyEnd::requested() != 0) throw Interrupted();
       progress.update(static_cast<std::int64_t>(done), static_cast<std::int64_t>(of));
     });
   } catch (const Interrupted&) {
-    std::signal(interrupted, SIG_DFL);
-    std::raise(interrupted);
+    std::raise(OrderlyEnd::requested());  // the handler from before ends the program
     throw;
   }
 }
@@ -193,7 +157,7 @@ std::string as_text(const PrepareCommand& command, const Prepared& prepared) {
                                    : "dropped: " + std::to_string(prepared.dropped.size()) + "\n";
   constexpr std::size_t most = 40;
   for (std::size_t i = 0; i < prepared.dropped.size() && i < most; ++i)
-    text += "  " + prepared.dropped[i].source + ": " + prepared.dropped[i].reason + "\n";
+    text += "  " + one_line(prepared.dropped[i].source + ": " + prepared.dropped[i].reason) + "\n";
   if (prepared.dropped.size() > most)
     text += "  and " + std::to_string(prepared.dropped.size() - most) + " more, in " + command.output + "/" +
             std::string(dataset_list) + "\n";
@@ -217,11 +181,15 @@ void add_prepare_command(CLI::App& program) {
   command
       ->add_option("SOURCE", options->sources,
                    "Folders or files: recordings with scores or MIDI of the same name, MIDI, tables of notes")
-      ->required();
+      ->required()
+      ->check(given());
   command->add_option("-o,--output", options->output, "Folder to write: new, empty, or a data set to replace")
-      ->required();
-  command->add_option("--like", options->like,
-                      "A recording whose distributions virtual sensors of tracked bodies get");
+      ->required()
+      ->check(given());
+  command
+      ->add_option("--like", options->like,
+                   "A recording whose distributions virtual sensors of tracked bodies get")
+      ->check(given());
   command
       ->add_flag("--keypoints", options->keypoints,
                  "Keep the keypoints of tracked bodies and hands, for weights of a pose encoder; without it "

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,19 +63,16 @@ ReadOptions read_options(const RecordingOptions& options) {
 }
 
 void tell_unused_rate(const std::string& path, const Recording& recording, double rate_hz) {
-  if (!(rate_hz > 0)) return;
-  // Layouts without a clock; of a generic table it depends on its columns.
-  for (const char* format :
-       {"Xsens MT Manager", "Kinect skeleton", "Kinect skeleton in a picture", "OpenPose keypoints"})
-    if (recording.format == format) return;
-  if (recording.common_rate_hz() == rate_hz) return;
+  if (!(rate_hz > 0) || recording.rate_was_given || recording.common_rate_hz() == rate_hz) return;
   std::fprintf(stderr, "imu2music: %s: has a clock of its own: --rate %s was not used\n", path.c_str(),
                number_text(rate_hz).c_str());
 }
 
 namespace {
 
-void require_armbands(const Recording& recording, const RecordingOptions& options) {
+// `recording` as it is after mapping `unmapped`, whose names the user knows.
+void require_armbands(const Recording& recording, const Recording& unmapped,
+                      const RecordingOptions& options) {
   std::string missing;
   bool sensor_missing = false;
   for (const std::string_view wanted : reference_sensors) {
@@ -92,7 +90,7 @@ void require_armbands(const Recording& recording, const RecordingOptions& option
   if (missing.empty()) return;
   std::string has, complete;
   std::size_t listed = 0;
-  for (const SensorTrack& sensor : recording.sensors) {
+  for (const SensorTrack& sensor : unmapped.sensors) {
     bool all = true;
     for (const ReferenceQuantity& quantity : reference_quantities)
       all = all && sensor.find(quantity.quantity) != nullptr;
@@ -113,8 +111,15 @@ void require_armbands(const Recording& recording, const RecordingOptions& option
                    remedy);
 }
 
-// What diagnose() finds in the sensors `used` of the recording is told; `mapped`, which is made of them,
-// comes back evened out, once for all that is made of it. Through what it was held is told, too.
+// One line each on standard error.
+void tell(const std::string& path, std::span<const std::string> sentences) {
+  for (const std::string& sentence : sentences)
+    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), sentence.c_str());
+}
+
+// What the reader and, of the sensors `used`, diagnose() found in the recording is told; `mapped`, which is
+// made of them, comes back evened out, once for all that is made of it. Through what it was held is told,
+// too.
 Recording told_and_even(const std::string& path, const Recording& recording, Recording mapped,
                         const std::vector<std::string>& used, double rate_hz) {
   // Each once: what is wrong with the others does not matter.
@@ -124,11 +129,9 @@ Recording told_and_even(const std::string& path, const Recording& recording, Rec
       once.push_back({name, name});
   const std::size_t notes = mapped.notes.size();
   even_out(mapped, rate_hz);
-  const Diagnosis diagnosis = diagnose(map_sensors(recording, once));
-  for (const std::string& sentence : describe(diagnosis))
-    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), sentence.c_str());
-  for (std::size_t i = notes; i < mapped.notes.size(); ++i)
-    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), mapped.notes[i].c_str());
+  tell(path, recording.notes);
+  tell(path, describe(diagnose(map_sensors(recording, once))));
+  tell(path, std::span<const std::string>(mapped.notes).subspan(notes));
   return mapped;
 }
 
@@ -165,7 +168,7 @@ Recording open_armbands(const std::string& path, const RecordingOptions& options
   const std::vector<SensorMapEntry> map = map_of_armbands(options.sensors);
   const Recording recording = read_recording(path, how);
   Recording mapped = map.empty() ? recording : map_sensors(recording, map);
-  require_armbands(mapped, options);
+  require_armbands(mapped, recording, options);
   tell_unused_rate(path, recording, options.rate_hz);
   std::vector<std::string> used;
   for (const SensorMapEntry& entry : map) used.push_back(entry.sensor);
@@ -192,7 +195,6 @@ Recording open_keypoints(const std::string& path, const RecordingOptions& option
   Recording recording = read_recording(path, read_options(options));
   require_keypoints(recording, config.layout);
   tell_unused_rate(path, recording, options.rate_hz);
-  for (const std::string& note : recording.notes)
-    std::fprintf(stderr, "imu2music: %s: %s\n", path.c_str(), note.c_str());
+  tell(path, recording.notes);
   return recording;
 }

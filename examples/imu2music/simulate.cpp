@@ -27,7 +27,10 @@ constexpr const char* simulated_marker = "SIMULATED";
 void check_folder(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code fault;
-  if (!fs::is_directory(folder, fault) || fs::is_empty(folder, fault)) return;
+  if (!fs::is_directory(folder, fault)) return;
+  const bool is_empty = fs::is_empty(folder, fault);
+  if (fault) imu2music::throw_unreadable(folder, "opendir", fault.value());
+  if (is_empty) return;
   if (!fs::exists(fs::path(folder) / simulated_marker, fault))
     throw imu2music::InputError(folder, "holds files that were not simulated",
                                 "choose a new or empty folder");

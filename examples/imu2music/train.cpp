@@ -1,22 +1,17 @@
 // train: weights from a data set.
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "command.hpp"
 #include "imu2music/imu/sensor_map.hpp"
+#include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/train/dataset.hpp"
 #include "imu2music/train/init_from.hpp"
@@ -24,6 +19,7 @@
 #include "imu2music/train/training_config.hpp"
 #include "imu2music/train/training_data.hpp"
 #include "recording_options.hpp"
+#include "signals.hpp"
 
 namespace {
 
@@ -35,26 +31,6 @@ struct TrainOptions {
   std::string config, data, folder, split = "all", sensors, init_from, only;
   bool resume = false;
 };
-
-// When the end was asked for, in ms; 0: not yet.
-std::atomic<std::int64_t> asked_ms{0};
-
-// The first signal ends the run after its step, a later one at once. What comes within half a second is the
-// same wish, which timeout(1) and closing terminals tell twice; and who hangs up waits for nothing.
-extern "C" void ask_to_stop(int signal) {
-  const int error = errno;
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  const std::int64_t ms = 1 + std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1000000;
-  std::int64_t first = 0;
-  if (asked_ms.compare_exchange_strong(first, ms)) {
-    constexpr std::string_view text = "imu2music: ends after this step; once more ends it at once\n";
-    if (::write(STDERR_FILENO, text.data(), text.size()) < 0) errno = error;  // nobody to tell
-  } else if (signal != SIGHUP && ms - first > 500) {
-    end_by_signal(signal);
-  }
-  errno = error;
-}
 
 std::string text_of(double value, int decimals) {
   char text[40];
@@ -105,7 +81,11 @@ void run_train(const TrainOptions& options) {
   if (!options.init_from.empty()) {
     const TensorFile beginning = read_weights(options.init_from);
     transferred = transfer_weights(model, beginning, options.only);
-    if (const auto own = split_of(beginning)) learnt_from.push_back(*own);
+    const std::optional<ModelConfig> config_there = config_of(beginning);
+    if (const auto own = split_of(beginning))
+      learnt_from.push_back(*own);
+    else if (!config_there || !config_there->untrained)
+      learnt_from.push_back({});  // of what they learnt nothing is known
     for (const WeightsSplit& one : begun_with(beginning))
       if (std::find(learnt_from.begin(), learnt_from.end(), one) == learnt_from.end())
         learnt_from.push_back(one);
@@ -128,13 +108,13 @@ void run_train(const TrainOptions& options) {
     }
   }
 
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) handle_unless_ignored(signal, &ask_to_stop);
+  const OrderlyEnd orderly("imu2music: ends after this step; once more ends it at once\n");
   std::signal(SIGPIPE, SIG_IGN);  // a report that nobody reads ends the run in order
   std::optional<SystemError> unreported;
   TrainerOptions trainer_options{
       options.folder, thread_count(options.common), options.resume, {}, {}, options.device, options.sensors};
   trainer_options.begun_with = learnt_from;
-  trainer_options.stop = [&] { return asked_ms != 0 || unreported; };
+  trainer_options.stop = [&] { return OrderlyEnd::requested() != 0 || unreported; };
   trainer_options.on_report = [&](const TrainingReport& report) {
     if (options.common.json || unreported) return;
     std::string line = "step " + std::to_string(report.step) + "/" + std::to_string(report.steps);

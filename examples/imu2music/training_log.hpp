@@ -91,8 +91,10 @@ inline Curves read(const std::string& path) {
                                    "a run's log has one JSON object a line");
     };
     Entry entry;
-    if (imu2music::read_json(line, entry) || !entry.is_object || !entry.step)
+    if (imu2music::read_json(line, entry) || !entry.is_object || !entry.step) {
+      if (end == text.size() && number > 1) break;  // a run that was killed had not come to its end
       throw fault("is no entry of a log");
+    }
     if (!entry.nll && !entry.validation_nll) throw fault("has neither nll nor validation_nll");
     const double nll = entry.validation_nll ? *entry.validation_nll : *entry.nll;
     if (!(*entry.step >= 0 && *entry.step <= most_steps) || !(std::abs(nll) <= most_nats))

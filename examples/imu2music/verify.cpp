@@ -370,6 +370,9 @@ void run_verify(const VerifyOptions& options) {
   if (options.products() != kernels::MatrixPrecision::float32 && options.device == Device::cpu())
     throw InputError("the cpu's products are not rounded to " + options.precision + "; use --device cuda");
   if (options.expected.empty()) {
+    throw_if_named_pipe(options.subject);
+    struct stat status {};
+    open_to_read(options.subject, status, false);  // or it is told why it cannot be
     if (!is_events_file(options.subject))
       throw InputError(options.subject, "is no file of events",
                        "give an events JSON alone, or weights and a file of expected tensors");

@@ -193,6 +193,58 @@ TEST_CASE("bunches are told where stamps within them differ a little, as a host'
   CHECK(clock.times_s == trembling);
 }
 
+TEST_CASE("a sensor that is faster for a while is not taken for bunches") {
+  StampReport report;
+  std::vector<double> times;
+  const auto go_on = [&](int count, double interval) {
+    for (int i = 0; i < count; ++i) times.push_back(times.empty() ? 0 : times.back() + interval);
+  };
+  SUBCASE("again and again") {
+    for (int k = 0; k < 20; ++k) {
+      go_on(60, 0.05);
+      go_on(40, 0.01);
+    }
+  }
+  SUBCASE("before pauses") {
+    for (int k = 0; k < 20; ++k) {
+      go_on(60, 0.05);
+      go_on(40, 0.01);
+      go_on(1, 2);
+    }
+  }
+  SUBCASE("once, at the end") {
+    go_on(600, 0.05);
+    go_on(400, 0.01);
+  }
+  SUBCASE("what had stalled, all at once") {
+    go_on(500, 0.01);
+    go_on(1, 2);
+    go_on(200, 0.0005);
+    go_on(500, 0.01);
+  }
+  const Clock clock = make_clock(times, "file", std::nullopt, &report);
+  CHECK(report.bunched == 0);
+  CHECK(clock.times_s == times);
+}
+
+TEST_CASE("samples of different sensors keep a stamp that they share") {
+  std::vector<double> times;
+  for (int i = 0; i < 100; ++i) times.push_back(i / 2 * 0.01 + i % 2 * 0.0005);
+  StampReport report;
+  CHECK(make_clock(times, "file", std::nullopt, &report, true).times_s == times);
+  for (int i = 0; i < 100; ++i) times[static_cast<std::size_t>(i)] = i / 2 * 0.01;
+  CHECK(make_clock(times, "file", std::nullopt, &report, true).times_s == times);
+  CHECK(report.bunched == 0);
+}
+
+TEST_CASE("intervals that alternate are none of them gaps") {
+  std::vector<double> times;
+  for (int i = 0; i < 201; ++i) times.push_back(i / 2 * 0.02 + i % 2 * 0.005);
+  CHECK(usual_interval(times) == doctest::Approx(0.01).epsilon(0.01));
+  const Clock clock = make_clock(times, "file");
+  CHECK(native_rate_hz(clock) == doctest::Approx(100).epsilon(0.01));
+}
+
 TEST_CASE("samples out of order at the very end are no reset") {
   std::vector<double> times;
   for (int i = 0; i < 100; ++i) times.push_back(i * 0.01);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -27,13 +28,14 @@ std::string refusal(const std::string& text) {
 }  // namespace
 
 TEST_CASE("columns become channels, scaled, whatever separates them and ends the lines") {
-  for (const char* text : {"t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "t;x;y;z\r\n0;1;2;3\r\n0.5;4;5;6",
-                           "t\tx\ty\tz\n0\t1\t2\t3\n\n0.5\t4\t5\t6\n\n",
-                           "\"t\",\"x\",\"y\",\"z\"\n\"0\",\"1\",\"2\",\"3\"\n0.5 , 4 ,\"5\" ,6\n",
-                           "t,x,y,z\n\" 0\",\"1 \",\"\t2\",\" 3 \"\n0.5,4,5,6\n",
-                           "# made by hand\n\nt,x,y,z\n0,1,2,3\n+0.5,+4,5.0,6e0\n",
-                           "# by numpy\n# t,x,y,z\n0,1,2,3\n0.5,4,5,6\n",
-                           "// a comment\r\nt,x,y,z\r\n0,1,2,3\r\n0.5,4,5,6\r\n"}) {
+  for (const char* text :
+       {"t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "t;x;y;z\r\n0;1;2;3\r\n0.5;4;5;6",
+        "t\tx\ty\tz\n0\t1\t2\t3\n\n0.5\t4\t5\t6\n\n",
+        "\"t\",\"x\",\"y\",\"z\"\n\"0\",\"1\",\"2\",\"3\"\n0.5 , 4 ,\"5\" ,6\n",
+        "t,x,y,z\n\" 0\",\"1 \",\"\t2\",\" 3 \"\n0.5,4,5,6\n",
+        "# made by hand\n\nt,x,y,z\n0,1,2,3\n+0.5,+4,5.0,6e0\n",
+        "# by numpy\n# t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "# a phone of 6\"\nt,x,y,z\n0,1,2,3\n0.5,4,5,6\n",
+        "// a comment\r\nt,x,y,z\r\n0,1,2,3\r\n0.5,4,5,6\r\n"}) {
     INFO(text);
     const Recording recording = read(text);
     REQUIRE(recording.sensors.size() == 1);
@@ -148,8 +150,58 @@ TEST_CASE("rows out of order are sorted with their values, rows in bunches are s
   const Recording spread = read(text);
   CHECK(spread.sensors[0].clock.rate_hz == 1);
   CHECK(spread.sensors[0].channels[0].axis(0)[19] == 38);
-  CHECK(spread.notes == std::vector<std::string>{"time stamps come in bunches: 20 rows share 5 stamps, and "
-                                                 "were spread evenly up to the next"});
+  CHECK(spread.notes ==
+        std::vector<std::string>{"time stamps come in bunches: 20 rows in 5, which were spread "
+                                 "evenly up to the next"});
+}
+
+TEST_CASE("rows of different sensors keep their times, however close") {
+  const std::vector<CsvTrack> two = {{"a", {{Quantity::acceleration, {1, 2, 3}, 1.0}}},
+                                     {"b", {{Quantity::angular_velocity, {4, 5, 6}, 1.0}}}};
+  for (const char* lag : {"0", "5"}) {
+    std::string text = "t,ax,ay,az,gx,gy,gz\n";
+    for (int i = 0; i < 200; ++i)
+      text +=
+          std::to_string(i / 2) + (i % 2 == 0 ? ".00,1,2,3,,,\n" : ".0" + std::string(lag) + ",,,,4,5,6\n");
+    const Recording recording = read(text, two);
+    CHECK(recording.notes.empty());
+    const Clock& clock = recording.sensors[1].clock;
+    REQUIRE_FALSE(clock.is_uniform());
+    CHECK(clock.times_s[101] == doctest::Approx(50 + (lag[0] - '0') / 100.0));
+  }
+}
+
+TEST_CASE("a packet that comes late just after the counter began again costs no turn") {
+  std::string text = "n,x,y,z\n";
+  for (int i = 0; i < 40; ++i) {
+    const int row = i == 20 ? 21 : i == 21 ? 20 : i;
+    text += std::to_string((65515 + row) % 65536) + ",0,0,0\n";
+  }
+  const CsvTable table(text, "f");
+  CsvClock clock;
+  clock.column = 0;
+  clock.to_seconds = 0.01;
+  clock.wrap = 65536;
+  const Recording recording = read_csv_recording(table, clock, one_track);
+  CHECK(recording.sensors[0].clock.rate_hz == doctest::Approx(100));
+  CHECK(recording.notes == std::vector<std::string>{"out of order: 1 row, which was sorted by time"});
+}
+
+TEST_CASE("a row of tabs has missing values, as one of commas; at the end of a table neither is a row") {
+  for (const char separator : {'\t', ',', ';'}) {
+    std::string text = "x,y,z\n1,2,3\n,,\n4,5,6\r\n,,\r\n,,\n\n";
+    std::replace(text.begin(), text.end(), ',', separator);
+    const CsvTable table(text, "f");
+    CsvClock clock;
+    clock.rate_hz = 10;
+    const Recording recording =
+        read_csv_recording(table, clock, {{"s", {{Quantity::acceleration, {0, 1, 2}, 1.0}}}});
+    REQUIRE(recording.sensors[0].sample_count() == 3);
+    CHECK(std::isnan(recording.sensors[0].channels[0].axis(0)[1]));
+    CHECK(recording.sensors[0].channels[0].axis(0)[2] == 4);
+    CHECK(table.has_rows(3));
+    CHECK_FALSE(table.has_rows(4));
+  }
 }
 
 TEST_CASE("a table without a clock has the rate that is given, and one sample is enough") {

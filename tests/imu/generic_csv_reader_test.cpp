@@ -35,6 +35,12 @@ TEST_CASE("names tell sensor, quantity, axis and unit") {
            Expected{"acc_x_g", acceleration, 0, "", "g"},
            Expected{"accel-Y (m/s^2)", acceleration, 1, "", "m/s^2"},
            Expected{"Acceleration z [m/s²]", acceleration, 2, "", "m/s²"},
+           Expected{"acc_m_s2_x", acceleration, 0, "", "m/s2"},
+           Expected{"left gyro rad_s y", angular_velocity, 1, "left", "rad/s"},
+           Expected{"left_angular_velocity_dps_x", angular_velocity, 0, "left", "dps"},
+           Expected{"angular velocity deg_s z", angular_velocity, 2, "", "deg/s"},
+           Expected{"gyro_x (deg/sec)", angular_velocity, 0, "", "deg/sec"},
+           Expected{"acc_x [m/s\xb2]", acceleration, 0, "", "m/s\xb2"},
            Expected{"ax", acceleration, 0, "", ""},
            Expected{"accX", acceleration, 0, "", ""},
            Expected{"az_ms2", acceleration, 2, "", "ms2"},
@@ -143,6 +149,27 @@ TEST_CASE("a unit of time that is given holds where the name tells none, seconds
   }
   units.time = "ms";
   CHECK(read("time_s,acc_x_g,acc_y_g,acc_z_g\n1,1,0,0\n5,1,0,0\n", units).sensors[0].clock.rate_hz == 0.25);
+}
+
+TEST_CASE("a unit that is given holds where the one in the name is not known") {
+  const std::string text =
+      "time_s,gyro_x (deg per s),gyro_y (deg per s),gyro_z (deg per s)\n0,180,0,0\n1,0,0,0\n";
+  CHECK(test::is_line_with(refusal(text), {"deg per s", "--units gyro=dps"}));
+  CsvUnits units;
+  units.angular_velocity = "dps";
+  CHECK(read(text, units).sensors[0].channels[0].axis(0)[0] == doctest::Approx(3.14159265));
+}
+
+TEST_CASE("rows of several sensors in turn are refused; a column that tells one sensor is left out") {
+  std::string one = "device,time_s,acc_x_g,acc_y_g,acc_z_g\n", two = one;
+  for (int i = 0; i < 20; ++i) {
+    const std::string rest = "," + std::to_string(i) + ",0,0,1\n";
+    one += "left" + rest;
+    two += (i % 2 == 0 ? "left" : "right") + rest;
+  }
+  CHECK(read(one).notes == std::vector<std::string>{"left out: 'device'"});
+  CHECK(
+      test::is_line_with(refusal(two), {"several sensors in turn", "'device' changes 19 times in 20 rows"}));
 }
 
 TEST_CASE("what is missing or does not fit is told") {

@@ -32,6 +32,8 @@ TEST_CASE("the tables of a folder become one sensor on the times of the first, w
   const std::string folder = scratch.path().string();
   const std::vector<std::string> files = phyphox_files(folder, list_entries(folder));
   CHECK(files == std::vector<std::string>{"Accelerometer.csv", "Gyroscope.csv"});
+  test::write_file(scratch / "00notes.csv", "take,who\n1,me\n");
+  CHECK(phyphox_files(folder, list_entries(folder)) == files);
   const Recording recording = read_phyphox_folder(folder, files);
   REQUIRE(recording.sensors.size() == 1);
   const SensorTrack& phone = recording.sensors[0];
@@ -64,6 +66,9 @@ TEST_CASE("decimal commas are refused by name, other folders are not taken for p
   const std::string folder = scratch.path().string();
   CHECK(phyphox_files(folder, list_entries(folder)).empty());
   test::write_file(scratch / "a.csv", "onset_s,midi\n0,1\n");
+  CHECK(phyphox_files(folder, list_entries(folder)).empty());
   test::write_file(scratch / "b.csv", test::phyphox_csv);
+  CHECK(phyphox_files(folder, list_entries(folder)) == std::vector<std::string>{"b.csv"});
+  test::write_file(scratch / "a.csv", test::generic_csv);
   CHECK(phyphox_files(folder, list_entries(folder)).empty());
 }

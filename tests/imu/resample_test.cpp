@@ -147,6 +147,22 @@ TEST_CASE("a recording at another rate") {
   CHECK(at_rate(recording, 100).sensors[0].channels[0].samples == recording.sensors[0].channels[0].samples);
 }
 
+TEST_CASE(
+    "a quantity that has a value in some rows only is bridged between them, and held through its own gaps") {
+  Recording recording = one_channel(Quantity::acceleration, 1000, 100);
+  recording.sensors[0].channels.emplace_back(Quantity::angular_velocity, 1000);
+  Channel& slow = recording.sensors[0].channels[1];
+  for (std::size_t i = 0; i < 1000; ++i)
+    for (int axis = 0; axis < 3; ++axis)
+      slow.axis(axis)[i] = i % 8 == 0 && (i < 400 || i >= 600) ? static_cast<float>(i)
+                                                               : std::numeric_limits<float>::quiet_NaN();
+  const Recording out = at_rate(recording, 100);
+  CHECK(out.notes ==
+        std::vector<std::string>{"sensor myo1: its angular velocity was held through 1 gap, 2.08 s in all"});
+  CHECK(out.sensors[0].channels[1].axis(0)[103] == doctest::Approx(103));
+  CHECK(out.sensors[0].channels[1].axis(0)[500] == doctest::Approx(392));
+}
+
 TEST_CASE("a quaternion that changes its sign turns on smoothly and stays of unit length") {
   Recording recording = one_channel(Quantity::orientation, 400, 100);
   Channel& channel = recording.sensors[0].channels[0];

@@ -26,7 +26,10 @@ TEST_CASE("an Xsens file: rate from its comments, a counter that begins again, q
   CHECK(tracker.find(Quantity::orientation)->axis(0)[0] == 0.1f);
   CHECK(tracker.find(Quantity::orientation)->axis(3)[0] == 0.9f);
   CHECK(tracker.find(Quantity::rotation)->axis(0)[0] == doctest::Approx(3.14159265));
-  CHECK(read_xsens_csv(table, 100).sensors[0].clock.rate_hz == doctest::Approx(100));
+  CHECK_FALSE(recording.rate_was_given);
+  // The rate of the file holds before one that is given.
+  CHECK(read_xsens_csv(table, 100).sensors[0].clock.rate_hz == doctest::Approx(40));
+  CHECK_FALSE(read_xsens_csv(table, 100).rate_was_given);
 }
 
 TEST_CASE("lost packets are a gap") {
@@ -62,7 +65,10 @@ TEST_CASE("notes beside the trackers of a folder change nothing, a table of moti
   test::write_file(scratch / "trial_001-000_00B421AF.txt", test::xsens_txt);
   test::write_file(scratch / "notes.txt", "Second take, left arm first.\n");
   const std::string folder = scratch.path().string();
-  CHECK(xsens_files(folder, list_entries(folder)) == std::vector<std::string>{"trial_001-000_00B421AF.txt"});
+  const std::vector<std::string> files = xsens_files(folder, list_entries(folder));
+  CHECK(files == std::vector<std::string>{"trial_001-000_00B421AF.txt"});
+  CHECK(read_xsens_folder(folder, files).notes ==
+        std::vector<std::string>{"left out: notes.txt, which has no column of motion"});
   test::write_file(scratch / "other.csv", "time_s,acc_x_g,acc_y_g,acc_z_g\n0,0,0,1\n1,0,0,1\n");
   CHECK(xsens_files(folder, list_entries(folder)).empty());
 }
@@ -116,6 +122,7 @@ TEST_CASE("a DOT is told by its columns too, and has its packets for a clock whe
   CHECK(test::is_line_with(test::error_text<InputError>([&] { read_xsens_csv(CsvTable(silent, "f")); }),
                            {"f: ", "rate", "OutputRate"}));
   CHECK(read_xsens_csv(CsvTable(silent, "f"), 120).sensors[0].clock.rate_hz == doctest::Approx(120));
+  CHECK(read_xsens_csv(CsvTable(silent, "f"), 120).rate_was_given);
 }
 
 TEST_CASE("a file that tells neither program is refused where the unit of Gyr depends on it") {

@@ -251,6 +251,13 @@ TEST_CASE("weights that were trained say what was kept for the test, and what wa
         std::string::npos);
   CHECK(evaluated(from_mine, data, quoted(file))["weights_split"]["begun_with_others"].empty());
   CHECK(tested["weights_split"]["begun_with_others"].empty());
+  // Begun with weights that learnt and do not say from what.
+  const std::string bare = scratch / "bare.safetensors";
+  REQUIRE(program("convert " + quoted(weights) + " -o " + quoted(bare)).status == 0);
+  const std::string from_bare = train("from_bare", "performer:s2 --init-from " + quoted(bare));
+  CHECK(evaluated(from_bare, data, "test")["weights_split"]["begun_with_others"] == json::array({nullptr}));
+  CHECK(program(command(from_bare, data, "test")).output.find("do not say what they learnt from") !=
+        std::string::npos);
   const std::string all = train("all", "all");
   check_refused(program(command(all, data, "test")), {"'all', which keeps nothing for a test"});
   // What the weights learnt from that the training began with, however often, and though it was resumed.

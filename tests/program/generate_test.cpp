@@ -91,6 +91,9 @@ TEST_CASE("start, duration, greedy and max-tokens are followed") {
   CHECK(told.status == 0);
   CHECK(told.error.find("--greedy draws nothing: --seed, --top-k were not used") != std::string::npos);
   CHECK(told.output.find("100 frames longer than the part of the recording") != std::string::npos);
+  CHECK(program("generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
+                quoted(scratch / "p.mid") + " --duration 8 --greedy=false --seed 3")
+            .error.find("--greedy") == std::string::npos);
 }
 
 TEST_CASE("narrowed sampling, beam, prime and batch are followed") {

@@ -215,6 +215,17 @@ TEST_CASE("a data set is told as one, by itself and in a folder; a damaged one f
   CHECK(inspect(scratch / "data")["kind"] == "folder");
 }
 
+TEST_CASE("what lies too deep is said to, and why a data set cannot be read") {
+  test::ScratchFolder scratch;
+  std::filesystem::create_directories(scratch / "a/b/c/d/e/f");
+  test::write_file(scratch / "a/b/c/d/e/f/x.csv", "a,b\n1,2\n");
+  const test::CommandResult deep = program("inspect " + quoted(scratch / "a"));
+  CHECK(deep.status == 0);
+  CHECK(deep.output.find("f: not known: lies more than four folders deep") != std::string::npos);
+  test::write_file(scratch / "a/dataset.json", R"({"format": "imu2music dataset", "version": 99})");
+  check_refused(program("inspect " + quoted(scratch / "a")), {"dataset.json", "version 99"});
+}
+
 TEST_CASE("a RepoVizz folder is one recording") {
   test::ScratchFolder scratch;
   const json report = inspect(test::simulated_recording(scratch));
@@ -292,8 +303,11 @@ TEST_CASE("a rate that the recording's own clock leaves unused is told") {
     CHECK(result.output == plain.output);
     CHECK(plain.error.find("--rate") == std::string::npos);
   }
-  // Where there is no clock, the rate is used.
-  test::write_file(scratch / "xsens_00B42D71.txt", test::xsens_txt);
+  // Where there is no clock, or one that only counts, the rate is used.
+  std::string silent = test::xsens_txt;
+  const std::size_t rate = silent.find("// Update Rate");
+  silent.erase(rate, silent.find('\n', rate) + 1 - rate);
+  test::write_file(scratch / "xsens_00B42D71.txt", silent);
   test::write_file(scratch / "kinect.csv", test::kinect_csv);
   for (const char* name : {"xsens_00B42D71.txt", "kinect.csv"})
     CHECK(inspect(scratch / name, "--rate 50")["sensors"][0]["rate_hz"] == 50);
@@ -330,6 +344,22 @@ TEST_CASE("a recording with one armband can stand for two when it is told to") {
   CHECK(std::filesystem::exists(out));
   check_refused(program(command + "--sensors myo1=myo,myo2=other"),
                 {"take.csv", "'other'", "its sensors: myo"});
+  check_refused(program(command + "--sensors myo1=myo"),
+                {"lacks sensor myo2; it has myo (", "--sensors myo1=myo,myo2=myo"});
+  // What the reader found is told with the music.
+  std::string odd = take;
+  odd.insert(odd.find('\n'), ",mood");
+  for (std::size_t end = odd.find('\n', odd.find('\n') + 1); end != std::string::npos;
+       end = odd.find('\n', end + 3))
+    odd.insert(end, ",7");
+  odd.replace(odd.find("t_s"), 3, "time_s");
+  test::write_file(scratch / "odd.csv", odd);
+  const test::CommandResult told =
+      program("generate " + quoted(scratch / "odd.csv") + " --weights " + quoted(weights) + " -o " +
+              quoted(out) + " --greedy --sensors myo1=imu,myo2=imu");
+  INFO(told.error);
+  CHECK(told.status == 0);
+  CHECK(told.error.find("odd.csv: left out: 'new_sample', 'norm_acc_x', 'mood'\n") != std::string::npos);
   check_refused(program(command + "--sensors myo1"), {"sensor map", "'myo1'"});
   check_refused(program(command + "--sensors myo1=myo,myo2=myo,myo3=myo"),
                 {"'myo3'", "these weights take 2 sensors"});

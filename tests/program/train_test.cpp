@@ -130,6 +130,10 @@ TEST_CASE("train learns, reports, and its weights generate; plot draws the curve
   CHECK(svg.find("polyline") != std::string::npos);
   CHECK(svg.find("nan") == std::string::npos);
   CHECK(svg.find("best ") != std::string::npos);
+  // A log that a killed run had not come to the end of.
+  fs::create_directories(scratch / "cut");
+  test::write_file(scratch / "cut/log.jsonl", test::read_file(run + "/log.jsonl") + "{\"step\": 25, \"nl");
+  CHECK(program("plot " + quoted(scratch / "cut")).status == 0);
 }
 
 TEST_CASE("a run killed again and again has the losses of the run that was not") {
@@ -341,6 +345,13 @@ TEST_CASE("what cannot be trained is refused in one line") {
                       {"has motion", "transpose_with_motion"});
   test::check_refused(train(config(scratch, quick), "--split performer:9"), {"performer:9", "performer:s1"});
   test::check_refused(train(scratch / "none.json"), {"none.json"});
+  fs::create_directories(scratch / "state");
+  REQUIRE(train(config(scratch, quick)).status == 0);
+  fs::rename(scratch / "run", scratch / "state");
+  test::check_refused(
+      train(config(scratch, quick), "--init-from " + quoted(scratch / "state/state.safetensors")),
+      {"is the state of a training run", "best.safetensors"});
+  fs::remove_all(scratch / "run");
   test::check_refused(
       program("train " + quoted(config(scratch, quick)) + " --data " + quoted(scratch / "set") + " -o x"),
       {"holds no dataset.json"});

@@ -163,6 +163,8 @@ TEST_CASE("verify checks the vocabulary file, and fails when an id is changed") 
   result = program("verify " + quoted(scratch / "events.json"));
   CHECK(result.status == 1);
   CHECK(result.error.find("ids") != std::string::npos);
+  test::check_refused(program("verify " + quoted(scratch / "none.json")),
+                      {"none.json", "there is no such file"});
 }
 
 TEST_CASE("features of the reference recording agree to 1e-5, from raw and processed files") {

@@ -91,6 +91,12 @@ TEST_CASE("a data set is replaced whole; nothing else is") {
   test::write_file(scratch / "d/thesis.tex", "years of work");
   CHECK(contains(refusal(scratch / "d"), "thesis.tex"));
   CHECK(fs::exists(scratch / "d/thesis.tex"));
+  fs::remove(scratch / "d/thesis.tex");
+  for (const char* own : {"d/splits/mine.json", "d/pairs/notes.txt"}) {
+    test::write_file(scratch / own, "mine");
+    CHECK(contains(refusal(scratch / "d"), std::string("'") + (own + 2) + "', which is no part"));
+    fs::remove(scratch / own);
+  }
   fs::create_directory(scratch / "other");
   CHECK_NOTHROW(DatasetWriter(scratch / "other"));  // empty
   test::write_file(scratch / "other/a", "a");

@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
+
+#include "imu/error_text.hpp"
 #include "imu2music/imu/repovizz_writer.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "io/wav_builder.hpp"
@@ -295,6 +298,90 @@ TEST_CASE("music that belongs to a motion is never music alone, wherever the two
   for (const char* path : {"x.csv", "softer.mid", "later.mid"}) other.find((scratch / "") + path);
   REQUIRE(other.found().pairs.size() == 2);
   CHECK(reason(other.found(), "softer.mid") == "is a copy of the music of x.csv");
+}
+
+TEST_CASE("a copy is known in another kind of file, whose times are rounded otherwise") {
+  test::ScratchFolder scratch;
+  std::vector<Note> notes;
+  for (int i = 0; i < 60; ++i) {
+    const double start = 0.0497 * i + 0.001 * std::sin(7.0 * i);
+    notes.push_back({60 + i % 5, 80, start, start + 0.2});
+    if (i % 9 == 0) notes.push_back({50, 80, start + 1e-5, start + 0.3});  // a chord
+  }
+  test::write_file(scratch / "x.csv", table(4));
+  write_note_table(scratch / "x.notes.csv", notes);
+  write_midi(scratch / "copy.mid", notes);
+  SourceFinder finder;
+  for (const char* path : {"x.csv", "copy.mid"}) finder.find((scratch / "") + path);
+  CHECK(finder.found().pairs.size() == 1);
+  CHECK(reason(finder.found(), "copy.mid") == "is a copy of the music of x.csv");
+}
+
+TEST_CASE("two takes may have one score, by a link too") {
+  test::ScratchFolder scratch;
+  for (const char* player : {"anna", "ben", "eve"}) {
+    fs::create_directories((scratch / "set/") + player);
+    test::write_file((scratch / "set/") + player + "/ba1.csv", table(3));
+  }
+  test::write_file(scratch / "set/anna/ba1.notes.csv", score);
+  fs::create_symlink("../anna/ba1.notes.csv", scratch / "set/ben/ba1.notes.csv");
+  fs::create_hard_link(scratch / "set/anna/ba1.notes.csv", scratch / "set/eve/ba1.notes.csv");
+  const FoundSources found = found_in(scratch / "set");
+  CHECK(found.pairs.size() == 3);
+  CHECK(found.dropped.empty());
+}
+
+TEST_CASE("sources that are no files are refused, links to what is above a source are not followed") {
+  test::ScratchFolder scratch;
+  fs::create_directories(scratch / "all/set");
+  test::write_file(scratch / "all/other.csv", table(3));
+  test::write_file(scratch / "all/other.notes.csv", score);
+  test::write_file(scratch / "all/set/x.csv", table(3));
+  test::write_file(scratch / "all/set/x.notes.csv", score);
+  fs::create_symlink("..", scratch / "all/set/up");
+  fs::create_symlink("/", scratch / "all/set/z");
+  const FoundSources found = found_in(scratch / "all/set");
+  CHECK(found.pairs.size() == 1);
+  CHECK(contains(reason(found, "set/up"), "leads back"));
+  CHECK(contains(reason(found, "set/z"), "leads back"));
+
+  REQUIRE(::mkfifo((scratch / "pipe").c_str(), 0600) == 0);
+  CHECK(test::is_line_with(test::error_text<InputError>([&] { found_in(scratch / "pipe"); }),
+                           {"pipe", "neither a folder nor a file"}));
+}
+
+TEST_CASE("recordings and folders find music by their whole names") {
+  test::ScratchFolder scratch;
+  const std::string phone =
+      "\"Time (s)\",\"Acceleration x (m/s^2)\",\"Acceleration y (m/s^2)\",\"Acceleration z "
+      "(m/s^2)\"\n0,0,0,9.8\n0.01,0,0.1,9.8\n0.02,0,0.2,9.7\n";
+  for (const char* take : {"take.1", "take.2"}) {
+    fs::create_directories((scratch / "set/") + take);
+    test::write_file((scratch / "set/") + take + "/a.csv", phone);
+    write_midi((scratch / "set/") + take + ".mid", test::scale(take[5] == '1' ? 60 : 70, 5));
+  }
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 2);
+  for (const char* take : {"take.1", "take.2"})
+    CHECK(with_id(found, take).notes_path == (scratch / "set/") + take + ".mid");
+
+  test::write_file(scratch / "y.csv", table(3));
+  test::write_file(scratch / "y_align_notetime.csv", score);
+  CHECK(found_in(scratch / "y.csv").pairs.size() == 1);
+}
+
+TEST_CASE("what a manifest lists and is not there is told whatever other folders hold or lack") {
+  test::ScratchFolder scratch;
+  for (const char* folder : {"set/A", "set/B"}) fs::create_directories(scratch / folder);
+  test::write_file(scratch / "set/A/take1.csv", table(3));  // no music
+  test::write_file(scratch / "set/B/manifest.csv", "file,performer\ntake1.csv,anna\ntake2.csv,ben\n");
+  const FoundSources found = found_in(scratch / "set");
+  CHECK(contains(reason(found, "set/A/take1.csv"), "no music"));
+  CHECK(contains(reason(found, "set/B/take1.csv"), "is not there"));
+  CHECK(contains(reason(found, "set/B/take2.csv"), "is not there"));
+
+  test::write_file(scratch / "set/B/manifest.csv", "file,performer\ntake1.csv,Andr\xe9\n");
+  CHECK(contains(reason(found_in(scratch / "set"), "set/B/manifest.csv"), "UTF-8"));
 }
 
 TEST_CASE("what is no table hides no recording beside it") {

@@ -8,14 +8,18 @@
 //     order in time is told in StampReport::order, for the caller to bring its samples into;
 //   - takes every other fall for a reset: from there on the stamps are shifted, so that the clock goes on by
 //     the usual interval, and the reset is kept in Clock::resets;
-//   - spreads samples that came in bunches, each with one stamp or with stamps within a third of the time of
-//     a sample from one to the next, where more than a tenth of the intervals is so short: evenly up to the
-//     next bunch, over the usual interval where that one lies beyond a gap, and the last bunch at the spacing
-//     of the one before it, within the usual interval. With fewer, samples keep the stamp that they share;
+//   - spreads samples that came in bunches, where more than a tenth of the intervals lies within them: evenly
+//     up to the next bunch, over the usual interval where that one lies beyond a gap, and the last bunch at
+//     the spacing of the one before it, within the usual interval. A bunch are samples with one stamp, or
+//     with stamps within a third of the time of a sample from one to the next and a pause after them, so that
+//     the bunch and its pause take at least half of the time that so many samples do: a sensor that is fast
+//     for a while has no pause. With fewer, samples keep the stamp that they share;
 //   - gives a uniform clock where all stamps lie within 1/1000 of an interval of an even grid; otherwise one
 //     with time stamps.
 //
-// usual_interval(times) is the median of the intervals above 0: what a gap is measured against.
+// usual_interval(times) is the median of the intervals above 0: what a gap is measured against. Where more
+// than a quarter of them is longer than 2.5 medians, these are no gaps, as of packets of two samples: it is
+// then the mean of all but the gaps of such a clock.
 // native_rate_hz(clock) is the rate of the samples between gaps: ordinary intervals over the time they take,
 // where an interval of up to gap_factor = 2.5 usual ones is ordinary. It tells 52.3 Hz from stamps in whole
 // milliseconds (18, 19, 20 …), which a median alone cannot.
@@ -53,7 +57,22 @@ inline double usual_interval(std::span<const double> times) {
   if (intervals.empty()) return 0;
   const auto middle = intervals.begin() + static_cast<std::ptrdiff_t>(intervals.size() / 2);
   std::nth_element(intervals.begin(), middle, intervals.end());
-  return *middle;
+  const double median = *middle;
+  const auto longer = std::count_if(intervals.begin(), intervals.end(),
+                                    [&](double interval) { return interval > gap_factor * median; });
+  if (static_cast<std::size_t>(longer) <= intervals.size() / 4) return median;
+  const auto upper =
+      intervals.begin() + static_cast<std::ptrdiff_t>(intervals.size() - intervals.size() / 4 - 1);
+  std::nth_element(intervals.begin(), upper, intervals.end());
+  const double longest = gap_factor * *upper;
+  double sum = 0;
+  std::size_t count = 0;
+  for (const double interval : intervals)
+    if (interval <= longest) {
+      sum += interval;
+      ++count;
+    }
+  return sum / static_cast<double>(count);
 }
 
 inline double native_rate_hz(const Clock& clock) {
@@ -120,9 +139,8 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
   return static_cast<double>(end - begin) <= 1.5 * (highest - before) / mean + 1 ? end : 0;
 }
 
-// Gives the samples of a bunch, whose stamps follow one another within a third of the time of a sample, the
-// stamp of its first. The time of a sample is the median over sixteen of them, so that a bunch and its pause
-// go together.
+// Gives the samples of a bunch with stamps that differ the stamp of its first. The time of a sample is the
+// median over sixteen of them, so that a bunch and its pause go together.
 inline void join_bunches(std::vector<double>& times) {
   constexpr std::size_t span = 16;
   if (times.size() <= 2 * span) return;
@@ -131,20 +149,54 @@ inline void join_bunches(std::vector<double>& times) {
   for (std::size_t i = span; i < times.size(); ++i) spans.push_back((times[i] - times[i - span]) / span);
   const auto middle = spans.begin() + static_cast<std::ptrdiff_t>(spans.size() / 2);
   std::nth_element(spans.begin(), middle, spans.end());
-  const double near = *middle / 3;
+  const double time_of_one = *middle, near = time_of_one / 3;
+  struct Chain {
+    std::size_t begin, end;
+  };
+  std::vector<Chain> chains;  // of samples that follow one another closely, many of one
   std::size_t close = 0;
-  for (std::size_t i = 1; i < times.size(); ++i) close += times[i] - times[i - 1] < near;
-  if (close <= (times.size() - 1) / 10) return;
-  double before = times[0];
-  for (std::size_t i = 1; i < times.size(); ++i) {
-    const double stamp = times[i];
-    if (stamp - before < near) times[i] = times[i - 1];
-    before = stamp;
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    if (i > 0 && times[i] - times[i - 1] < near) {
+      chains.back().end = i + 1;
+      ++close;
+    } else {
+      chains.push_back({i, i + 1});
+    }
   }
+  if (close <= (times.size() - 1) / 10) return;
+  std::vector<double> periods;
+  periods.reserve(chains.size());
+  for (std::size_t c = 1; c < chains.size(); ++c)
+    periods.push_back(times[chains[c].begin] - times[chains[c - 1].begin]);
+  if (periods.empty()) return;
+  const auto usual = periods.begin() + static_cast<std::ptrdiff_t>(periods.size() / 2);
+  std::nth_element(periods.begin(), usual, periods.end());
+  const double longest_pause = gap_factor * *usual;  // what is longer is a gap
+  std::size_t longest = 0, within = 0;
+  const auto is_bunch = [&](std::size_t c) {
+    const std::size_t count = chains[c].end - chains[c].begin;
+    if (c + 1 == chains.size()) return count <= longest;  // what follows it is not known
+    const double takes = std::min(times[chains[c].end] - times[chains[c].begin], longest_pause);
+    return takes >= 0.5 * time_of_one * static_cast<double>(count);
+  };
+  std::vector<bool> bunches(chains.size());
+  for (std::size_t c = 0; c < chains.size(); ++c) {
+    const std::size_t count = chains[c].end - chains[c].begin;
+    bunches[c] = count > 1 && is_bunch(c);
+    if (!bunches[c]) continue;
+    longest = std::max(longest, count);
+    within += count - 1;
+  }
+  if (within <= (times.size() - 1) / 10) return;
+  for (std::size_t c = 0; c < chains.size(); ++c)
+    if (bunches[c])
+      for (std::size_t i = chains[c].begin; i < chains[c].end; ++i) times[i] = times[chains[c].begin];
 }
 
-// Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall.
-inline void spread_bunches(std::vector<double>& times, const std::string& path, StampReport& report) {
+// Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall. A clock that
+// stands still is refused.
+inline void spread_bunches(std::vector<double>& times, const std::string& path, StampReport& report,
+                           bool only_check) {
   const std::size_t n = times.size();
   std::size_t zeros = 0, longest = 0;
   for (std::size_t i = 1, length = 1; i < n; ++i) {
@@ -160,6 +212,7 @@ inline void spread_bunches(std::vector<double>& times, const std::string& path, 
                      "its clock stands still: " + std::to_string(longest) + " of " + std::to_string(n) +
                          " samples have one time stamp",
                      "the time stamps should rise from sample to sample");
+  if (only_check) return;
   const double usual = usual_interval(times);
   double step = usual;
   for (std::size_t begin = 0; begin < n;) {
@@ -183,9 +236,11 @@ inline void spread_bunches(std::vector<double>& times, const std::string& path, 
 
 }  // namespace clock_detail
 
-// Without a `report`, samples out of order are taken for resets.
+// Without a `report`, samples out of order are taken for resets. With `bunches_are_shared`, samples of one
+// stamp or of stamps close to one another are of different sensors, and keep them.
 inline Clock make_clock(std::vector<double> times, const std::string& path,
-                        std::optional<double> origin_s = std::nullopt, StampReport* report = nullptr) {
+                        std::optional<double> origin_s = std::nullopt, StampReport* report = nullptr,
+                        bool bunches_are_shared = false) {
   const std::size_t n = times.size();
   if (n == 0) throw InputError(path, "holds no samples", "a recording needs two samples or more");
   if (n == 1)
@@ -247,8 +302,8 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
       for (double& time : times) time -= first;
     }
   }
-  clock_detail::join_bunches(times);
-  clock_detail::spread_bunches(times, path, found);
+  if (!bunches_are_shared) clock_detail::join_bunches(times);
+  clock_detail::spread_bunches(times, path, found, bunches_are_shared);
   if (report != nullptr) *report = std::move(found);
 
   const double first = times.front();

@@ -5,14 +5,15 @@
 // are separated by commas, semicolons or tabs: that of a first line "sep=;" as Excel has it, or else
 // whichever the header has most of, outside quotes. Where the first line begins with "DeviceTag:", the lines
 // before one with a PacketCounter are comments (xsens_reader.hpp). A field may stand in double quotes, with
-// "" for a quote inside (RFC 4180), but may not hold a line break. Lines end in LF or CRLF; empty lines are
-// passed over; a UTF-8 byte order mark is removed by read_text_file. Numbers are those of the C locale, a
-// decimal point in them.
+// "" for a quote inside (RFC 4180), but may not hold a line break. Lines end in LF or CRLF; empty lines, and
+// at the end those of separators alone, are passed over; a UTF-8 byte order mark is removed by
+// read_text_file. Numbers are those of the C locale, a decimal point in them.
 //
 // read_csv_recording(table, clock, tracks) reads the columns that are asked for and no others. An empty field
 // and NA, nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report.
-// Rows out of order are sorted by their time and rows that share time stamps are spread, as make_clock()
-// finds them; Recording::notes says how many.
+// Rows out of order are sorted by their time and rows that came in bunches are spread, as make_clock() finds
+// them; Recording::notes says how many. Where more than a tenth of the rows has values in other columns than
+// the row before, as a table of several sensors has that are written as they come, nothing is spread.
 //
 // Cost: one pass over the text; 4 bytes a value kept, 8 a time stamp. Errors: InputError with line and column
 // for a row with more or fewer fields than the header, text in place of a number, decimal commas, an unended
@@ -60,7 +61,7 @@ inline std::string lower_case(std::string_view text) {
 // A number that fills `text`; an empty field, NA, nan and inf are NaN.
 inline bool parse_field(std::string_view text, double& value) {
   constexpr double missing = std::numeric_limits<double>::quiet_NaN();
-  if (text.empty() || text == "NA") {
+  if (text.empty() || (text.size() == 2 && (text[0] | 32) == 'n' && (text[1] | 32) == 'a')) {
     value = missing;
     return true;
   }
@@ -122,6 +123,7 @@ class CsvTable {
           --line_;
         }
         rows_ = text.substr(begin);
+        cut_blank_end();
         return;
       }
       if (comment && comments_.size() < most_comments) comments_.push_back(line);
@@ -147,7 +149,7 @@ class CsvTable {
     std::size_t begin = 0;
     while (count > 0 && begin < rows_.size()) {
       const std::size_t end = std::min(rows_.find('\n', begin), rows_.size());
-      if (!csv_detail::trimmed(rows_.substr(begin, end - begin)).empty()) --count;
+      if (!is_empty(rows_.substr(begin, end - begin))) --count;
       begin = end + 1;
     }
     return count == 0;
@@ -197,7 +199,7 @@ class CsvTable {
       const std::string_view line = rows_.substr(begin, end - begin);
       begin = end + 1;
       ++line_number;
-      if (csv_detail::trimmed(line).empty()) continue;
+      if (is_empty(line)) continue;
       split(line, fields, line_number);
       if (fields.size() != columns_)
         throw InputError(path_,
@@ -213,7 +215,7 @@ class CsvTable {
     double value = 0;
     if (csv_detail::parse_field(field, value)) return value;
     std::string with_point(field);
-    const bool decimal_comma = std::count(field.begin(), field.end(), ',') == 1 && separator_ != ',' && [&] {
+    const bool decimal_comma = std::count(field.begin(), field.end(), ',') == 1 && [&] {
       *std::find(with_point.begin(), with_point.end(), ',') = '.';
       return csv_detail::parse_field(with_point, value);
     }();
@@ -225,18 +227,38 @@ class CsvTable {
   }
 
  private:
+  // Whether a line is no row. A tab separates fields, where tabs do.
+  bool is_empty(std::string_view line) const {
+    return line.find_first_not_of(separator_ == '\t' ? " \r" : " \t\r") == std::string_view::npos;
+  }
+
+  // Lines without a value at the end of a spreadsheet are no rows.
+  void cut_blank_end() {
+    while (!rows_.empty()) {
+      const std::size_t line_break = rows_.substr(0, rows_.size() - 1).rfind('\n');
+      const std::size_t begin = line_break == std::string_view::npos ? 0 : line_break + 1;
+      const char blank[] = {' ', '\t', '\r', '\n', separator_};
+      if (rows_.find_first_not_of(std::string_view(blank, sizeof blank), begin) != std::string_view::npos)
+        return;
+      rows_ = rows_.substr(0, begin);
+    }
+  }
+
   // Takes the names from the comment just above a first line of numbers, as numpy's savetxt writes them.
   bool told_in_comment(std::string_view comment) {
     double value = 0;
-    if (!comment.starts_with('#') ||
-        !std::all_of(fields_.begin(), fields_.end(), [&](std::string_view field) {
-          return !field.empty() && csv_detail::parse_field(field, value);
-        }))
+    if (!comment.starts_with('#') || fields_.front().empty() ||
+        !std::all_of(fields_.begin(), fields_.end(),
+                     [&](std::string_view field) { return csv_detail::parse_field(field, value); }))
       return false;
     const std::size_t first = comment.find_first_not_of("# ");
     if (first == std::string_view::npos) return false;
     std::vector<std::string_view> named;
-    split(comment.substr(first), named, line_);
+    try {
+      split(comment.substr(first), named, line_);
+    } catch (const InputError&) {
+      return false;  // a lone quote, as that of inches
+    }
     if (named.size() != columns_) return false;
     for (const std::string_view field : named) names_.push_back(unquoted(field));
     return true;
@@ -367,6 +389,10 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
 
   double turns = 0, count_before = 0;
   std::int64_t rows = 0;
+  // Rows that have a value where the one before has none, and none where it has one, are of different
+  // sensors.
+  std::int64_t rows_of_others = 0;
+  std::vector<bool> has_value(columns.size());
   table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t line) {
     if (csv_clock.column >= 0) {
       const std::string_view field = fields[static_cast<std::size_t>(csv_clock.column)];
@@ -378,23 +404,36 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
                 (field.empty() ? std::string("there is no time") : in_quotes(field) + " is no time"),
             "every row should have a time");
       if (csv_clock.wrap > 0) {
-        if (rows > 0 && stamp < count_before - csv_clock.wrap / 2) turns += csv_clock.wrap;
+        constexpr double few = 1e-3;  // of a turn: a packet that came late, just after the count began again
+        if (rows > 0 && stamp < count_before - csv_clock.wrap / 2)
+          turns += csv_clock.wrap;
+        else if (turns > 0 && csv_clock.wrap + count_before - stamp < few * csv_clock.wrap)
+          turns -= csv_clock.wrap;
         count_before = stamp;
         stamp += turns;
       }
       times.push_back(stamp * csv_clock.to_seconds);
     }
-    for (Column& column : columns) {
+    bool any_before = false, any_now = false, any_in_both = false;
+    for (std::size_t c = 0; c < columns.size(); ++c) {
+      Column& column = columns[c];
       const double value = table.number(fields[static_cast<std::size_t>(column.index)], column.index, line);
       column.values.push_back(static_cast<float>(std::clamp(value * column.scale, -3e38, 3e38)));
+      const bool now = !std::isnan(value);
+      any_before = any_before || has_value[c];
+      any_now = any_now || now;
+      any_in_both = any_in_both || (has_value[c] && now);
+      has_value[c] = now;
     }
+    rows_of_others += any_before && any_now && !any_in_both;
     ++rows;
   });
 
   Clock clock;
   StampReport stamps;
   if (csv_clock.column >= 0) {
-    clock = make_clock(std::move(times), table.path(), csv_clock.origin_s, &stamps);
+    clock =
+        make_clock(std::move(times), table.path(), csv_clock.origin_s, &stamps, rows_of_others > rows / 10);
   } else {
     if (rows == 0) throw InputError(table.path(), "holds no samples", "a recording needs one sample or more");
     clock.rate_hz = csv_clock.rate_hz;
@@ -427,10 +466,8 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
                               (stamps.out_of_order == 1 ? " row, which was" : " rows, which were") +
                               " sorted by time");
   if (stamps.bunches > 0)
-    recording.notes.push_back("time stamps come in bunches: " + std::to_string(stamps.bunched) +
-                              " rows share " + std::to_string(stamps.bunches) +
-                              (stamps.bunches == 1 ? " stamp" : " stamps") +
-                              ", and were spread evenly up to the next");
+    recording.notes.push_back("time stamps come in bunches: " + std::to_string(stamps.bunched) + " rows in " +
+                              std::to_string(stamps.bunches) + ", which were spread evenly up to the next");
   check_recording(recording);
   return recording;
 }

@@ -12,9 +12,9 @@
 //                 quanta or more (the quantum is the axis's smallest step): the top of a slow swing is left
 //                 by one quantum
 //   missing       samples with a value that is not finite
-//   unit doubt    acceleration that does not read gravity at rest (7.3 … 12.3 m/s²); angular velocity
-//                 beyond 70 rad/s; angles beyond 4π; quaternions whose length is not 1; positions without a
-//                 unit
+//   unit doubt    acceleration that does not read gravity at rest (7.3 … 12.3 m/s²), or whose median is
+//                 above 200 m/s²; angular velocity beyond 70 rad/s; angles beyond 4π; quaternions whose
+//                 length is not 1; positions without a unit
 //
 // A row is new where any axis differs from the row before it. Sample-and-hold at 100 Hz of a sensor that
 // sends 85 samples a second gives new_share 0.85.
@@ -69,7 +69,7 @@ struct SensorDiagnosis {
   std::int64_t samples = 0;
   double duration_s = 0;
   double rate_hz = 0;           // between gaps
-  double usual_interval_s = 0;  // the median
+  double usual_interval_s = 0;  // what gaps are measured against (clock.hpp)
   bool uniform_clock = true;
   double new_share = 1;                     // of the rows, all channels together
   std::optional<double> gravity_m_s2 = {};  // at rest; nothing where it never rests

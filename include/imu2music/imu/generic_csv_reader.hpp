@@ -14,13 +14,14 @@
 //   time      t time timestamp seconds seconds_elapsed elapsed, with a unit; seconds alone and ms, us, ns too
 //
 // What comes before the quantity names the sensor ("imu" where nothing does). A quantity needs all its axes
-// and a unit, in its names or in CsvUnits; quaternions need none. t, time, seconds and seconds_elapsed that
-// name no unit have that of CsvUnits::time, or are seconds where it is empty. Linear, free, user and
-// uncalibrated acceleration, gravity, magnetic field, norms and all else are left out and told in
-// Recording::notes. Without a time column, CsvUnits::rate_hz gives the rate.
+// and a unit, in its names or, where they have none that is known, in CsvUnits; quaternions need none. t,
+// time, seconds and seconds_elapsed that name no unit have that of CsvUnits::time, or are seconds where it is
+// empty. Linear, free, user and uncalibrated acceleration, gravity, magnetic field, norms and all else are
+// left out and told in Recording::notes. Without a time column, CsvUnits::rate_hz gives the rate.
 //
-// Errors: those of read_csv_recording(); InputError where nothing is found, an axis or unit is missing, or a
-// unit is none of its quantity.
+// Errors: those of read_csv_recording(); InputError where nothing is found, an axis or unit is missing, a
+// unit is none of its quantity, or the rows are of several sensors in turn, as a column "device" or the like
+// says.
 #pragma once
 
 #include <algorithm>
@@ -58,16 +59,17 @@ inline std::optional<double> unit_scale(Quantity quantity, std::string_view unit
     case Quantity::acceleration:
       if (is({"g"})) return standard_gravity;
       if (is({"mg"})) return standard_gravity / 1000;
-      if (is({"ms2", "ms-2", "m/s2", "m/s^2", "m/s²", "mps2", "m/s/s", "m_s2"})) return 1.0;
+      if (is({"ms2", "ms-2", "m/s2", "m/s^2", "m/s²", "m/s\xb2", "mps2", "m/s/s", "m_s2"})) return 1.0;
       return std::nullopt;
     case Quantity::angular_velocity:
-      if (is({"dps", "deg/s", "degs", "°/s", "degrees/s"})) return radians_per_degree;
+      if (is({"dps", "deg/s", "deg/sec", "degs", "°/s", "\xb0/s", "°/sec", "degrees/s"}))
+        return radians_per_degree;
       if (is({"mdps"})) return radians_per_degree / 1000;
-      if (is({"rads", "rad/s", "radps", "rad_s"})) return 1.0;
+      if (is({"rads", "rad/s", "rad/sec", "radps", "rad_s"})) return 1.0;
       return std::nullopt;
     case Quantity::rotation:
       if (is({"rad", "radians"})) return 1.0;
-      if (is({"deg", "°", "degrees"})) return radians_per_degree;
+      if (is({"deg", "°", "\xb0", "degrees"})) return radians_per_degree;
       return std::nullopt;
     default:
       return unit.empty() ? std::optional<double>(1.0) : std::nullopt;
@@ -133,6 +135,27 @@ inline int axis_of(std::string_view word) {
   if (word == "z") return 2;
   if (word == "w") return 3;
   return -1;
+}
+
+// acc_g_x, gyro_rad_s_x, angular_velocity_dps_x: the unit before the axis. Takes it, of a quantity before it,
+// from the end of `words`; empty where there is none.
+inline std::string unit_at_end(std::vector<std::string>& words) {
+  const auto from_end = [&](std::size_t back) -> const std::string& { return words[words.size() - back]; };
+  if (words.size() < 2) return {};
+  const std::size_t length = words.size() >= 3 &&
+                                     (from_end(2) == "m" || from_end(2) == "rad" || from_end(2) == "deg") &&
+                                     (from_end(1) == "s" || from_end(1) == "s2")
+                                 ? 2
+                                 : 1;
+  const std::string unit = length == 2 ? from_end(2) + "/" + from_end(1) : from_end(1);
+  const std::string& word = from_end(length + 1);
+  const bool angular = words.size() >= length + 2 && from_end(length + 2) == "angular" && word == "velocity";
+  const std::optional<Quantity> quantity = angular           ? Quantity::angular_velocity
+                                           : word.size() > 1 ? quantity_of(word)
+                                                             : std::nullopt;
+  if (!quantity || *quantity == Quantity::orientation || !unit_scale(*quantity, unit)) return {};
+  words.resize(words.size() - length);
+  return unit;
 }
 
 inline ColumnName read_column_name(std::string_view name) {
@@ -206,14 +229,7 @@ inline ColumnName read_column_name(std::string_view name) {
   } else if (axis_of(last) >= 0) {
     result.axis = axis_of(last);
     if (words.empty()) return result;
-    // acc_g_x, gyro_dps_x: the unit before the axis.
-    if (result.unit.empty() && words.size() >= 2 && words[words.size() - 2].size() > 1) {
-      const std::optional<Quantity> before = quantity_of(words[words.size() - 2]);
-      if (before && *before != Quantity::orientation && unit_scale(*before, words.back())) {
-        result.unit = words.back();
-        words.pop_back();
-      }
-    }
+    if (result.unit.empty()) result.unit = unit_at_end(words);
     if (words.size() >= 2 && words[words.size() - 2] == "angular" && words.back() == "velocity") {
       quantity = Quantity::angular_velocity;
       words.pop_back();
@@ -234,6 +250,42 @@ inline ColumnName read_column_name(std::string_view name) {
   result.quantity = *quantity;
   for (const std::string& part : words) result.sensor += (result.sensor.empty() ? "" : "_") + part;
   return result;
+}
+
+// Refuses a table whose rows are of several sensors in turn: where one of its columns names a device, its
+// rows would be taken for the samples of one.
+inline void refuse_rows_of_several(const CsvTable& table) {
+  std::vector<std::size_t> naming;
+  for (std::size_t i = 0; i < table.names().size(); ++i) {
+    const std::string name = lower_case(table.names()[i]);
+    for (const std::string_view word : {"device", "sensor", "node", "tracker", "segment", "mac", "address",
+                                        "location", "placement", "side", "limb"})
+      if (name == word || name == std::string(word) + "_id" || name == std::string(word) + "id" ||
+          name == std::string(word) + " id" || name == std::string(word) + "_name" ||
+          name == std::string(word) + "name" || name == std::string(word) + " name")
+        naming.push_back(i);
+  }
+  if (naming.empty()) return;
+  std::vector<std::string> before(naming.size());
+  std::vector<std::int64_t> changes(naming.size());
+  std::int64_t rows = 0;
+  table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t) {
+    for (std::size_t i = 0; i < naming.size(); ++i) {
+      const std::string_view field = fields[naming[i]];
+      if (before[i] == field) continue;
+      changes[i] += rows > 0;
+      before[i] = field;
+    }
+    ++rows;
+  });
+  for (std::size_t i = 0; i < naming.size(); ++i)
+    if (changes[i] > rows / 10)
+      throw InputError(table.path(),
+                       "its rows are of several sensors in turn: column " +
+                           in_quotes(table.names()[naming[i]]) + " changes " + std::to_string(changes[i]) +
+                           " times in " + std::to_string(rows) + " rows",
+                       "write the rows of each sensor to a table of its own, or its columns side by side: "
+                       "left_acc_x_g, right_acc_x_g");
 }
 
 }  // namespace csv_detail
@@ -318,11 +370,11 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
         throw InputError(table.path(), "lacks the " + std::string(1, "xyzw"[axis]) + " axis of its " + what,
                          "each quantity needs all its axes");
     std::string unit = group.unit;
-    if (unit.empty())
-      unit = group.quantity == Quantity::acceleration       ? units.acceleration
-             : group.quantity == Quantity::angular_velocity ? units.angular_velocity
-             : group.quantity == Quantity::rotation         ? units.rotation
-                                                            : "";
+    const std::string given = group.quantity == Quantity::acceleration       ? units.acceleration
+                              : group.quantity == Quantity::angular_velocity ? units.angular_velocity
+                              : group.quantity == Quantity::rotation         ? units.rotation
+                                                                             : "";
+    if (!given.empty() && !csv_detail::unit_scale(group.quantity, unit)) unit = given;
     const std::optional<double> scale = csv_detail::unit_scale(group.quantity, unit);
     if (!scale)
       throw InputError(table.path(),
@@ -349,7 +401,9 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
     clock.rate_hz = units.rate_hz;
   }
   clock.origin_s = origin_s;
+  csv_detail::refuse_rows_of_several(table);
   Recording recording = read_csv_recording(table, clock, tracks);
+  recording.rate_was_given = clock.column < 0;
   if (!left_out.empty()) {
     std::string note = "left out: ";
     for (std::size_t i = 0; i < left_out.size() && i < 20; ++i) note += (i == 0 ? "" : ", ") + left_out[i];

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/imu/clock.hpp"
 #include "imu2music/imu/recording.hpp"
 
 namespace imu2music::inline v0 {
@@ -33,6 +34,16 @@ inline bool is_finite_sample(const Channel& channel, std::size_t i) {
   for (int axis = 0; axis < axis_count(channel.quantity); ++axis)
     if (!std::isfinite(channel.axis(axis)[i])) return false;
   return true;
+}
+
+// Over how long an interval nothing is known of the channel: gap_factor times `usual`, the usual interval of
+// its sensor, or its own where it has a value in some of the sensor's samples only, as of a slower sensor.
+inline double longest_gap_of(const Channel& channel, std::span<const double> times, double usual) {
+  std::vector<double> known;
+  known.reserve(times.size());
+  for (std::size_t i = 0; i < times.size(); ++i)
+    if (is_finite_sample(channel, i)) known.push_back(times[i]);
+  return gap_factor * (known.size() == times.size() ? usual : std::max(usual, usual_interval(known)));
 }
 
 enum class GapFill { hold, missing };

@@ -42,6 +42,7 @@ inline CsvClock clock(double rate_hz) {
 }
 
 inline void note_clock(Recording& recording, double rate_hz) {
+  recording.rate_was_given = rate_hz > 0;
   if (!(rate_hz > 0)) recording.notes.push_back("the file has no clock: 30 frames a second are taken");
 }
 

@@ -62,7 +62,8 @@ inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std:
   for (std::size_t i = 0; i < tracks.size(); ++i) {
     const double usual = usual_interval(times[i]);
     for (const Channel& channel : tracks[i].channels)
-      merged.channels.push_back(interpolate_channel(channel, times[i], common, gap_factor * usual,
+      merged.channels.push_back(interpolate_channel(channel, times[i], common,
+                                                    longest_gap_of(channel, times[i], usual),
                                                     source + ", " + tracks[i].name, GapFill::missing));
   }
   merged.clock = make_clock(common, source, 0.0);

@@ -344,6 +344,7 @@ inline Recording read_openpose(const std::string& folder, const FolderEntries& e
   recording.source = folder;
   for (std::size_t k = 0; k < all_keypoints; ++k)
     if (k < openpose_body.size() ? body : hands) recording.sensors.push_back(std::move(keypoints[k]));
+  recording.rate_was_given = rate_hz > 0;
   if (!(rate_hz > 0)) recording.notes.push_back("the files have no clock: 30 frames a second are taken");
   if (several > 0)
     recording.notes.push_back("several people are in " + std::to_string(several) + " of " +

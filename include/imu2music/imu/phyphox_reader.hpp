@@ -56,19 +56,21 @@ inline std::set<Quantity> quantities(const CsvTable& table) {
 inline std::vector<std::string> phyphox_files(const std::string& folder, const FolderEntries& entries) {
   std::vector<std::string> files;
   constexpr std::size_t most_files = 32;
+  std::size_t others = 0;
   for (const std::string& name : entries.files) {
     if (!name.ends_with(".csv")) continue;
     const std::string path = join_path(folder, name);
     const std::string text = read_text_file(path);
     if (csv_detail::trimmed(text).empty() || text.find('\0') != std::string::npos) continue;
-    // A folder of other tables is told by its first one; what is no table tells nothing.
+    // A folder of other tables is told by its first one with motion; what is no table tells nothing.
     const std::optional<CsvTable> table = table_in(text, path);
     if (!table) continue;
+    const bool motion = !phyphox_detail::quantities(*table).empty();
     if (!is_phyphox_csv(*table)) {
-      if (files.empty()) return {};
+      if (files.empty() && (motion || ++others == most_files)) return {};
       continue;
     }
-    if (!phyphox_detail::quantities(*table).empty()) files.push_back(name);
+    if (motion) files.push_back(name);
     if (files.size() == most_files) return files;
   }
   return files;

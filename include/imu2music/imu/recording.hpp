@@ -159,6 +159,7 @@ struct Recording {
   std::vector<SensorTrack> sensors;
   std::vector<std::string> notes;  // what a reader saw and left out, one sentence each
   std::string format;              // the layout it was read from: "RepoVizz"; empty where none
+  bool rate_was_given = false;     // its clock is the rate that ReadOptions gave
 
   const SensorTrack* find_sensor(std::string_view name) const {
     for (const SensorTrack& sensor : sensors)

@@ -74,9 +74,12 @@ inline std::string signal_text(std::span<const float> samples, double rate_hz, d
 inline void make_folders(const std::string& folder) {
   for (std::size_t end = folder.find('/', 1);; end = folder.find('/', end + 1)) {
     const std::string part = folder.substr(0, end);
-    if (!is_folder(part) && ::mkdir(part.c_str(), 0777) != 0 && !is_folder(part))
-      throw InputError(part, std::string("this folder cannot be made (") + std::strerror(errno) + ")",
-                       "choose a writable place");
+    if (!is_folder(part) && ::mkdir(part.c_str(), 0777) != 0) {
+      const int code = errno;
+      if (!is_folder(part))
+        throw InputError(part, std::string("this folder cannot be made (") + std::strerror(code) + ")",
+                         "choose a writable place");
+    }
     if (end == std::string::npos) return;
   }
 }

@@ -21,9 +21,9 @@
 //
 // A sensor whose clock is not uniform, or that lacks values, is first brought to an even grid at the multiple
 // of the wanted rate next above its own (interpolate.hpp): by straight lines between neighbouring samples,
-// and by holding the sample before a gap of more than 2.5 usual intervals. What was held is told in
-// Recording::notes. A recording is refused where the grid would have more than 32 times its samples (and more
-// than 20 000): its gaps are then most of it.
+// and by holding the sample before a gap of more than 2.5 usual intervals (longest_gap_of). What was held is
+// told in Recording::notes. A recording is refused where the grid would have more than 32 times its samples
+// (and more than 20 000): its gaps are then most of it.
 //
 // Cost: 2W multiply-adds an output sample and axis; where f_in/f_out is a ratio of small integers, weights
 // are computed once a phase. Errors: Error for rates that are no positive numbers or give more than 2³¹
@@ -313,14 +313,13 @@ inline SensorTrack on_even_grid(const SensorTrack& sensor, double rate_hz, const
   for (std::size_t i = 0; i < grid.size(); ++i)
     grid[i] = even.clock.start_s + static_cast<double>(i) / even.clock.rate_hz;
 
-  const double longest_gap = gap_factor * usual;
   for (const Channel& channel : sensor.channels) {
-    even.channels.push_back(
-        interpolate_channel(channel, times, grid, longest_gap, source + ", " + sensor.name));
+    const double longest = longest_gap_of(channel, times, usual);
+    even.channels.push_back(interpolate_channel(channel, times, grid, longest, source + ", " + sensor.name));
     std::int64_t gaps = 0;
     double held = 0, before = times.front();
     const auto known_again = [&](double time) {
-      if (time - before > longest_gap) {
+      if (time - before > longest) {
         ++gaps;
         held += time - before;
       }

@@ -25,8 +25,8 @@
 // A file is of DOT where its first lines are, or where it has no // comments and a column Quat_W, Euler_X or
 // dq_W, which MT Manager does not write; it is of MT Manager where it has such comments, or Quat_q0 or Roll.
 // A file that tells neither and has Gyr is refused, for its unit is not known. The rate may be given where no
-// line tells it. Packets that were lost are gaps. MT Manager's SampleTimeFine, whose unit differs between
-// devices, and all other columns are left out.
+// line tells it; a line that does holds. Packets that were lost are gaps. MT Manager's SampleTimeFine, whose
+// unit differs between devices, and all other columns are left out.
 //
 // A folder whose text files are all of these forms is one recording: their counters are one clock, and so are
 // the clocks of DOTs, which must have been synchronised.
@@ -108,7 +108,7 @@ inline CsvClock clock_of(const CsvTable& table, Program program, double rate_hz)
     clock.to_seconds = 1e-6;
     return clock;
   }
-  if (!(rate_hz > 0)) rate_hz = rate_of(table, program);
+  if (const double told_hz = rate_of(table, program); told_hz > 0) rate_hz = told_hz;
   if (!(rate_hz > 0))
     throw InputError(table.path(), "does not tell its rate",
                      program == Program::dot
@@ -154,6 +154,8 @@ inline Recording read_xsens_csv(const CsvTable& table, double rate_hz = 0,
                      "export one of them; its columns are: " + table.list_of_names());
   Recording recording = read_csv_recording(table, clock, {track});
   recording.format = dot ? "Xsens DOT" : "Xsens MT Manager";
+  recording.rate_was_given =
+      rate_hz > 0 && !(dot && table.has("SampleTimeFine")) && !(xsens_detail::rate_of(table, program) > 0);
   return recording;
 }
 
@@ -167,7 +169,7 @@ inline std::vector<std::string> xsens_files(const std::string& folder, const Fol
     const std::optional<CsvTable> table = table_in(text, path);
     if (!table) continue;
     if (!is_xsens_csv(*table)) {
-      // Lines of prose, as a README has them, are no recording that could be meant in its place.
+      // What has no column of motion, as a README, is no recording that could be meant in its place.
       if (std::all_of(table->names().begin(), table->names().end(), [](const std::string& column) {
             return csv_detail::read_column_name(column).kind == csv_detail::ColumnName::Kind::other;
           }))
@@ -191,6 +193,7 @@ inline Recording read_xsens_folder(const std::string& folder, const std::vector<
     const CsvTable table(text, path);
     Recording part = read_xsens_csv(table, rate_hz, 0.0);
     if (recording.format.empty()) recording.format = part.format;
+    recording.rate_was_given = recording.rate_was_given || part.rate_was_given;
     if (part.format != recording.format)
       throw InputError(folder, "holds files of MT Manager and of Xsens DOT, which have no clock in common",
                        "keep one recording in a folder");
@@ -218,6 +221,10 @@ inline Recording read_xsens_folder(const std::string& folder, const std::vector<
     }
     recording.sensors.push_back(std::move(sensor));
   }
+  for (const std::string& name : list_entries(folder).files)
+    if ((name.ends_with(".txt") || name.ends_with(".csv")) &&
+        std::find(files.begin(), files.end(), name) == files.end())
+      recording.notes.push_back("left out: " + one_line(name) + ", which has no column of motion");
   if (!sync_is_told)
     recording.notes.push_back("no line tells whether the trackers were synchronised: one clock is taken");
   start_at_zero(recording);

@@ -68,8 +68,17 @@ class FileDescriptor {
   }
 }
 
-// The number behind the name of a stream that the process has open already, or -1. Such a stream is
-// continued, to read or to write: what it leads to is no file to open anew, nor to replace.
+// Whether something is there, links followed. Throws InputError where that cannot be known, as in a folder
+// that may not be searched.
+inline bool is_there(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return true;
+  if (errno != ENOENT && errno != ENOTDIR) throw_unreadable(path, "stat", errno);
+  return false;
+}
+
+// The number behind the name of a stream that the process has open already, or -1. Such a stream is written
+// on to, not replaced, and a pipe or socket read on; a file behind it is read from its beginning.
 inline int open_stream(std::string_view path) {
   if (path == "/dev/stdin") return 0;
   if (path == "/dev/stdout") return 1;

@@ -3,8 +3,8 @@
 //   RIFF <size> WAVE { <id> <size> <bytes, padded to an even count> }…, little-endian
 //   "fmt "   PCM (1) of 8 (unsigned), 16, 24 or 32 bits; IEEE float (3) of 32 or 64 bits; or the extensible
 //            form (0xFFFE) of one of these
-//   "data"   frames of interleaved samples; where it claims more than the file has, as recorders that were
-//            stopped leave it, what is there counts
+//   "data"   frames of interleaved samples; where it claims more than the file has, or 0 bytes in a file
+//            whose end is not told either, as recorders that were stopped leave it, what is there counts
 //
 // Samples become full scale ±1: integer / 2^(bits − 1), floats as they are. The library decodes nothing else
 // and needs no sound library for this; compressed and other formats are refused. RF64 files (over 4 GiB) too.

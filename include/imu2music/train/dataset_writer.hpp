@@ -120,20 +120,36 @@ inline void check_dataset_target(const std::string& folder) {
   if (names.empty()) return;
   const std::string list = join_path(folder, std::string(dataset_list));
   bool is_dataset = ::stat(list.c_str(), &status) == 0;
+  std::set<std::string> listed;
   if (is_dataset) {
     try {
       const JsonValue root = parse_json(read_text_file(list, 1 << 28), list);
       const JsonValue* format = root.find("format");
       is_dataset = format != nullptr && format->text == dataset_format;
+      for (const char* part : {"pairs", "splits"})
+        if (const JsonValue* entries = root.find(part); entries != nullptr)
+          for (const JsonValue& entry : entries->items)
+            for (const char* name : {"motion_file", "notes_file", "file"})
+              if (const JsonValue* file = entry.find(name); file != nullptr) listed.insert(file->text);
     } catch (const InputError&) {
       is_dataset = false;
     }
   }
   if (!is_dataset) throw InputError(folder, "holds files and is no data set", "choose a new or empty folder");
+  const auto refuse = [&](const std::string& name) {
+    throw InputError(folder, "holds " + in_quotes(name) + ", which is no part of a data set",
+                     "move it elsewhere, or choose a new folder");
+  };
   for (const std::string& name : names)
-    if (name != dataset_list && name != "pairs" && name != "splits")
-      throw InputError(folder, "holds " + in_quotes(name) + ", which is no part of a data set",
-                       "move it elsewhere, or choose a new folder");
+    if (name != dataset_list && name != "pairs" && name != "splits") refuse(name);
+  for (const char* part : {"pairs", "splits"}) {
+    std::vector<std::string> inside;
+    for (const auto& entry : std::filesystem::directory_iterator(join_path(folder, part), fault))
+      inside.push_back(std::string(part) + "/" + entry.path().filename().string());
+    std::sort(inside.begin(), inside.end());
+    for (const std::string& name : inside)
+      if (listed.count(name) == 0) refuse(name);
+  }
 }
 
 class DatasetWriter {
@@ -146,9 +162,13 @@ class DatasetWriter {
     std::error_code fault;
     const fs::path parent = fs::absolute(target_, fault).parent_path();
     fs::path above;
+    int obstacle = 0;
     for (const fs::path& part : parent) {
       above /= part;
-      if (::mkdir(above.c_str(), 0777) == 0) unfinished_.above.push_back(above.string());
+      if (::mkdir(above.c_str(), 0777) == 0)
+        unfinished_.above.push_back(above.string());
+      else if (errno != EEXIST && obstacle == 0)
+        obstacle = errno;
     }
     static std::atomic<unsigned> counter{0};
     for (int attempt = 0; attempt < 1000 && unfinished_.path.empty(); ++attempt) {
@@ -158,7 +178,7 @@ class DatasetWriter {
       if (::mkdir(name.c_str(), 0777) == 0)
         unfinished_.path = name;
       else if (errno != EEXIST)
-        throw_unmakeable(errno);
+        throw_unmakeable(errno == ENOENT && obstacle != 0 ? obstacle : errno);
     }
     for (const char* part : {"pairs", "splits"})
       if (::mkdir(path(part).c_str(), 0777) != 0) throw_unmakeable(errno);

@@ -28,11 +28,15 @@ inline bool is_encoder_tensor(const ModelConfig& config, std::string_view name) 
          (config.encoder != "none" && name.starts_with("transformer.encoder."));
 }
 
-// Every tensor of the model, in its order. Throws InputError where nothing at all could be taken, or one that
-// could holds a value that is not finite; the model is then as it was.
+// Every tensor of the model, in its order. Throws InputError where nothing at all could be taken, one that
+// could holds a value that is not finite, or the file is a run's state, which does not say what it learnt
+// from; the model is then as it was.
 template <class T>
 std::vector<TransferredTensor> transfer_weights(Model<T>& model, const TensorFile& file,
                                                 std::string_view part = "") {
+  if (file.metadata.contains("imu2music.progress"))  // train/checkpoint.hpp
+    throw InputError(file.path, "is the state of a training run",
+                     "begin with its best.safetensors or last.safetensors");
   std::vector<TransferredTensor> rows;
   std::vector<std::pair<Parameter<T>*, Tensor<T>>> taken;
   std::vector<std::pair<Counter*, const TensorEntry*>> counters;

@@ -52,14 +52,15 @@ inline void standardise(std::vector<double>& values) {
   for (double& v : values) v = deviation > 0 ? (v - mean) / deviation : 0;
 }
 
-// The mean of a(t) b(t + lag) over where both are.
+// The mean of a(t) b(t + lag) over where both are; 0 where that is less than two seconds, which tell nothing.
 inline double correlation(const std::vector<double>& a, const std::vector<double>& b, std::int64_t lag) {
   const auto n = static_cast<std::int64_t>(a.size()), m = static_cast<std::int64_t>(b.size());
   const std::int64_t begin = std::max<std::int64_t>(0, -lag), end = std::min(n, m - lag);
+  if (end - begin < static_cast<std::int64_t>(2 * rate_hz)) return 0;
   double sum = 0;
   for (std::int64_t t = begin; t < end; ++t)
     sum += a[static_cast<std::size_t>(t)] * b[static_cast<std::size_t>(t + lag)];
-  return end > begin ? sum / static_cast<double>(end - begin) : 0;
+  return sum / static_cast<double>(end - begin);
 }
 
 }  // namespace performer_phase_detail

@@ -16,8 +16,8 @@
 //                   the notes of what belongs to one
 //
 // Folders are searched eight deep; what is hidden is passed over, and a link that leads back to a folder that
-// holds it is not followed. Music of a stem: x.mid, x.midi, x.csv, x.notes.csv, x_notes.csv,
-// x_align_notetime.csv; MIDI is taken first.
+// holds it, be it above the source, is not followed. Music of a stem: x.mid, x.midi, x.csv, x.notes.csv,
+// x_notes.csv, x_align_notetime.csv; MIDI is taken first.
 //
 // Labels. A manifest.csv in a folder, with the column file and any of performer (or player), piece, stroke,
 // names those of the files in it and below (by path from there, with or without the name's ending, or by
@@ -39,9 +39,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <climits>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <optional>
@@ -64,8 +66,8 @@
 #include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/file_bytes.hpp"
 #include "imu2music/io/file_descriptor.hpp"
-#include "imu2music/io/sha256.hpp"
 #include "imu2music/io/text.hpp"
+#include "imu2music/io/utf8.hpp"
 #include "imu2music/io/wav_reader.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/midi_file.hpp"
@@ -160,6 +162,18 @@ inline FileIdentity file_identity(const std::string& path) {
   return {status.st_dev, status.st_ino};
 }
 
+// Of the folders that hold a folder, wherever a link leads to; none where that is not known.
+inline std::vector<FileIdentity> folders_above(const std::string& folder) {
+  std::vector<FileIdentity> above;
+  char place[PATH_MAX];
+  if (::realpath(folder.c_str(), place) == nullptr) return above;
+  for (std::string path = place; path != "/";) {
+    path = folder_of(path);
+    above.push_back(file_identity(path));
+  }
+  return above;
+}
+
 enum class FileKind { midi, notes, table, json, sound, other };
 
 // Told by the first bytes of the file.
@@ -205,6 +219,11 @@ class Manifest {
   // The file `path`; its rows are seen from `folder`.
   Manifest(const std::string& path, std::string folder) : folder_(std::move(folder)) {
     const std::string text = read_text_file(path, 1 << 28);
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::size_t length = utf8_length(rest);
+      if (length == 0) throw InputError(path, "is not written in UTF-8", "save it as UTF-8");
+      rest.remove_prefix(length);
+    }
     const CsvTable table(text, path);
     const int file = table.require("file");
     const auto column = [&](std::string_view name) { return table.has(name) ? table.require(name) : -1; };
@@ -279,22 +298,52 @@ inline std::vector<Note> read_music(const std::string& path, std::vector<std::st
   return notes;
 }
 
-// Of pitches and onsets, in whole milliseconds from the first, whatever kind of file they were written in;
-// empty where there are none, or they cannot be read.
-inline std::string music_digest(const std::string& path) {
+// What tells music whatever kind of file it was written in: its pitches in rising order, a byte each, and of
+// every one the onset, in seconds from the first of all.
+struct MusicKey {
+  std::string pitches;
+  std::vector<double> onsets;
+
+  // MIDI files have onsets in ticks, tables perhaps in milliseconds.
+  bool is_music_of(const MusicKey& other) const {
+    constexpr double near_s = 5e-3;
+    return pitches == other.pitches &&
+           std::equal(onsets.begin(), onsets.end(), other.onsets.begin(), other.onsets.end(),
+                      [](double a, double b) { return std::abs(a - b) <= near_s; });
+  }
+};
+
+// Without notes where there are none, or they cannot be read.
+inline MusicKey music_key(const std::string& path) {
+  MusicKey key;
+  std::vector<Note> notes;
   try {
     std::vector<std::string> remarks;
-    std::vector<Note> notes = read_music(path, remarks);
-    if (notes.empty()) return {};
-    sort_notes(notes);
-    Sha256 sum;
-    for (const Note& note : notes)
-      sum.add(std::to_string(note.pitch) + " " +
-              std::to_string(std::llround(1e3 * (note.start - notes.front().start))) + "\n");
-    return sum.hex();
+    notes = read_music(path, remarks);
   } catch (const InputError&) {
-    return {};
   }
+  if (notes.empty()) return key;
+  std::sort(notes.begin(), notes.end(), [](const Note& a, const Note& b) {
+    return a.pitch != b.pitch ? a.pitch < b.pitch : a.start < b.start;
+  });
+  const double first = std::min_element(notes.begin(), notes.end(), [](const Note& a, const Note& b) {
+                         return a.start < b.start;
+                       })->start;
+  for (const Note& note : notes) {
+    key.pitches += static_cast<char>(note.pitch);
+    key.onsets.push_back(note.start - first);
+  }
+  return key;
+}
+
+// The name of a folder, of "." and ".." too; empty where it has none.
+inline std::string folder_name(const std::string& path) {
+  std::string name = name_of(path);
+  if (name != "." && name != ".." && name != "/") return name;
+  char place[PATH_MAX];
+  if (::realpath(path.c_str(), place) == nullptr) return name;
+  name = name_of(place);
+  return name == "/" ? "" : name;
 }
 
 }  // namespace sources_detail
@@ -331,15 +380,25 @@ class SourceFinder {
     std::string path = given;
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     struct stat status {};
-    if (path.empty() || path.find('\0') != std::string::npos || ::stat(path.c_str(), &status) != 0)
+    const auto refuse = [&] {
       throw InputError(path.empty() ? "''" : path.c_str(), "there is no such source", "check the path");
+    };
+    if (path.empty() || path.find('\0') != std::string::npos) refuse();
+    if (::stat(path.c_str(), &status) != 0) {
+      if (errno != ENOENT) throw_unreadable(path, "stat", errno);
+      refuse();
+    }
     // "." and ".." name nothing.
     std::string shown = sources_detail::name_of(path);
     if (shown == "." || shown == "..") shown.clear();
-    if (S_ISDIR(status.st_mode))
+    if (S_ISDIR(status.st_mode)) {
+      way_ = sources_detail::folders_above(path);
       find_in_folder(path, shown, 0);
-    else
+    } else if (S_ISREG(status.st_mode)) {
       find_file(path, shown);
+    } else {
+      throw InputError(path, "is neither a folder nor a file", "name a folder, or a file on a disk");
+    }
   }
 
   // All that was found. What was taken for music alone and belongs to a motion that was found elsewhere, or
@@ -369,6 +428,17 @@ class SourceFinder {
     found_.dropped.push_back({source, reason});
   }
 
+  // What is wrong with the file or folder at `path`, whose own name the message begins with.
+  void drop(const std::string& source, const Error& error, const std::string& path) {
+    drop(source, without_path(error, path));
+  }
+
+  static std::string without_path(const Error& error, const std::string& path) {
+    std::string reason = error.what();
+    if (reason.starts_with(path + ": ")) reason.erase(0, path.size() + 2);
+    return reason;
+  }
+
   // The row of the innermost manifest that names the file; null: none does.
   const Manifest::Row* row_of(const std::string& path, const std::string& stem) {
     for (auto manifest = manifests_.rbegin(); manifest != manifests_.rend(); ++manifest)
@@ -383,11 +453,16 @@ class SourceFinder {
   void drop_rows_of_nothing(const std::string& path, const std::string& shown, const Manifest& manifest) {
     using namespace sources_detail;
     std::set<std::string> dropped = {name_of(path)};
-    for (const DroppedSource& source : found_.dropped)
-      dropped.insert({name_of(source.source), file_stem(source.source)});
+    const std::string start = below(shown, "");
+    for (const DroppedSource& source : found_.dropped) {
+      if (!source.source.starts_with(start)) continue;
+      const std::string place = source.source.substr(start.size());
+      const std::string folder = place.substr(0, place.rfind('/') + 1);
+      dropped.insert({place, folder + file_stem(place), name_of(place), file_stem(place)});
+    }
     std::map<std::string, std::set<std::string>> there;  // by folder: the names in it, and their stems
     for (const Manifest::Row& row : manifest.rows()) {
-      if (named_.erase(&row) > 0 || dropped.count(row.file) > 0) continue;
+      if (named_.count(&row) > 0 || dropped.count(row.file) > 0) continue;
       const std::string place = join_path(path, row.file), folder = folder_of(place);
       const auto [names, is_new] = there.try_emplace(folder);
       if (is_new && is_folder(folder)) {
@@ -426,21 +501,31 @@ class SourceFinder {
   void drop_copies() {
     const auto is_alone = [](const SourcePair& pair) { return pair.motion_path.empty(); };
     if (std::none_of(found_.pairs.begin(), found_.pairs.end(), is_alone)) return;
-    std::map<std::string, std::string> owners;  // by the digest of the music
+    struct Owner {
+      sources_detail::MusicKey music;
+      std::string source;
+    };
+    std::map<std::string, std::vector<Owner>> owners;  // by pitches
     for (const SourcePair& pair : found_.pairs) {
       if (is_alone(pair)) continue;
       step();
-      if (const std::string digest = sources_detail::music_digest(pair.notes_path); !digest.empty())
-        owners.emplace(digest, pair.info.source);
+      sources_detail::MusicKey music = sources_detail::music_key(pair.notes_path);
+      const std::string pitches = music.pitches;
+      if (!pitches.empty()) owners[pitches].push_back({std::move(music), pair.info.source});
     }
     if (owners.empty()) return;
     std::erase_if(found_.pairs, [&](const SourcePair& pair) {
       if (!is_alone(pair)) return false;
       step();
-      const auto owner = owners.find(sources_detail::music_digest(pair.notes_path));
-      if (owner == owners.end()) return false;
-      drop(pair.info.source, "is a copy of the music of " + owner->second);
-      return true;
+      const sources_detail::MusicKey music = sources_detail::music_key(pair.notes_path);
+      const auto alike = owners.find(music.pitches);
+      if (alike == owners.end()) return false;
+      for (const Owner& owner : alike->second)
+        if (music.is_music_of(owner.music)) {
+          drop(pair.info.source, "is a copy of the music of " + owner.source);
+          return true;
+        }
+      return false;
     });
   }
 
@@ -455,10 +540,11 @@ class SourceFinder {
     }
   }
 
-  // The music beside a recording that is a folder; empty where there is none.
+  // The music beside a recording that was named itself or is a folder; empty where there is none.
   std::string music_beside(const std::string& folder, const std::string& stem) {
     for (const std::string& where : {folder, join_path(folder, "midi"), join_path(folder, "../midi")})
-      for (const char* ending : {".mid", ".midi", ".MID", ".notes.csv", "_notes.csv", ".csv"}) {
+      for (const char* ending :
+           {".mid", ".midi", ".MID", ".notes.csv", "_notes.csv", "_align_notetime.csv", ".csv"}) {
         const std::string path = join_path(where, stem + ending);
         if (!sources_detail::is_file(path)) continue;
         const FileKind kind = kind_or_other(path);
@@ -483,7 +569,14 @@ class SourceFinder {
       drop(shown, "is a data set that was prepared already");
       return;
     }
-    const FolderEntries entries = list_entries(path);
+    FolderEntries entries;
+    try {
+      entries = list_entries(path);
+    } catch (const InputError& error) {
+      if (depth == 0) throw;
+      drop(shown, error, path);
+      return;
+    }
     const auto has_folder = [&](const char* name) {
       return std::binary_search(entries.folders.begin(), entries.folders.end(), name);
     };
@@ -494,7 +587,7 @@ class SourceFinder {
       try {
         manifests_.emplace_back(list, path);
       } catch (const InputError& error) {
-        drop(below(shown, std::string(manifest_name)), error.what());
+        drop(below(shown, std::string(manifest_name)), error, list);
       }
     }
     if (manifests_.size() > outer && has_folder("takes") && has_folder("score") &&
@@ -504,7 +597,10 @@ class SourceFinder {
       find_by_kind(path, shown, entries, depth);
       if (manifests_.size() > outer) drop_rows_of_nothing(path, shown, manifests_.back());
     }
-    manifests_.erase(manifests_.begin() + static_cast<std::ptrdiff_t>(outer), manifests_.end());
+    if (manifests_.size() > outer) {
+      for (const Manifest::Row& row : manifests_.back().rows()) named_.erase(&row);
+      manifests_.pop_back();
+    }
     way_.pop_back();
   }
 
@@ -551,7 +647,7 @@ class SourceFinder {
   // The music that bears a folder's name, in it or beside it; empty where there is none.
   std::string music_of_folder(const std::string& path, const FolderEntries& entries) {
     using namespace sources_detail;
-    const std::string stem = file_stem(path);
+    const std::string stem = folder_name(path);
     for (const std::string& file : entries.files)
       if (file_stem(file) == stem && is_midi(join_path(path, file))) return join_path(path, file);
     return music_beside(folder_of(path), stem);
@@ -568,8 +664,14 @@ class SourceFinder {
       if (const std::string player = "_" + row.labels.performer; stem.ends_with(player))
         stem.resize(stem.size() - player.size());
       const std::string score = join_path(path, "score/" + stem + ".csv");
-      if (!is_file(take)) {
-        drop(source, "is listed in manifest.csv and is not there");
+      try {
+        if (!is_there(take) || !is_file(take)) {
+          drop(source, "is listed in manifest.csv and is not there");
+          continue;
+        }
+        is_there(score);
+      } catch (const InputError& error) {
+        drop(source, error, take);
         continue;
       }
       if (!is_file(score)) {
@@ -587,7 +689,13 @@ class SourceFinder {
         pair.info.remarks.push_back("motion and score agree weakly: string_R2_lag0 is " +
                                     number_text(fit->second));
     }
-    for (const std::string& name : list_entries(join_path(path, "takes")).files)
+    FolderEntries takes;
+    try {
+      takes = list_entries(join_path(path, "takes"));
+    } catch (const InputError& error) {
+      drop(below(shown, "takes"), error, join_path(path, "takes"));
+    }
+    for (const std::string& name : takes.files)
       if (listed.count("takes/" + name) == 0)
         drop(below(shown, "takes/" + name), "is not listed in manifest.csv");
   }
@@ -598,7 +706,7 @@ class SourceFinder {
          repovizz_detail::takes_in(path, repovizz_detail::list_folder(path))) {
       step();
       const bool raw = take.files.front().is_raw;
-      const std::string stem = raw ? file_stem(path) : take.files.front().take;
+      const std::string stem = raw ? folder_name(path) : take.files.front().take;
       const std::string source = raw ? shown : below(shown, stem);
       std::string music;
       if (raw) {
@@ -629,7 +737,7 @@ class SourceFinder {
   void find_recording_folder(const std::string& path, const std::string& shown,
                              const FolderEntries& entries) {
     using namespace sources_detail;
-    const std::string stem = file_stem(path);
+    const std::string stem = folder_name(path);
     std::string music = music_of_folder(path, entries), only;
     std::size_t inside = 0;
     for (const std::string& file : entries.files) {
@@ -655,9 +763,7 @@ class SourceFinder {
     try {
       read_recording(path, options_);
     } catch (const InputError& error) {
-      std::string reason = error.what();
-      if (reason.starts_with(path + ": ")) reason.erase(0, path.size() + 2);
-      return "holds neither notes nor a recording that can be read: " + reason;
+      return "holds neither notes nor a recording that can be read: " + without_path(error, path);
     }
     return "has motion and no music: put " + stem + ".mid beside it";
   }
@@ -672,12 +778,12 @@ class SourceFinder {
     for (const std::string& name : names) {
       step();
       const std::string file = join_path(path, name), source = below(shown, name);
-      if (name == manifest_name || used_.count(file_identity(file)) > 0) continue;
+      if (name == manifest_name) continue;
       FileKind kind = FileKind::other;
       try {
         kind = file_kind(file);
       } catch (const Error& error) {
-        drop(source, error.what());
+        drop(source, error, file);
         continue;
       }
       switch (kind) {

@@ -152,14 +152,6 @@ class Trainer {
     return (std::filesystem::path(options_.folder) / name).string();
   }
 
-  // Throws InputError where that cannot be known, as in a folder that may not be searched.
-  static bool is_there(const std::string& path) {
-    std::error_code fault;
-    const bool there = std::filesystem::exists(path, fault);
-    if (fault) throw_unreadable(path, "stat", fault.value());
-    return there;
-  }
-
   bool out_of_patience() const {
     return config_.patience > 0 && progress_.worse_validations >= config_.patience;
   }

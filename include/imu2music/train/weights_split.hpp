@@ -4,7 +4,8 @@
 //   imu2music.split        the split's name
 //   imu2music.split_hash   its hash (train/dataset.hpp)
 //   imu2music.begun_with   names and hashes of the splits that the weights which the training began with had
-//                          learnt from, a line each: what those learnt, these know
+//                          learnt from, a line each: what those learnt, these know. Two empty lines are
+//                          weights that learnt and do not say from what
 //
 // A name alone would not do: "performer:s4" of data that were prepared otherwise is another split.
 #pragma once
@@ -18,6 +19,7 @@
 #include "imu2music/core/error.hpp"
 #include "imu2music/imu/folder.hpp"
 #include "imu2music/io/tensor_file.hpp"
+#include "imu2music/io/text.hpp"
 #include "imu2music/train/dataset.hpp"
 
 namespace imu2music::inline v0 {
@@ -39,7 +41,7 @@ inline std::map<std::string, std::string> split_metadata(const WeightsSplit& spl
   if (!split.name.empty())
     metadata = {{split_metadata_key, split.name}, {split_hash_metadata_key, split.hash}};
   for (const WeightsSplit& one : begun_with)
-    metadata[begun_with_metadata_key] += one.name + "\n" + one.hash + "\n";
+    metadata[begun_with_metadata_key] += one_line(one.name) + "\n" + one.hash + "\n";
   return metadata;
 }
 
