@@ -141,8 +141,10 @@ bool is_shown(const Recording& recording, const SensorTrack& sensor, const Chann
 std::string picture(const Recording& recording, const Composition& music, const GenerateOptions& options,
                     bool untrained) {
   MotionScore score;
-  score.title = (recording.sensors.empty() ? "Music: " : "Music from motion: ") +
-                destination(recording.source).filename().string();
+  std::filesystem::path source = recording.source;
+  if (source.filename().empty()) source = source.parent_path();  // FOLDER/
+  if (source.filename() == "." || source.filename() == "..") source = destination(source.string());
+  score.title = (recording.sensors.empty() ? "Music: " : "Music from motion: ") + source.filename().string();
   score.subtitle =
       std::to_string(music.notes.size()) + (music.notes.size() == 1 ? " note, " : " notes, ") +
       choice(options) +

@@ -254,7 +254,7 @@ Report report_midi(const std::string& path) {
 
 // Throws Error for a file that cannot be read, or not twice.
 std::string first_bytes(const std::string& path) {
-  throw_if_named_pipe(path);
+  throw_if_named_pipe(path, "name a regular file");
   struct stat status {};
   const FileDescriptor file = open_to_read(path, status, false);
   if (!S_ISREG(status.st_mode)) throw InputError(path, "is a device or a pipe", "name a regular file");

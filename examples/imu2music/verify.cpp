@@ -370,7 +370,7 @@ void run_verify(const VerifyOptions& options) {
   if (options.products() != kernels::MatrixPrecision::float32 && options.device == Device::cpu())
     throw InputError("the cpu's products are not rounded to " + options.precision + "; use --device cuda");
   if (options.expected.empty()) {
-    throw_if_named_pipe(options.subject);
+    throw_if_named_pipe(options.subject, "name a regular file");
     struct stat status {};
     open_to_read(options.subject, status, false);  // or it is told why it cannot be
     if (!is_events_file(options.subject))

@@ -85,6 +85,15 @@ TEST_CASE("samples out of order are told from resets and leave the clock as long
     CHECK(report.out_of_order == 4);
     CHECK((order(40) == 44 && order(44) == 40));
   }
+  SUBCASE("a sample that is late by eight, or by more where the clock then goes on from where it was") {
+    for (const std::size_t late : {8u, 20u}) {
+      std::vector<double> one = times;
+      std::rotate(one.begin() + 40, one.begin() + 41, one.begin() + 41 + static_cast<std::ptrdiff_t>(late));
+      const Clock clock = make_clock(one, "file", std::nullopt, &report);
+      CHECK(clock.rate_hz == doctest::Approx(100));
+      CHECK(report.out_of_order == 1);
+    }
+  }
   SUBCASE("the first ones") {
     std::swap(times[0], times[1]);
     const Clock clock = make_clock(times, "file", std::nullopt, &report);
@@ -113,8 +122,8 @@ TEST_CASE("samples out of order are told from resets and leave the clock as long
     CHECK(report.out_of_order == 0);
     CHECK(clock.times_s.back() == doctest::Approx(0.99));
   }
-  SUBCASE("nine samples, or nine intervals, are too many") {
-    std::rotate(times.begin() + 40, times.begin() + 49, times.begin() + 50);
+  SUBCASE("nine samples are too many") {
+    for (std::size_t i = 40; i < 49; ++i) std::swap(times[i], times[i + 9]);
     CHECK(make_clock(times, "file", std::nullopt, &report).resets.size() == 1);
     CHECK(report.out_of_order == 0);
   }
@@ -183,6 +192,23 @@ TEST_CASE("bunches are told where stamps within them differ a little, as a host'
           CHECK(interval < 0.0075);
         }
       }
+  // Packets of many sizes, whose pause is before them; some follow soon on one another.
+  for (const int most : {3, 10, 20}) {
+    INFO("up to " << most << " a packet");
+    std::vector<double> times;
+    unsigned state = 1;
+    for (int taken = 0; taken < 3000;) {
+      state = state * 1664525u + 1013904223u;
+      const int count = 1 + static_cast<int>((state >> 16) % static_cast<unsigned>(most));
+      taken += count;
+      for (int k = 0; k < count; ++k) times.push_back(taken * 0.01 + k * 3e-5);
+    }
+    StampReport report;
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(native_rate_hz(clock) > 90);
+    CHECK(native_rate_hz(clock) < 150);
+    CHECK(report.bunched > 1000);
+  }
   // Stamps that merely tremble stay as they are.
   std::vector<double> trembling;
   for (int i = 0; i < 1000; ++i) trembling.push_back(i * 0.01 + (i * 7 % 5) * 0.001);
@@ -227,14 +253,37 @@ TEST_CASE("a sensor that is faster for a while is not taken for bunches") {
   CHECK(clock.times_s == times);
 }
 
-TEST_CASE("samples of different sensors keep a stamp that they share") {
-  std::vector<double> times;
-  for (int i = 0; i < 100; ++i) times.push_back(i / 2 * 0.01 + i % 2 * 0.0005);
-  StampReport report;
-  CHECK(make_clock(times, "file", std::nullopt, &report, true).times_s == times);
-  for (int i = 0; i < 100; ++i) times[static_cast<std::size_t>(i)] = i / 2 * 0.01;
-  CHECK(make_clock(times, "file", std::nullopt, &report, true).times_s == times);
-  CHECK(report.bunched == 0);
+TEST_CASE("where packets are alike, a lost one is a gap, and one that brings two is none") {
+  for (const bool lost : {true, false}) {
+    std::vector<double> times;
+    for (int packet = 0; packet < 90; ++packet) {
+      if (packet % 9 == 7) continue;
+      const int count = packet % 9 == 8 && !lost ? 20 : 10;
+      for (int k = 0; k < count; ++k) times.push_back(packet * 0.1);
+    }
+    const Clock clock = make_clock(times, "file");
+    REQUIRE_FALSE(clock.is_uniform());
+    int gaps = 0;
+    for (std::size_t i = 1; i < times.size(); ++i) gaps += clock.times_s[i] - clock.times_s[i - 1] > 0.025;
+    CHECK(gaps == (lost ? 10 : 0));
+    CHECK(clock.times_s[69] == doctest::Approx(lost ? 0.69 : 0.78).epsilon(1e-3));
+  }
+}
+
+TEST_CASE("a first packet that is not whole ends where the second begins") {
+  std::vector<double> times;  // in whole seconds, begun amid one
+  for (int i = 63; i < 3000; ++i) times.push_back(i / 100);
+  const Clock clock = make_clock(times, "file");
+  CHECK(clock.is_uniform());
+  CHECK(clock.rate_hz == doctest::Approx(100));
+  CHECK(clock.start_s == 0);
+}
+
+TEST_CASE("stamps in whole milliseconds within packets of a fast sensor") {
+  std::vector<double> times;  // 400 Hz in packets of 8, stamped as they are read
+  for (int i = 0; i < 4000; ++i) times.push_back(i / 8 * 0.02 + i % 8 / 4 * 0.001);
+  const Clock clock = make_clock(times, "file");
+  CHECK(native_rate_hz(clock) == doctest::Approx(400).epsilon(1e-3));
 }
 
 TEST_CASE("intervals that alternate are none of them gaps") {

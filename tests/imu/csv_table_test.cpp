@@ -155,7 +155,7 @@ TEST_CASE("rows out of order are sorted with their values, rows in bunches are s
                                  "evenly up to the next"});
 }
 
-TEST_CASE("rows of different sensors keep their times, however close") {
+TEST_CASE("rows of different sensors are told apart, however close their times are") {
   const std::vector<CsvTrack> two = {{"a", {{Quantity::acceleration, {1, 2, 3}, 1.0}}},
                                      {"b", {{Quantity::angular_velocity, {4, 5, 6}, 1.0}}}};
   for (const char* lag : {"0", "5"}) {
@@ -165,10 +165,34 @@ TEST_CASE("rows of different sensors keep their times, however close") {
           std::to_string(i / 2) + (i % 2 == 0 ? ".00,1,2,3,,,\n" : ".0" + std::string(lag) + ",,,,4,5,6\n");
     const Recording recording = read(text, two);
     CHECK(recording.notes.empty());
-    const Clock& clock = recording.sensors[1].clock;
-    REQUIRE_FALSE(clock.is_uniform());
-    CHECK(clock.times_s[101] == doctest::Approx(50 + (lag[0] - '0') / 100.0));
+    for (const SensorTrack& sensor : recording.sensors) {
+      CHECK(sensor.sample_count() == 100);
+      CHECK(sensor.clock.rate_hz == 1);
+    }
+    CHECK(recording.sensors[0].clock.start_s == 0);
+    CHECK(recording.sensors[1].clock.start_s == doctest::Approx((lag[0] - '0') / 100.0));
+    CHECK(recording.sensors[1].channels[0].axis(2)[99] == 6);
+    // The quantities of one sensor are brought to the times of the first.
+    const Recording one = read(
+        text,
+        {{"a", {{Quantity::acceleration, {1, 2, 3}, 1.0}, {Quantity::angular_velocity, {4, 5, 6}, 1.0}}}});
+    CHECK(one.notes.empty());
+    REQUIRE(one.sensors.size() == 1);
+    CHECK(one.sensors[0].clock.rate_hz == 1);
+    CHECK(one.sensors[0].sample_count() == (lag[0] == '0' ? 100 : 99));
+    CHECK(one.sensors[0].channels[0].axis(0)[50] == 1);
+    CHECK(one.sensors[0].channels[1].axis(2)[50] == 6);
   }
+  // Packets of one sensor, then of the other, and rows of what is left out between them.
+  std::string text = "t,ax,ay,az,gx,gy,gz,mag\n";
+  for (int i = 0; i < 100; ++i) {
+    const std::string stamp = std::to_string(4 * i);
+    for (int k = 0; k < 4; ++k) text += stamp + ",1,2,3,,,,\n" + stamp + ",,,,,,,7\n";
+    for (int k = 0; k < 4; ++k) text += stamp + ",,,,4,5,6,\n";
+  }
+  const Recording packets = read(text, two);
+  REQUIRE(packets.notes.size() == 2);
+  CHECK(packets.notes[1].find("sensor b: time stamps come in bunches: 400 rows in 100") == 0);
 }
 
 TEST_CASE("a packet that comes late just after the counter began again costs no turn") {
@@ -188,6 +212,8 @@ TEST_CASE("a packet that comes late just after the counter began again costs no 
 }
 
 TEST_CASE("a row of tabs has missing values, as one of commas; at the end of a table neither is a row") {
+  CHECK(read("t\tx\ty\tz\n0\t1\t2\t3\n\t\n\t\t\t\n1\t4\t5\t6\n").sensors[0].sample_count() == 2);
+  CHECK(read("t,x,y,z\n0,1,2,3\n,,,\n1,4,5,6\n").sensors[0].sample_count() == 2);
   for (const char separator : {'\t', ',', ';'}) {
     std::string text = "x,y,z\n1,2,3\n,,\n4,5,6\r\n,,\r\n,,\n\n";
     std::replace(text.begin(), text.end(), ',', separator);

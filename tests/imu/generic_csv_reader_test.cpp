@@ -41,6 +41,8 @@ TEST_CASE("names tell sensor, quantity, axis and unit") {
            Expected{"angular velocity deg_s z", angular_velocity, 2, "", "deg/s"},
            Expected{"gyro_x (deg/sec)", angular_velocity, 0, "", "deg/sec"},
            Expected{"acc_x [m/s\xb2]", acceleration, 0, "", "m/s\xb2"},
+           Expected{"left_euler_deg_roll", rotation, 0, "left", "deg"},
+           Expected{"left_angular_velocityX_dps", angular_velocity, 0, "left", "dps"},
            Expected{"ax", acceleration, 0, "", ""},
            Expected{"accX", acceleration, 0, "", ""},
            Expected{"az_ms2", acceleration, 2, "", "ms2"},
@@ -160,16 +162,43 @@ TEST_CASE("a unit that is given holds where the one in the name is not known") {
   CHECK(read(text, units).sensors[0].channels[0].axis(0)[0] == doctest::Approx(3.14159265));
 }
 
-TEST_CASE("rows of several sensors in turn are refused; a column that tells one sensor is left out") {
-  std::string one = "device,time_s,acc_x_g,acc_y_g,acc_z_g\n", two = one;
-  for (int i = 0; i < 20; ++i) {
-    const std::string rest = "," + std::to_string(i) + ",0,0,1\n";
-    one += "left" + rest;
-    two += (i % 2 == 0 ? "left" : "right") + rest;
+TEST_CASE("rows of several sensors are refused; a column that tells other things is left out") {
+  // What the column holds in row i, and the row's time.
+  const auto table = [](const std::string& name, const auto& value, const auto& time) {
+    std::string text = name + ",time_s,acc_x_g,acc_y_g,acc_z_g\n";
+    for (int i = 0; i < 120; ++i) text += std::string(value(i)) + "," + std::to_string(time(i)) + ",0,0,1\n";
+    return text;
+  };
+  const auto rising = [](int i) { return i; };
+  const auto side_of = [](int i) { return std::string(i == 0 ? "left" : "right"); };
+  const auto in_turn = [&](int i) { return side_of(i % 2); };
+  const auto packets = [&](int i) { return side_of(i / 12 % 2); };
+  const auto blocks = [&](int i) { return side_of(i / 60); };
+  for (const char* name : {"device", "Device-ID", "imu_id", "sensor number", "MAC"}) {
+    INFO(name);
+    CHECK(test::is_line_with(refusal(table(name, in_turn, rising)),
+                             {"rows are of 2 sensors", "changes 119 times"}));
+    CHECK(test::is_line_with(refusal(table(name, packets, [](int i) { return i % 12 + i / 24 * 12; })),
+                             {"rows are of 2 sensors", "changes 9 times in 120 rows"}));
+    CHECK(test::is_line_with(refusal(table(name, blocks, [](int i) { return i % 60; })),
+                             {"rows are of 2 sensors", "changes 1 time in"}));
+    CHECK(read(table(
+                   name, [](int) { return "left"; }, rising))
+              .sensors.size() == 1);
   }
-  CHECK(read(one).notes == std::vector<std::string>{"left out: 'device'"});
-  CHECK(
-      test::is_line_with(refusal(two), {"several sensors in turn", "'device' changes 19 times in 20 rows"}));
+  for (const char* name : {"hand", "sensor", "location", "side"}) {
+    INFO(name);
+    CHECK(test::is_line_with(refusal(table(name, in_turn, [](int i) { return i / 2; })),
+                             {"rows are of 2 sensors", "changes 119 times"}));
+    CHECK(read(table(name, packets, rising)).sensors.size() == 1);
+    CHECK(read(table(name, in_turn, rising)).sensors.size() == 1);
+  }
+  CHECK(read(table(
+                 "sensor", [](int i) { return std::to_string(i * 37 % 101); }, rising))
+            .sensors.size() == 1);
+  CHECK(read(table(
+                 "device", [](int i) { return i % 10 == 0 ? "left" : ""; }, rising))
+            .sensors.size() == 1);
 }
 
 TEST_CASE("what is missing or does not fit is told") {

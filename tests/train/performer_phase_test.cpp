@@ -110,3 +110,15 @@ TEST_CASE("the armband players' constants, and notes moved by them") {
   // The data set's own description: a constant from −0.12 to 0.11 s.
   CHECK(most - least == doctest::Approx(0.2).epsilon(0.16));
 }
+
+TEST_CASE("takes that have less than two seconds in common tell nothing") {
+  std::vector<PerformerMotion> takes;
+  for (int p = 0; p < 2; ++p) {
+    PerformerMotion take{p == 0 ? "a" : "b", "piece", {}};
+    for (int i = 0; i < 110; ++i) take.speed.push_back((p == 0 ? 1 : -1) * std::sin(i * 0.7));
+    takes.push_back(take);
+  }
+  const auto phases = performer_phases(takes);
+  CHECK(phases.at("a") == 0);
+  CHECK(phases.at("b") == 0);
+}

@@ -380,6 +380,15 @@ TEST_CASE("what a manifest lists and is not there is told whatever other folders
   CHECK(contains(reason(found, "set/B/take1.csv"), "is not there"));
   CHECK(contains(reason(found, "set/B/take2.csv"), "is not there"));
 
+  // Nor does what another source lacks.
+  fs::create_directories(scratch / "p/set");
+  test::write_file(scratch / "p/set/take3.csv", table(3));
+  fs::create_directories(scratch / "q/set");
+  test::write_file(scratch / "q/set/manifest.csv", "file,performer\ntake3.csv,anna\n");
+  SourceFinder finder;
+  for (const char* source : {"p/set", "q/set"}) finder.find(scratch / source);
+  CHECK(contains(finder.found().dropped.back().reason, "is not there"));
+
   test::write_file(scratch / "set/B/manifest.csv", "file,performer\ntake1.csv,Andr\xe9\n");
   CHECK(contains(reason(found_in(scratch / "set"), "set/B/manifest.csv"), "UTF-8"));
 }

@@ -3,17 +3,21 @@
 // make_clock(times, path) takes one stamp a sample, in seconds, as the file has them, and
 //   - sets the first to 0, or counts from `origin_s` where one is given;
 //   - tells samples out of order from resets wherever the stamps fall. Out of order are up to 8 samples that
-//     stand below the stamps before them by up to 8 usual intervals, until a stamp exceeds those again or
-//     none follows, where so many samples fit into the time that they share with their neighbours. Their
-//     order in time is told in StampReport::order, for the caller to bring its samples into;
+//     stand below the stamps before them, until a stamp exceeds those again or none follows, where so many
+//     samples fit into the time that they share with their neighbours: by up to 8 usual intervals, or by up
+//     to 256 samples where the next stamp goes on from where the clock had been. Their order in time is told
+//     in StampReport::order, for the caller to bring its samples into;
 //   - takes every other fall for a reset: from there on the stamps are shifted, so that the clock goes on by
 //     the usual interval, and the reset is kept in Clock::resets;
 //   - spreads samples that came in bunches, where more than a tenth of the intervals lies within them: evenly
 //     up to the next bunch, over the usual interval where that one lies beyond a gap, and the last bunch at
-//     the spacing of the one before it, within the usual interval. A bunch are samples with one stamp, or
-//     with stamps within a third of the time of a sample from one to the next and a pause after them, so that
-//     the bunch and its pause take at least half of the time that so many samples do: a sensor that is fast
-//     for a while has no pause. With fewer, samples keep the stamp that they share;
+//     the spacing of the one before it, within the usual interval; where three quarters of the bunches have
+//     as many samples, one that takes 1.75 times as long as they do is followed by a gap, for the next was
+//     lost, unless that one brings more. A first bunch that is not whole stands before the second, at its
+//     spacing. A bunch are samples with one stamp, or with stamps within a third of the time of a sample from
+//     one to the next and a pause before or after them, so that the bunch and its pause take at least half of
+//     the time that so many samples do: a sensor that is fast for more than a handful of samples has no
+//     pause. With fewer, samples keep the stamp that they share;
 //   - gives a uniform clock where all stamps lie within 1/1000 of an interval of an even grid; otherwise one
 //     with time stamps.
 //
@@ -24,7 +28,8 @@
 // where an interval of up to gap_factor = 2.5 usual ones is ordinary. It tells 52.3 Hz from stamps in whole
 // milliseconds (18, 19, 20 …), which a median alone cannot.
 //
-// Cost: O(n), 8 bytes a sample; O(n log n) and 8 bytes more where samples are out of order. Errors:
+// Cost: O(n), 16 bytes a sample, up to 48 where stamps come in bunches; O(n log n) and 8 bytes more where
+// samples are out of order. Errors:
 // InputError for fewer than two samples, stamps that span more than 10⁹ s, a clock that never goes forward,
 // one that stands still, which has one stamp at more than a tenth of its samples and at more than 16, or one
 // that falls at more than a tenth of its samples.
@@ -34,6 +39,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -128,7 +134,9 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
     lowest = std::min(lowest, times[end]);
     ++end;
   }
-  if (!(mean > 0) || !(highest - lowest <= static_cast<double>(longest_disorder) * usual)) return 0;
+  if (!(mean > 0)) return 0;
+  const bool goes_on = end < times.size() && times[end] - highest <= gap_factor * usual;
+  if (!goes_on && !(highest - lowest <= (static_cast<double>(longest_disorder) + 0.5) * usual)) return 0;
   // A clock that was put back by a little goes over the same time twice, with twice the samples in it.
   std::size_t begin = fall;
   constexpr std::size_t most = 256;
@@ -140,16 +148,26 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
 }
 
 // Gives the samples of a bunch with stamps that differ the stamp of its first. The time of a sample is the
-// median over sixteen of them, so that a bunch and its pause go together.
-inline void join_bunches(std::vector<double>& times) {
+// median over sixteen of them, so that a bunch and its pause go together. Returns what intervals that differ
+// from 0 are longer than between bunches; 0 where there are none.
+inline double join_bunches(std::vector<double>& times) {
   constexpr std::size_t span = 16;
-  if (times.size() <= 2 * span) return;
+  if (times.size() <= 2 * span) return 0;
   std::vector<double> spans;
   spans.reserve(times.size() - span);
   for (std::size_t i = span; i < times.size(); ++i) spans.push_back((times[i] - times[i - span]) / span);
   const auto middle = spans.begin() + static_cast<std::ptrdiff_t>(spans.size() / 2);
   std::nth_element(spans.begin(), middle, spans.end());
-  const double time_of_one = *middle, near = time_of_one / 3;
+  const double time_of_one = *middle;
+  // Stamps in whole milliseconds show neighbours of a bunch as one or as a millisecond apart.
+  double quantum = time_of_one;
+  std::size_t equal = 0;
+  for (std::size_t i = 1; i < times.size(); ++i) {
+    equal += times[i] == times[i - 1];
+    if (times[i] > times[i - 1]) quantum = std::min(quantum, times[i] - times[i - 1]);
+  }
+  const bool rounded = equal > times.size() / 20 && quantum <= 0.65 * time_of_one;
+  const double near = std::max(time_of_one / 3, rounded ? 1.01 * quantum : 0);
   struct Chain {
     std::size_t begin, end;
   };
@@ -163,20 +181,26 @@ inline void join_bunches(std::vector<double>& times) {
       chains.push_back({i, i + 1});
     }
   }
-  if (close <= (times.size() - 1) / 10) return;
+  if (close <= (times.size() - 1) / 10) return 0;
   std::vector<double> periods;
   periods.reserve(chains.size());
   for (std::size_t c = 1; c < chains.size(); ++c)
     periods.push_back(times[chains[c].begin] - times[chains[c - 1].begin]);
-  if (periods.empty()) return;
+  if (periods.empty()) return 0;
   const auto usual = periods.begin() + static_cast<std::ptrdiff_t>(periods.size() / 2);
   std::nth_element(periods.begin(), usual, periods.end());
   const double longest_pause = gap_factor * *usual;  // what is longer is a gap
   std::size_t longest = 0, within = 0;
   const auto is_bunch = [&](std::size_t c) {
     const std::size_t count = chains[c].end - chains[c].begin;
-    if (c + 1 == chains.size()) return count <= longest;  // what follows it is not known
-    const double takes = std::min(times[chains[c].end] - times[chains[c].begin], longest_pause);
+    // What follows the last one is not known, and the last one may be cut off and come early.
+    if (c + 1 == chains.size() ||
+        (c + 2 == chains.size() && chains[c + 1].end - chains[c + 1].begin < count && count <= longest))
+      return count <= longest;
+    // A stamp told when a packet came has its pause before it.
+    const double after = times[chains[c].end] - times[chains[c].begin];
+    const double before = c > 0 ? times[chains[c].end - 1] - times[chains[c].begin - 1] : 0;
+    const double takes = std::min(std::max(before, after), longest_pause);
     return takes >= 0.5 * time_of_one * static_cast<double>(count);
   };
   std::vector<bool> bunches(chains.size());
@@ -187,16 +211,17 @@ inline void join_bunches(std::vector<double>& times) {
     longest = std::max(longest, count);
     within += count - 1;
   }
-  if (within <= (times.size() - 1) / 10) return;
+  if (within <= (times.size() - 1) / 10) return 0;
   for (std::size_t c = 0; c < chains.size(); ++c)
     if (bunches[c])
       for (std::size_t i = chains[c].begin; i < chains[c].end; ++i) times[i] = times[chains[c].begin];
+  return near;
 }
 
-// Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall. A clock that
-// stands still is refused.
-inline void spread_bunches(std::vector<double>& times, const std::string& path, StampReport& report,
-                           bool only_check) {
+// Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall; `near` is what
+// join_bunches() returned. A clock that stands still is refused.
+inline void spread_bunches(std::vector<double>& times, double near, const std::string& path,
+                           StampReport& report) {
   const std::size_t n = times.size();
   std::size_t zeros = 0, longest = 0;
   for (std::size_t i = 1, length = 1; i < n; ++i) {
@@ -212,20 +237,53 @@ inline void spread_bunches(std::vector<double>& times, const std::string& path, 
                      "its clock stands still: " + std::to_string(longest) + " of " + std::to_string(n) +
                          " samples have one time stamp",
                      "the time stamps should rise from sample to sample");
-  if (only_check) return;
-  const double usual = usual_interval(times);
+  std::vector<double> apart;
+  apart.reserve(n);
+  for (std::size_t i = 0; i < n; ++i)
+    if (i == 0 || times[i] == times[i - 1] || times[i] - times[i - 1] >= near) apart.push_back(times[i]);
+  const double usual = usual_interval(apart);
+  const auto end_of = [&](std::size_t begin) {
+    std::size_t end = begin + 1;
+    while (end < n && times[end] == times[begin]) ++end;
+    return end;
+  };
+  // Of bunches that are alike, how many samples one has, and the time of a sample where the next bunch
+  // follows as usual.
+  std::map<std::size_t, std::size_t> sizes;
+  std::size_t bunches = 0, samples = 0;
+  for (std::size_t begin = 0, end = 0; begin < n; begin = end, ++bunches) {
+    end = end_of(begin);
+    ++sizes[end - begin];
+  }
+  const auto [size, often] = *std::max_element(
+      sizes.begin(), sizes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  double taken = 0;
+  for (std::size_t begin = 0, end = 0; begin < n; begin = end) {
+    end = end_of(begin);
+    if (end == n || end - begin != size || times[end] - times[begin] > 1.5 * usual) continue;
+    taken += times[end] - times[begin];
+    samples += size;
+  }
+  const bool alike = 4 * often >= 3 * bunches && samples > 0;
+  const double time_of_one = alike ? taken / static_cast<double>(samples) : 0;
   double step = usual;
   for (std::size_t begin = 0; begin < n;) {
     const double stamp = times[begin];
-    std::size_t end = begin + 1;
-    while (end < n && times[end] == stamp) ++end;
+    const std::size_t end = end_of(begin);
     if (end < n) {
       const double interval = times[end] - stamp;
       step = (interval <= gap_factor * usual ? interval : usual) / static_cast<double>(end - begin);
+      if (alike && begin == 0 && end < size && step > time_of_one) {
+        step = time_of_one;
+        times[0] = times[end] - static_cast<double>(end) * step;  // the recording began amid this bunch
+      } else if (alike && step > 1.75 * time_of_one && end_of(end) - end <= size) {
+        step = time_of_one;
+      }
     } else {
       step = std::min(step, usual / static_cast<double>(end - begin));
     }
-    for (std::size_t i = begin + 1; i < end; ++i) times[i] = stamp + static_cast<double>(i - begin) * step;
+    for (std::size_t i = begin + 1; i < end; ++i)
+      times[i] = times[begin] + static_cast<double>(i - begin) * step;
     if (end - begin > 1) {
       report.bunched += static_cast<std::int64_t>(end - begin);
       ++report.bunches;
@@ -236,11 +294,9 @@ inline void spread_bunches(std::vector<double>& times, const std::string& path, 
 
 }  // namespace clock_detail
 
-// Without a `report`, samples out of order are taken for resets. With `bunches_are_shared`, samples of one
-// stamp or of stamps close to one another are of different sensors, and keep them.
+// Without a `report`, samples out of order are taken for resets.
 inline Clock make_clock(std::vector<double> times, const std::string& path,
-                        std::optional<double> origin_s = std::nullopt, StampReport* report = nullptr,
-                        bool bunches_are_shared = false) {
+                        std::optional<double> origin_s = std::nullopt, StampReport* report = nullptr) {
   const std::size_t n = times.size();
   if (n == 0) throw InputError(path, "holds no samples", "a recording needs two samples or more");
   if (n == 1)
@@ -302,8 +358,12 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
       for (double& time : times) time -= first;
     }
   }
-  if (!bunches_are_shared) clock_detail::join_bunches(times);
-  clock_detail::spread_bunches(times, path, found, bunches_are_shared);
+  const double near = clock_detail::join_bunches(times);
+  clock_detail::spread_bunches(times, near, path, found);
+  if (found.bunches > 0 && !origin_s) {
+    const double begin = times.front();
+    for (double& time : times) time -= begin;
+  }
   if (report != nullptr) *report = std::move(found);
 
   const double first = times.front();

@@ -6,18 +6,20 @@
 // whichever the header has most of, outside quotes. Where the first line begins with "DeviceTag:", the lines
 // before one with a PacketCounter are comments (xsens_reader.hpp). A field may stand in double quotes, with
 // "" for a quote inside (RFC 4180), but may not hold a line break. Lines end in LF or CRLF; empty lines, and
-// at the end those of separators alone, are passed over; a UTF-8 byte order mark is removed by
-// read_text_file. Numbers are those of the C locale, a decimal point in them.
+// at the end or beside a clock those of separators alone, are passed over; a UTF-8 byte order mark is removed
+// by read_text_file. Numbers are those of the C locale, a decimal point in them.
 //
 // read_csv_recording(table, clock, tracks) reads the columns that are asked for and no others. An empty field
 // and NA, nan, inf in whatever case are values that are not finite: kept as NaN, for diagnose() to report.
 // Rows out of order are sorted by their time and rows that came in bunches are spread, as make_clock() finds
-// them; Recording::notes says how many. Where more than a tenth of the rows has values in other columns than
-// the row before, as a table of several sensors has that are written as they come, nothing is spread.
+// them; Recording::notes says how many. Of sensors whose rows stand in turn,
+// with empty fields for the others, each has the clock of its own rows; so has each quantity of one sensor,
+// which are then brought to the times of one of them (merge_sensors.hpp).
 //
-// Cost: one pass over the text; 4 bytes a value kept, 8 a time stamp. Errors: InputError with line and column
-// for a row with more or fewer fields than the header, text in place of a number, decimal commas, an unended
-// quote, a time that is not finite; for a column that is missing or there twice; and as make_clock().
+// Cost: one pass over the text; 4 bytes a value kept, 8 a time stamp, and 16 more where sensors have clocks
+// of their own. Errors: InputError with line and column for a row with more or fewer fields than the header,
+// text in place of a number, decimal commas, an unended quote, a time that is not finite; for a column that
+// is missing or there twice; and as make_clock().
 #pragma once
 
 #include <algorithm>
@@ -37,6 +39,7 @@
 
 #include "imu2music/core/error.hpp"
 #include "imu2music/imu/clock.hpp"
+#include "imu2music/imu/merge_sensors.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/io/text.hpp"
 
@@ -227,9 +230,12 @@ class CsvTable {
   }
 
  private:
-  // Whether a line is no row. A tab separates fields, where tabs do.
+  // Whether a line is no row. Tabs alone are one where they separate as many fields as a row has.
   bool is_empty(std::string_view line) const {
-    return line.find_first_not_of(separator_ == '\t' ? " \r" : " \t\r") == std::string_view::npos;
+    if (!csv_detail::trimmed(line).empty()) return false;
+    return separator_ != '\t' ||
+           static_cast<std::size_t>(std::count(line.begin(), line.end(), '\t')) + 1 != columns_ ||
+           columns_ == 1;
   }
 
   // Lines without a value at the end of a spreadsheet are no rows.
@@ -370,14 +376,125 @@ struct CsvTrack {
   std::vector<CsvChannel> channels;
 };
 
-// A recording with one sensor a track, all on the table's one clock.
+namespace csv_detail {
+
+struct Column {
+  int index;
+  double scale;
+  std::vector<float> values;
+};
+
+inline std::size_t column_count(const CsvTrack& track) {
+  std::size_t count = 0;
+  for (const CsvChannel& channel : track.channels) count += channel.columns.size();
+  return count;
+}
+
+// The rows that have a value in one of the columns.
+inline std::vector<std::size_t> rows_with_values(std::span<const Column> columns, std::size_t rows) {
+  std::vector<std::size_t> found;
+  for (std::size_t row = 0; row < rows; ++row)
+    if (std::any_of(columns.begin(), columns.end(),
+                    [row](const Column& column) { return !std::isnan(column.values[row]); }))
+      found.push_back(row);
+  return found;
+}
+
+// The rows of a table that are a track's, and whether they are of its quantities in turn.
+struct TrackRows {
+  std::vector<std::size_t> rows;  // empty: all
+  bool in_turn = false;
+};
+
+// In a table of several sensors that are written as they come, most rows have values of one of them. Where
+// more than a tenth of all rows has values of other tracks only, a track's rows are those that have values of
+// its own, if these are two at least. Its quantities stand in turn where more than a tenth of its rows has
+// values in other columns than the one before, and each has two whole samples at least.
+inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
+                                             std::span<const CsvTrack> tracks, std::size_t rows) {
+  const auto mark = [rows](std::span<const Column> of, std::vector<std::uint8_t>& marks) {
+    marks.assign(rows, 0);
+    for (const Column& column : of)
+      for (std::size_t row = 0; row < rows; ++row)
+        if (!std::isnan(column.values[row])) marks[row] = 1;
+  };
+  std::vector<std::uint8_t> any, has;
+  mark(columns, any);
+  std::vector<TrackRows> result(tracks.size());
+  std::size_t begin = 0;
+  for (std::size_t t = 0; t < tracks.size(); ++t) {
+    std::size_t end = begin;
+    end += column_count(tracks[t]);
+    const std::span<const Column> own = columns.subspan(begin, end - begin);
+    begin = end;
+    mark(own, has);
+    std::size_t of_others = 0, of_own = 0, turns = 0;
+    std::size_t before = rows;  // the last row with values
+    for (std::size_t row = 0; row < rows; ++row) {
+      of_others += any[row] != 0 && has[row] == 0;
+      if (has[row] == 0) continue;
+      ++of_own;
+      turns += before < rows && std::none_of(own.begin(), own.end(), [&](const Column& column) {
+                 return !std::isnan(column.values[row]) && !std::isnan(column.values[before]);
+               });
+      before = row;
+    }
+    result[t].in_turn = turns > of_own / 10;
+    std::span<const Column> rest = own;
+    for (const CsvChannel& channel : tracks[t].channels) {
+      if (!result[t].in_turn) break;
+      const std::span<const Column> axes = rest.first(channel.columns.size());
+      std::size_t whole = 0;
+      for (std::size_t row = 0; row < rows; ++row)
+        whole += std::none_of(axes.begin(), axes.end(),
+                              [row](const Column& column) { return std::isnan(column.values[row]); });
+      result[t].in_turn = whole > 1;
+      rest = rest.subspan(channel.columns.size());
+    }
+    if (result[t].in_turn) continue;
+    if (of_others <= rows / 10 || of_own < 2) continue;
+    for (std::size_t row = 0; row < rows; ++row)
+      if (has[row] != 0) result[t].rows.push_back(row);
+  }
+  return result;
+}
+
+// The sensor of a track whose quantities stand in turn: each has the clock of its own rows, and all are
+// brought to the times of one (merge_sensors.hpp). Takes the values of `columns`, its own.
+inline SensorTrack track_in_turn(std::span<Column> columns, const CsvTrack& track,
+                                 std::span<const double> times, std::optional<double> origin_s,
+                                 const std::string& path) {
+  std::vector<SensorTrack> parts;
+  for (const CsvChannel& channel : track.channels) {
+    const std::size_t axes = channel.columns.size();
+    const std::vector<std::size_t> rows = rows_with_values(columns.first(axes), times.size());
+    std::vector<double> own(rows.size());
+    std::transform(rows.begin(), rows.end(), own.begin(), [&](std::size_t row) { return times[row]; });
+    StampReport stamps;
+    SensorTrack part;
+    part.name = one_line(track.name);
+    part.clock = make_clock(std::move(own), path, origin_s, &stamps);
+    Channel values(channel.quantity, static_cast<std::int64_t>(rows.size()));
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+      const std::span<float> out = values.axis(static_cast<int>(axis));
+      for (std::size_t sample = 0; sample < rows.size(); ++sample)
+        out[sample] = columns[axis].values[rows[stamps.order.empty() ? sample : stamps.order[sample]]];
+    }
+    for (std::size_t axis = 0; axis < axes; ++axis) columns[axis].values = {};
+    part.channels.push_back(std::move(values));
+    parts.push_back(std::move(part));
+    columns = columns.subspan(axes);
+  }
+  return merge_sensors(parts, parts.front().name, path);
+}
+
+}  // namespace csv_detail
+
+// A recording with one sensor a track. They have one clock, except where their rows stand in turn: then each
+// has that of its rows.
 inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_clock,
                                     const std::vector<CsvTrack>& tracks) {
-  struct Column {
-    int index;
-    double scale;
-    std::vector<float> values;
-  };
+  using csv_detail::Column;
   std::vector<Column> columns;
   for (const CsvTrack& track : tracks)
     for (const CsvChannel& channel : track.channels)
@@ -389,12 +506,11 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
 
   double turns = 0, count_before = 0;
   std::int64_t rows = 0;
-  // Rows that have a value where the one before has none, and none where it has one, are of different
-  // sensors.
-  std::int64_t rows_of_others = 0;
-  std::vector<bool> has_value(columns.size());
   table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t line) {
     if (csv_clock.column >= 0) {
+      // As spreadsheets leave them; without a clock it is a row that lacks its values.
+      if (std::all_of(fields.begin(), fields.end(), [](std::string_view field) { return field.empty(); }))
+        return;
       const std::string_view field = fields[static_cast<std::size_t>(csv_clock.column)];
       double stamp = table.number(field, csv_clock.column, line);
       if (!std::isfinite(stamp))
@@ -414,60 +530,82 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
       }
       times.push_back(stamp * csv_clock.to_seconds);
     }
-    bool any_before = false, any_now = false, any_in_both = false;
-    for (std::size_t c = 0; c < columns.size(); ++c) {
-      Column& column = columns[c];
+    for (Column& column : columns) {
       const double value = table.number(fields[static_cast<std::size_t>(column.index)], column.index, line);
       column.values.push_back(static_cast<float>(std::clamp(value * column.scale, -3e38, 3e38)));
-      const bool now = !std::isnan(value);
-      any_before = any_before || has_value[c];
-      any_now = any_now || now;
-      any_in_both = any_in_both || (has_value[c] && now);
-      has_value[c] = now;
     }
-    rows_of_others += any_before && any_now && !any_in_both;
     ++rows;
   });
 
-  Clock clock;
-  StampReport stamps;
-  if (csv_clock.column >= 0) {
-    clock =
-        make_clock(std::move(times), table.path(), csv_clock.origin_s, &stamps, rows_of_others > rows / 10);
-  } else {
-    if (rows == 0) throw InputError(table.path(), "holds no samples", "a recording needs one sample or more");
-    clock.rate_hz = csv_clock.rate_hz;
-  }
+  if (csv_clock.column < 0 && rows == 0)
+    throw InputError(table.path(), "holds no samples", "a recording needs one sample or more");
+  std::vector<csv_detail::TrackRows> rows_of(tracks.size());
+  if (csv_clock.column >= 0)
+    rows_of = csv_detail::rows_of_tracks(columns, tracks, static_cast<std::size_t>(rows));
+  const bool one_clock = std::all_of(rows_of.begin(), rows_of.end(), [](const csv_detail::TrackRows& one) {
+    return one.rows.empty() && !one.in_turn;
+  });
+  const std::optional<double> origin_s = csv_clock.origin_s || one_clock ? csv_clock.origin_s : times.front();
 
   Recording recording;
   recording.source = table.path();
+  const auto tell = [&](const StampReport& stamps, const std::string& whose) {
+    if (stamps.out_of_order > 0)
+      recording.notes.push_back(whose + "out of order: " + std::to_string(stamps.out_of_order) +
+                                (stamps.out_of_order == 1 ? " row, which was" : " rows, which were") +
+                                " sorted by time");
+    if (stamps.bunches > 0)
+      recording.notes.push_back(whose + "time stamps come in bunches: " + std::to_string(stamps.bunched) +
+                                " rows in " + std::to_string(stamps.bunches) +
+                                ", which were spread evenly up to the next");
+  };
+  Clock clock;
+  StampReport stamps;
+  if (csv_clock.column < 0) {
+    clock.rate_hz = csv_clock.rate_hz;
+  } else if (one_clock) {
+    clock = make_clock(std::move(times), table.path(), origin_s, &stamps);
+    tell(stamps, "");
+  }
   auto column = columns.begin();
-  for (const CsvTrack& track : tracks) {
+  for (std::size_t t = 0; t < tracks.size(); ++t) {
+    if (rows_of[t].in_turn) {
+      const auto axes = static_cast<std::ptrdiff_t>(csv_detail::column_count(tracks[t]));
+      recording.sensors.push_back(
+          csv_detail::track_in_turn({column, column + axes}, tracks[t], times, origin_s, table.path()));
+      column += axes;
+      continue;
+    }
     SensorTrack sensor;
-    sensor.name = one_line(track.name);
+    sensor.name = one_line(tracks[t].name);
+    const std::vector<std::size_t>& own = rows_of[t].rows;
+    if (!one_clock) {
+      std::vector<double> own_times = times;
+      if (!own.empty()) {
+        own_times.resize(own.size());
+        std::transform(own.begin(), own.end(), own_times.begin(),
+                       [&](std::size_t row) { return times[row]; });
+      }
+      clock = make_clock(std::move(own_times), table.path(), origin_s, &stamps);
+      tell(stamps, "sensor " + sensor.name + ": ");
+    }
     sensor.clock = clock;
-    for (const CsvChannel& wanted : track.channels) {
-      Channel channel(wanted.quantity, rows);
+    const std::size_t count = own.empty() ? static_cast<std::size_t>(rows) : own.size();
+    const auto row_of = [&](std::size_t sample) {
+      const std::size_t place = stamps.order.empty() ? sample : stamps.order[sample];
+      return own.empty() ? place : own[place];
+    };
+    for (const CsvChannel& wanted : tracks[t].channels) {
+      Channel channel(wanted.quantity, static_cast<std::int64_t>(count));
       for (int axis = 0; axis < axis_count(wanted.quantity); ++axis, ++column) {
         const std::span<float> out = channel.axis(axis);
-        if (stamps.order.empty())
-          std::copy(column->values.begin(), column->values.end(), out.begin());
-        else
-          std::transform(stamps.order.begin(), stamps.order.end(), out.begin(),
-                         [&](std::size_t row) { return column->values[row]; });
+        for (std::size_t sample = 0; sample < count; ++sample) out[sample] = column->values[row_of(sample)];
         column->values = {};
       }
       sensor.channels.push_back(std::move(channel));
     }
     recording.sensors.push_back(std::move(sensor));
   }
-  if (stamps.out_of_order > 0)
-    recording.notes.push_back("out of order: " + std::to_string(stamps.out_of_order) +
-                              (stamps.out_of_order == 1 ? " row, which was" : " rows, which were") +
-                              " sorted by time");
-  if (stamps.bunches > 0)
-    recording.notes.push_back("time stamps come in bunches: " + std::to_string(stamps.bunched) + " rows in " +
-                              std::to_string(stamps.bunches) + ", which were spread evenly up to the next");
   check_recording(recording);
   return recording;
 }

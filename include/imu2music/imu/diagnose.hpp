@@ -1,7 +1,7 @@
 // What is wrong with a recording: gaps, clock resets, repeated samples, saturation, missing values, units in
 // doubt; and what can be told of it: rates, the share of rows that are new, gravity.
 //
-//   gap           an interval of more than 2.5 usual ones (the median), with its whole length
+//   gap           an interval of more than 2.5 usual ones (clock.hpp), with its whole length
 //   clock reset   a place where the file's clock ran backwards, with how far
 //   hold          three rows or more that all repeat one sample, for 0.1 s or more: the sensor was silent,
 //                 the file was not
@@ -13,7 +13,7 @@
 //                 by one quantum
 //   missing       samples with a value that is not finite
 //   unit doubt    acceleration that does not read gravity at rest (7.3 … 12.3 m/s²), or whose median is
-//                 above 200 m/s²; angular velocity beyond 70 rad/s; angles beyond 4π; quaternions whose
+//                 above 60 m/s²; angular velocity beyond 70 rad/s; angles beyond 4π; quaternions whose
 //                 length is not 1; positions without a unit
 //
 // A row is new where any axis differs from the row before it. Sample-and-hold at 100 Hz of a sensor that
@@ -244,7 +244,8 @@ inline std::string unit_doubt(Quantity quantity, const Magnitudes& magnitudes, c
           "reads " + rounded(length) + (still ? " m/s² at rest" : " m/s² as its median");
       if (length > 0.7 && length < 1.4) return reads + ": its values look like g";
       if (still && length < 0.5) return reads + ": gravity is not in it";
-      if (median > 200) return reads + ": no body moves like that; they may be counts or mg";
+      if (median > 60)
+        return reads + ": no body moves like that; they may be counts, mg, or m/s² in a column of g";
       if (still && (length < 7.3 || length > 12.3)) return reads + ", where gravity is 9.81 m/s²";
       return {};
     }

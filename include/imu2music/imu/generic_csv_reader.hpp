@@ -20,8 +20,7 @@
 // left out and told in Recording::notes. Without a time column, CsvUnits::rate_hz gives the rate.
 //
 // Errors: those of read_csv_recording(); InputError where nothing is found, an axis or unit is missing, a
-// unit is none of its quantity, or the rows are of several sensors in turn, as a column "device" or the like
-// says.
+// unit is none of its quantity, or the rows are of several sensors, as a column "device" or the like says.
 #pragma once
 
 #include <algorithm>
@@ -79,7 +78,7 @@ inline std::optional<double> unit_scale(Quantity quantity, std::string_view unit
 inline std::optional<double> time_scale(std::string_view unit) {
   if (unit == "s" || unit == "sec" || unit == "seconds") return 1.0;
   if (unit == "ms") return 1e-3;
-  if (unit == "us" || unit == "µs" || unit == "\u03bcs") return 1e-6;
+  if (unit == "us" || unit == "µs" || unit == "\u03bcs" || unit == "\xb5s") return 1e-6;
   if (unit == "ns") return 1e-9;
   return std::nullopt;
 }
@@ -221,6 +220,7 @@ inline ColumnName read_column_name(std::string_view name) {
   if (last == "roll" || last == "pitch" || last == "yaw") {
     quantity = Quantity::rotation;
     result.axis = last == "roll" ? 0 : last == "pitch" ? 1 : 2;
+    if (result.unit.empty()) result.unit = unit_at_end(words);
     if (!words.empty() && quantity_of(words.back()) == Quantity::rotation) words.pop_back();
   } else if (last.size() == 2 && last[0] == 'q' && last[1] >= '0' && last[1] <= '3') {
     quantity = Quantity::orientation;
@@ -242,7 +242,13 @@ inline ColumnName read_column_name(std::string_view name) {
       return result;  // in rad/s²
   } else {
     result.axis = axis_of(std::string_view(last).substr(last.size() - 1));
-    quantity = quantity_of(std::string_view(last).substr(0, last.size() - 1));
+    const std::string_view stem = std::string_view(last).substr(0, last.size() - 1);
+    if (stem == "velocity" && !words.empty() && words.back() == "angular") {
+      quantity = Quantity::angular_velocity;
+      words.pop_back();
+    } else {
+      quantity = quantity_of(stem);
+    }
     if (result.axis < 0) return result;
   }
   if (!quantity || result.axis >= axis_count(*quantity)) return result;
@@ -252,40 +258,72 @@ inline ColumnName read_column_name(std::string_view name) {
   return result;
 }
 
-// Refuses a table whose rows are of several sensors in turn: where one of its columns names a device, its
-// rows would be taken for the samples of one.
-inline void refuse_rows_of_several(const CsvTable& table) {
-  std::vector<std::size_t> naming;
+// Refuses a table whose rows are of several sensors, as a column tells: they would be taken for the samples
+// of one. A column of devices does where one of at most 32 comes back after another, or the time falls from
+// one to the next; any other that may name sensors, where the time does not rise at a third of its changes.
+inline void refuse_rows_of_several(const CsvTable& table, int time_column) {
+  constexpr std::size_t most_sensors = 32;
+  struct Naming {
+    std::size_t column;
+    bool device;
+    std::vector<std::string> values;  // in the order in which they came
+    std::string before;
+    double time_before = 0;
+    std::int64_t changes = 0, unrisen = 0;
+    bool comes_back = false;
+  };
+  std::vector<Naming> naming;
   for (std::size_t i = 0; i < table.names().size(); ++i) {
-    const std::string name = lower_case(table.names()[i]);
-    for (const std::string_view word : {"device", "sensor", "node", "tracker", "segment", "mac", "address",
-                                        "location", "placement", "side", "limb"})
-      if (name == word || name == std::string(word) + "_id" || name == std::string(word) + "id" ||
-          name == std::string(word) + " id" || name == std::string(word) + "_name" ||
-          name == std::string(word) + "name" || name == std::string(word) + " name")
-        naming.push_back(i);
+    std::string name;
+    for (const char c : lower_case(table.names()[i]))
+      if (c != '_' && c != '-' && c != ' ') name += c;
+    for (const std::string_view ending : {"number", "name", "id", "no"})
+      if (name.size() > ending.size() && name.ends_with(ending)) {
+        name.resize(name.size() - ending.size());
+        if (name == "sensor" || name == "imu") name = "device";
+        break;
+      }
+    const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+      return std::find(words.begin(), words.end(), name) != words.end();
+    };
+    const bool device = is_one_of({"device", "mac", "macaddress", "node", "tracker"});
+    if (device || is_one_of({"id", "address", "sensor", "imu", "segment", "location", "placement", "side",
+                             "limb", "hand"}))
+      naming.push_back({i, device, {}, {}});
   }
   if (naming.empty()) return;
-  std::vector<std::string> before(naming.size());
-  std::vector<std::int64_t> changes(naming.size());
   std::int64_t rows = 0;
   table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t) {
-    for (std::size_t i = 0; i < naming.size(); ++i) {
-      const std::string_view field = fields[naming[i]];
-      if (before[i] == field) continue;
-      changes[i] += rows > 0;
-      before[i] = field;
-    }
     ++rows;
+    double time = static_cast<double>(rows);
+    if (time_column >= 0 && !parse_field(fields[static_cast<std::size_t>(time_column)], time)) return;
+    for (Naming& one : naming) {
+      const std::string_view field = fields[one.column];
+      if (field.empty() || one.values.size() > most_sensors) continue;
+      if (field != one.before) {
+        if (!one.before.empty()) {
+          ++one.changes;
+          one.unrisen += time <= one.time_before;
+        }
+        if (std::find(one.values.begin(), one.values.end(), field) != one.values.end())
+          one.comes_back = true;
+        else
+          one.values.emplace_back(field);
+        one.before = field;
+      }
+      one.time_before = time;
+    }
   });
-  for (std::size_t i = 0; i < naming.size(); ++i)
-    if (changes[i] > rows / 10)
-      throw InputError(table.path(),
-                       "its rows are of several sensors in turn: column " +
-                           in_quotes(table.names()[naming[i]]) + " changes " + std::to_string(changes[i]) +
-                           " times in " + std::to_string(rows) + " rows",
-                       "write the rows of each sensor to a table of its own, or its columns side by side: "
-                       "left_acc_x_g, right_acc_x_g");
+  for (const Naming& one : naming) {
+    if (one.changes == 0 || one.values.size() > most_sensors) continue;
+    if (one.device ? !one.comes_back && one.unrisen == 0 : 3 * one.unrisen < one.changes) continue;
+    throw InputError(table.path(),
+                     "its rows are of " + std::to_string(one.values.size()) + " sensors: column " +
+                         in_quotes(table.names()[one.column]) + " changes " + std::to_string(one.changes) +
+                         (one.changes == 1 ? " time in " : " times in ") + std::to_string(rows) + " rows",
+                     "write the rows of each sensor to a table of its own, or its columns side by side: "
+                     "left_acc_x_g, right_acc_x_g");
+  }
 }
 
 }  // namespace csv_detail
@@ -401,7 +439,7 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
     clock.rate_hz = units.rate_hz;
   }
   clock.origin_s = origin_s;
-  csv_detail::refuse_rows_of_several(table);
+  csv_detail::refuse_rows_of_several(table, clock.column);
   Recording recording = read_csv_recording(table, clock, tracks);
   recording.rate_was_given = clock.column < 0;
   if (!left_out.empty()) {

@@ -98,13 +98,15 @@ inline int open_stream(std::string_view path) {
 
 // Refuses a named pipe, since opening it waits for somebody who writes to it, perhaps for ever. A pipe that
 // is open already, as /dev/stdin or what a shell calls /dev/fd/63, passes.
-inline void throw_if_named_pipe(const std::string& path) {
+inline void throw_if_named_pipe(
+    const std::string& path,
+    const char* remedy = "name a regular file, or hand the pipe over as /dev/stdin") {
   struct stat status {};
   if (open_stream(path) >= 0) return;
   if (::stat(path.c_str(), &status) != 0 || !S_ISFIFO(status.st_mode)) return;
   char place[PATH_MAX];  // where /dev/stdin leads to has no name in any folder
   if (::realpath(path.c_str(), place) == nullptr) return;
-  throw InputError(path, "is a named pipe", "name a regular file, or hand the pipe over as /dev/stdin");
+  throw InputError(path, "is a named pipe", remedy);
 }
 
 // Opens `path` to read; `status` receives what it is. A folder is refused. A named pipe is waited for until

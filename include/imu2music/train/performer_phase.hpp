@@ -52,15 +52,20 @@ inline void standardise(std::vector<double>& values) {
   for (double& v : values) v = deviation > 0 ? (v - mean) / deviation : 0;
 }
 
-// The mean of a(t) b(t + lag) over where both are; 0 where that is less than two seconds, which tell nothing.
+// How many frames of a(t) and b(t + lag) there are.
+inline std::int64_t overlap(const std::vector<double>& a, const std::vector<double>& b, std::int64_t lag) {
+  const auto n = static_cast<std::int64_t>(a.size()), m = static_cast<std::int64_t>(b.size());
+  return std::min(n, m - lag) - std::max<std::int64_t>(0, -lag);
+}
+
+// The mean of a(t) b(t + lag) over where both are.
 inline double correlation(const std::vector<double>& a, const std::vector<double>& b, std::int64_t lag) {
   const auto n = static_cast<std::int64_t>(a.size()), m = static_cast<std::int64_t>(b.size());
   const std::int64_t begin = std::max<std::int64_t>(0, -lag), end = std::min(n, m - lag);
-  if (end - begin < static_cast<std::int64_t>(2 * rate_hz)) return 0;
   double sum = 0;
   for (std::int64_t t = begin; t < end; ++t)
     sum += a[static_cast<std::size_t>(t)] * b[static_cast<std::size_t>(t + lag)];
-  return sum / static_cast<double>(end - begin);
+  return end > begin ? sum / static_cast<double>(end - begin) : 0;
 }
 
 }  // namespace performer_phase_detail
@@ -116,10 +121,16 @@ inline std::map<std::string, double> performer_phases(std::span<const PerformerM
     if (each) each();
     for (const PerformerMotion& q : takes) {
       if (p.piece != q.piece || p.performer == q.performer) continue;
+      // Too little in common tells nothing, at whatever lag.
+      const std::int64_t shift = p.first - q.first;
+      constexpr auto least = static_cast<std::int64_t>(2 * rate_hz);
+      if (std::min(overlap(p.speed, q.speed, shift - 2 * most), overlap(p.speed, q.speed, shift + 2 * most)) <
+          least)
+        continue;
       std::vector<double>& c = together[{p.performer, q.performer}];
       c.resize(4 * most + 1);
       for (std::int64_t l = -2 * most; l <= 2 * most; ++l)
-        c[static_cast<std::size_t>(l + 2 * most)] += correlation(p.speed, q.speed, l + p.first - q.first);
+        c[static_cast<std::size_t>(l + 2 * most)] += correlation(p.speed, q.speed, l + shift);
     }
   }
   std::map<std::string, std::int64_t> frames;

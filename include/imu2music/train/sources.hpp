@@ -336,16 +336,6 @@ inline MusicKey music_key(const std::string& path) {
   return key;
 }
 
-// The name of a folder, of "." and ".." too; empty where it has none.
-inline std::string folder_name(const std::string& path) {
-  std::string name = name_of(path);
-  if (name != "." && name != ".." && name != "/") return name;
-  char place[PATH_MAX];
-  if (::realpath(path.c_str(), place) == nullptr) return name;
-  name = name_of(place);
-  return name == "/" ? "" : name;
-}
-
 }  // namespace sources_detail
 
 // What a name tells of performer and piece.
@@ -388,9 +378,13 @@ class SourceFinder {
       if (errno != ENOENT) throw_unreadable(path, "stat", errno);
       refuse();
     }
-    // "." and ".." name nothing.
     std::string shown = sources_detail::name_of(path);
-    if (shown == "." || shown == "..") shown.clear();
+    if (shown == "." || shown == "..") {
+      // They name nothing to be shown, but the folder has a name.
+      char place[PATH_MAX];
+      if (::realpath(path.c_str(), place) != nullptr) path = place;
+      shown.clear();
+    }
     if (S_ISDIR(status.st_mode)) {
       way_ = sources_detail::folders_above(path);
       find_in_folder(path, shown, 0);
@@ -450,13 +444,16 @@ class SourceFinder {
   }
 
   // Tells the rows of a folder's manifest that name nothing in it, whether it was taken or dropped.
-  void drop_rows_of_nothing(const std::string& path, const std::string& shown, const Manifest& manifest) {
+  // `dropped_before` counts what had been dropped before the folder was searched.
+  void drop_rows_of_nothing(const std::string& path, const std::string& shown, const Manifest& manifest,
+                            std::size_t dropped_before) {
     using namespace sources_detail;
     std::set<std::string> dropped = {name_of(path)};
-    const std::string start = below(shown, "");
-    for (const DroppedSource& source : found_.dropped) {
-      if (!source.source.starts_with(start)) continue;
-      const std::string place = source.source.substr(start.size());
+    const std::size_t start = below(shown, "").size();
+    for (std::size_t i = dropped_before; i < found_.dropped.size(); ++i) {
+      const DroppedSource& source = found_.dropped[i];
+      if (source.source.size() < start) continue;
+      const std::string place = source.source.substr(start);
       const std::string folder = place.substr(0, place.rfind('/') + 1);
       dropped.insert({place, folder + file_stem(place), name_of(place), file_stem(place)});
     }
@@ -466,7 +463,12 @@ class SourceFinder {
       const std::string place = join_path(path, row.file), folder = folder_of(place);
       const auto [names, is_new] = there.try_emplace(folder);
       if (is_new && is_folder(folder)) {
-        const FolderEntries entries = list_entries(folder);
+        FolderEntries entries;
+        try {
+          entries = list_entries(folder);
+        } catch (const InputError&) {  // which was dropped
+          names->second.insert(name_of(place));
+        }
         for (const std::vector<std::string>* list : {&entries.files, &entries.folders})
           for (const std::string& name : *list) names->second.insert({name, file_stem(name)});
       }
@@ -581,7 +583,7 @@ class SourceFinder {
       return std::binary_search(entries.folders.begin(), entries.folders.end(), name);
     };
     way_.push_back(folder);
-    const std::size_t outer = manifests_.size();
+    const std::size_t outer = manifests_.size(), dropped = found_.dropped.size();
     const std::string list = join_path(path, std::string(manifest_name));
     if (is_file(list)) {
       try {
@@ -595,7 +597,7 @@ class SourceFinder {
       find_violin_myo(path, shown, manifests_.back());
     } else {
       find_by_kind(path, shown, entries, depth);
-      if (manifests_.size() > outer) drop_rows_of_nothing(path, shown, manifests_.back());
+      if (manifests_.size() > outer) drop_rows_of_nothing(path, shown, manifests_.back(), dropped);
     }
     if (manifests_.size() > outer) {
       for (const Manifest::Row& row : manifests_.back().rows()) named_.erase(&row);
@@ -647,7 +649,7 @@ class SourceFinder {
   // The music that bears a folder's name, in it or beside it; empty where there is none.
   std::string music_of_folder(const std::string& path, const FolderEntries& entries) {
     using namespace sources_detail;
-    const std::string stem = folder_name(path);
+    const std::string stem = name_of(path);
     for (const std::string& file : entries.files)
       if (file_stem(file) == stem && is_midi(join_path(path, file))) return join_path(path, file);
     return music_beside(folder_of(path), stem);
@@ -706,7 +708,7 @@ class SourceFinder {
          repovizz_detail::takes_in(path, repovizz_detail::list_folder(path))) {
       step();
       const bool raw = take.files.front().is_raw;
-      const std::string stem = raw ? folder_name(path) : take.files.front().take;
+      const std::string stem = raw ? name_of(path) : take.files.front().take;
       const std::string source = raw ? shown : below(shown, stem);
       std::string music;
       if (raw) {
@@ -737,7 +739,7 @@ class SourceFinder {
   void find_recording_folder(const std::string& path, const std::string& shown,
                              const FolderEntries& entries) {
     using namespace sources_detail;
-    const std::string stem = folder_name(path);
+    const std::string stem = name_of(path);
     std::string music = music_of_folder(path, entries), only;
     std::size_t inside = 0;
     for (const std::string& file : entries.files) {
