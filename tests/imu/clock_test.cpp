@@ -327,6 +327,7 @@ TEST_CASE("stamps that make no clock are refused in one line") {
   CHECK(test::is_line_with(refusal({3, 2, 1}), {"take.csv", "never goes forward"}));
   CHECK(test::is_line_with(refusal({1, 2, 1, 2, 1, 2, 1, 2}), {"take.csv", "backwards at 3 of 8"}));
   CHECK(test::is_line_with(refusal({0, 1e10}), {"take.csv", "1e9"}));
+  CHECK(test::is_line_with(refusal({0, 1e-310}), {"take.csv", "1e-9 s apart"}));
   CHECK(test::is_line_with(refusal({-1e308, 1e308}), {"take.csv", "1e9"}));
   CHECK(test::is_line_with(refusal({0, std::numeric_limits<double>::quiet_NaN()}), {"take.csv"}));
 }

@@ -195,6 +195,30 @@ TEST_CASE("rows of different sensors are told apart, however close their times a
   CHECK(packets.notes[1].find("sensor b: time stamps come in bunches: 400 rows in 100") == 0);
 }
 
+TEST_CASE("a quantity that stops early, and a clock that is put back, keep a table's sensors together") {
+  const CsvChannel acceleration{Quantity::acceleration, {1, 2, 3}, 1.0},
+      turning{Quantity::angular_velocity, {4, 5, 6}, 1.0};
+  std::string dies = "t,ax,ay,az,gx,gy,gz\n", reset = dies, silent = dies;
+  for (int i = 0; i < 200; ++i) {
+    dies += std::to_string(i) + ".0,1,2,3,,,\n";
+    if (i < 30) dies += std::to_string(i) + ".5,,,,4,5,6\n";
+    reset += std::to_string(i % 100) + ".0,1,2,3,,,\n";
+    if (i >= 100) reset += std::to_string(i % 100) + ".5,,,,4,5,6\n";
+    silent += std::to_string(i) + ",1,2,3,,,\n";
+    if (i == 50) silent += "50,,,,4,5,6\n50,,,,4,5,6\n";
+  }
+  const Recording one = read(dies, {{"a", {acceleration, turning}}});
+  CHECK(one.sensors[0].duration_s() == doctest::Approx(199));
+  const Recording two = read(reset, {{"a", {acceleration}}, {"b", {turning}}});
+  REQUIRE(two.sensors.size() == 2);
+  for (const SensorTrack& sensor : two.sensors) {
+    CHECK(sensor.sample_count() == 300);
+    CHECK(sensor.clock.resets.size() == 1);
+    CHECK(sensor.duration_s() == doctest::Approx(199.5).epsilon(0.01));
+  }
+  CHECK(read(silent, {{"a", {acceleration}}, {"b", {turning}}}).sensors[0].sample_count() == 202);
+}
+
 TEST_CASE("a packet that comes late just after the counter began again costs no turn") {
   std::string text = "n,x,y,z\n";
   for (int i = 0; i < 40; ++i) {

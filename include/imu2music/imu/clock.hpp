@@ -30,9 +30,9 @@
 //
 // Cost: O(n), 16 bytes a sample, up to 48 where stamps come in bunches; O(n log n) and 8 bytes more where
 // samples are out of order. Errors:
-// InputError for fewer than two samples, stamps that span more than 10⁹ s, a clock that never goes forward,
-// one that stands still, which has one stamp at more than a tenth of its samples and at more than 16, or one
-// that falls at more than a tenth of its samples.
+// InputError for fewer than two samples, stamps that span more than 10⁹ s or lie less than 10⁻⁹ s apart, a
+// clock that never goes forward, one that stands still, which has one stamp at more than a tenth of its
+// samples and at more than 16, or one that falls at more than a tenth of its samples.
 #pragma once
 
 #include <algorithm>
@@ -135,11 +135,12 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
     ++end;
   }
   if (!(mean > 0)) return 0;
-  const bool goes_on = end < times.size() && times[end] - highest <= gap_factor * usual;
+  constexpr std::size_t most = 256;
+  const bool goes_on = end < times.size() && times[end] - highest <= gap_factor * usual &&
+                       highest - lowest <= static_cast<double>(most) * mean;
   if (!goes_on && !(highest - lowest <= (static_cast<double>(longest_disorder) + 0.5) * usual)) return 0;
   // A clock that was put back by a little goes over the same time twice, with twice the samples in it.
   std::size_t begin = fall;
-  constexpr std::size_t most = 256;
   while (begin > course && times[begin - 1] >= lowest)
     if (--begin + most < fall) return 0;
   if (begin == course && course > 0) return 0;
@@ -153,12 +154,14 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
 inline double join_bunches(std::vector<double>& times) {
   constexpr std::size_t span = 16;
   if (times.size() <= 2 * span) return 0;
-  std::vector<double> spans;
-  spans.reserve(times.size() - span);
-  for (std::size_t i = span; i < times.size(); ++i) spans.push_back((times[i] - times[i - span]) / span);
-  const auto middle = spans.begin() + static_cast<std::ptrdiff_t>(spans.size() / 2);
-  std::nth_element(spans.begin(), middle, spans.end());
-  const double time_of_one = *middle;
+  const double time_of_one = [&] {
+    std::vector<double> spans;
+    spans.reserve(times.size() - span);
+    for (std::size_t i = span; i < times.size(); ++i) spans.push_back((times[i] - times[i - span]) / span);
+    const auto middle = spans.begin() + static_cast<std::ptrdiff_t>(spans.size() / 2);
+    std::nth_element(spans.begin(), middle, spans.end());
+    return *middle;
+  }();
   // Stamps in whole milliseconds show neighbours of a bunch as one or as a millisecond apart.
   double quantum = time_of_one;
   std::size_t equal = 0;
@@ -168,20 +171,21 @@ inline double join_bunches(std::vector<double>& times) {
   }
   const bool rounded = equal > times.size() / 20 && quantum <= 0.65 * time_of_one;
   const double near = std::max(time_of_one / 3, rounded ? 1.01 * quantum : 0);
+  std::size_t close = 0;
+  for (std::size_t i = 1; i < times.size(); ++i) close += times[i] - times[i - 1] < near;
+  if (close <= (times.size() - 1) / 10) return 0;
   struct Chain {
     std::size_t begin, end;
   };
   std::vector<Chain> chains;  // of samples that follow one another closely, many of one
-  std::size_t close = 0;
+  chains.reserve(times.size() - close);
   for (std::size_t i = 0; i < times.size(); ++i) {
     if (i > 0 && times[i] - times[i - 1] < near) {
       chains.back().end = i + 1;
-      ++close;
     } else {
       chains.push_back({i, i + 1});
     }
   }
-  if (close <= (times.size() - 1) / 10) return 0;
   std::vector<double> periods;
   periods.reserve(chains.size());
   for (std::size_t c = 1; c < chains.size(); ++c)
@@ -313,6 +317,8 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
   if (usual <= 0)
     throw InputError(path, "its clock never goes forward",
                      "the time stamps should rise from sample to sample");
+  if (usual < 1e-9)
+    throw InputError(path, "its time stamps are less than 1e-9 s apart", "check the unit of its time column");
 
   Clock clock;
   StampReport found;

@@ -392,26 +392,55 @@ inline std::size_t column_count(const CsvTrack& track) {
 
 // The rows that have a value in one of the columns.
 inline std::vector<std::size_t> rows_with_values(std::span<const Column> columns, std::size_t rows) {
+  const auto has_value = [&](std::size_t row) {
+    return std::any_of(columns.begin(), columns.end(),
+                       [row](const Column& column) { return !std::isnan(column.values[row]); });
+  };
+  std::size_t count = 0;
+  for (std::size_t row = 0; row < rows; ++row) count += has_value(row);
   std::vector<std::size_t> found;
+  found.reserve(count);
   for (std::size_t row = 0; row < rows; ++row)
-    if (std::any_of(columns.begin(), columns.end(),
-                    [row](const Column& column) { return !std::isnan(column.values[row]); }))
-      found.push_back(row);
+    if (has_value(row)) found.push_back(row);
   return found;
 }
 
-// The rows of a table that are a track's, and whether they are of its quantities in turn.
-struct TrackRows {
-  std::vector<std::size_t> rows;  // empty: all
-  bool in_turn = false;
+// Which rows of a table are a track's.
+enum class TrackRows {
+  all,
+  own,      // those that have values of its columns
+  in_turn,  // of each quantity those that have values of its columns
+};
+
+// The clock of some rows, seen row by row.
+class OwnClock {
+ public:
+  explicit OwnClock(double usual) : usual_(usual) {}
+  void see(double time) {
+    if (count_++ > 0) {
+      moves_ = moves_ || time != before_;
+      resets_ = resets_ || time < before_ - 8.5 * usual_;
+    }
+    before_ = time;
+  }
+  bool moves() const { return moves_; }    // not all rows have one stamp
+  bool resets() const { return resets_; }  // by more than rows out of order do
+
+ private:
+  double usual_, before_ = 0;
+  std::size_t count_ = 0;
+  bool moves_ = false, resets_ = false;
 };
 
 // In a table of several sensors that are written as they come, most rows have values of one of them. Where
 // more than a tenth of all rows has values of other tracks only, a track's rows are those that have values of
-// its own, if these are two at least. Its quantities stand in turn where more than a tenth of its rows has
-// values in other columns than the one before, and each has two whole samples at least.
+// its own, if their stamps differ. Its quantities stand in turn where more than a tenth of its rows has
+// values in other columns than the one before, and each has whole samples from the first twentieth of them to
+// the last. Where the clock is put back within a track, all have one clock, so that it is put back for all.
 inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
-                                             std::span<const CsvTrack> tracks, std::size_t rows) {
+                                             std::span<const CsvTrack> tracks,
+                                             std::span<const double> times) {
+  const std::size_t rows = times.size();
   const auto mark = [rows](std::span<const Column> of, std::vector<std::uint8_t>& marks) {
     marks.assign(rows, 0);
     for (const Column& column : of)
@@ -420,50 +449,61 @@ inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
   };
   std::vector<std::uint8_t> any, has;
   mark(columns, any);
-  std::vector<TrackRows> result(tracks.size());
+  const double usual = usual_interval(times);
+  std::vector<TrackRows> result(tracks.size(), TrackRows::all);
   std::size_t begin = 0;
   for (std::size_t t = 0; t < tracks.size(); ++t) {
-    std::size_t end = begin;
-    end += column_count(tracks[t]);
-    const std::span<const Column> own = columns.subspan(begin, end - begin);
-    begin = end;
+    const std::span<const Column> own = columns.subspan(begin, column_count(tracks[t]));
+    begin += own.size();
     mark(own, has);
     std::size_t of_others = 0, of_own = 0, turns = 0;
     std::size_t before = rows;  // the last row with values
+    OwnClock clock(usual);
     for (std::size_t row = 0; row < rows; ++row) {
       of_others += any[row] != 0 && has[row] == 0;
       if (has[row] == 0) continue;
       ++of_own;
+      clock.see(times[row]);
       turns += before < rows && std::none_of(own.begin(), own.end(), [&](const Column& column) {
                  return !std::isnan(column.values[row]) && !std::isnan(column.values[before]);
                });
       before = row;
     }
-    result[t].in_turn = turns > of_own / 10;
+    if (clock.resets()) return std::vector<TrackRows>(tracks.size(), TrackRows::all);
+    bool in_turn = turns > of_own / 10;
     std::span<const Column> rest = own;
     for (const CsvChannel& channel : tracks[t].channels) {
-      if (!result[t].in_turn) break;
+      if (!in_turn) break;
       const std::span<const Column> axes = rest.first(channel.columns.size());
-      std::size_t whole = 0;
-      for (std::size_t row = 0; row < rows; ++row)
-        whole += std::none_of(axes.begin(), axes.end(),
-                              [row](const Column& column) { return std::isnan(column.values[row]); });
-      result[t].in_turn = whole > 1;
-      rest = rest.subspan(channel.columns.size());
+      rest = rest.subspan(axes.size());
+      std::size_t seen = 0, first = of_own, last = 0;  // rows of the track
+      OwnClock its(usual);
+      for (std::size_t row = 0; row < rows; ++row) {
+        if (has[row] == 0) continue;
+        ++seen;
+        if (std::any_of(axes.begin(), axes.end(),
+                        [row](const Column& column) { return std::isnan(column.values[row]); }))
+          continue;
+        first = std::min(first, seen);
+        last = seen;
+        its.see(times[row]);
+      }
+      in_turn = its.moves() && first <= 1 + of_own / 20 && last + of_own / 20 >= of_own;
     }
-    if (result[t].in_turn) continue;
-    if (of_others <= rows / 10 || of_own < 2) continue;
-    for (std::size_t row = 0; row < rows; ++row)
-      if (has[row] != 0) result[t].rows.push_back(row);
+    if (in_turn)
+      result[t] = TrackRows::in_turn;
+    else if (of_others > rows / 10 && clock.moves())
+      result[t] = TrackRows::own;
   }
   return result;
 }
 
 // The sensor of a track whose quantities stand in turn: each has the clock of its own rows, and all are
-// brought to the times of one (merge_sensors.hpp). Takes the values of `columns`, its own.
-inline SensorTrack track_in_turn(std::span<Column> columns, const CsvTrack& track,
-                                 std::span<const double> times, std::optional<double> origin_s,
-                                 const std::string& path) {
+// brought to the times of one (merge_sensors.hpp). Takes the values of `columns`, its own; tell(stamps) is
+// called for each.
+template <class Tell>
+SensorTrack track_in_turn(std::span<Column> columns, const CsvTrack& track, std::span<const double> times,
+                          std::optional<double> origin_s, const std::string& path, const Tell& tell) {
   std::vector<SensorTrack> parts;
   for (const CsvChannel& channel : track.channels) {
     const std::size_t axes = channel.columns.size();
@@ -474,6 +514,7 @@ inline SensorTrack track_in_turn(std::span<Column> columns, const CsvTrack& trac
     SensorTrack part;
     part.name = one_line(track.name);
     part.clock = make_clock(std::move(own), path, origin_s, &stamps);
+    tell(stamps);
     Channel values(channel.quantity, static_cast<std::int64_t>(rows.size()));
     for (std::size_t axis = 0; axis < axes; ++axis) {
       const std::span<float> out = values.axis(static_cast<int>(axis));
@@ -539,11 +580,10 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
 
   if (csv_clock.column < 0 && rows == 0)
     throw InputError(table.path(), "holds no samples", "a recording needs one sample or more");
-  std::vector<csv_detail::TrackRows> rows_of(tracks.size());
-  if (csv_clock.column >= 0)
-    rows_of = csv_detail::rows_of_tracks(columns, tracks, static_cast<std::size_t>(rows));
-  const bool one_clock = std::all_of(rows_of.begin(), rows_of.end(), [](const csv_detail::TrackRows& one) {
-    return one.rows.empty() && !one.in_turn;
+  std::vector<csv_detail::TrackRows> rows_of(tracks.size(), csv_detail::TrackRows::all);
+  if (csv_clock.column >= 0) rows_of = csv_detail::rows_of_tracks(columns, tracks, times);
+  const bool one_clock = std::all_of(rows_of.begin(), rows_of.end(), [](csv_detail::TrackRows one) {
+    return one == csv_detail::TrackRows::all;
   });
   const std::optional<double> origin_s = csv_clock.origin_s || one_clock ? csv_clock.origin_s : times.front();
 
@@ -569,28 +609,30 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
   }
   auto column = columns.begin();
   for (std::size_t t = 0; t < tracks.size(); ++t) {
-    if (rows_of[t].in_turn) {
-      const auto axes = static_cast<std::ptrdiff_t>(csv_detail::column_count(tracks[t]));
+    const auto axes = static_cast<std::ptrdiff_t>(csv_detail::column_count(tracks[t]));
+    const std::span<Column> own_columns(column, column + axes);
+    const auto tell_sensor = [&](const StampReport& of) {
+      tell(of, "sensor " + one_line(tracks[t].name) + ": ");
+    };
+    if (rows_of[t] == csv_detail::TrackRows::in_turn) {
       recording.sensors.push_back(
-          csv_detail::track_in_turn({column, column + axes}, tracks[t], times, origin_s, table.path()));
+          csv_detail::track_in_turn(own_columns, tracks[t], times, origin_s, table.path(), tell_sensor));
       column += axes;
       continue;
     }
     SensorTrack sensor;
     sensor.name = one_line(tracks[t].name);
-    const std::vector<std::size_t>& own = rows_of[t].rows;
+    std::vector<std::size_t> own;  // empty: all
+    if (rows_of[t] == csv_detail::TrackRows::own)
+      own = csv_detail::rows_with_values(own_columns, times.size());
+    const std::size_t count = own.empty() ? static_cast<std::size_t>(rows) : own.size();
     if (!one_clock) {
-      std::vector<double> own_times = times;
-      if (!own.empty()) {
-        own_times.resize(own.size());
-        std::transform(own.begin(), own.end(), own_times.begin(),
-                       [&](std::size_t row) { return times[row]; });
-      }
+      std::vector<double> own_times(count);
+      for (std::size_t row = 0; row < count; ++row) own_times[row] = times[own.empty() ? row : own[row]];
       clock = make_clock(std::move(own_times), table.path(), origin_s, &stamps);
-      tell(stamps, "sensor " + sensor.name + ": ");
+      tell_sensor(stamps);
     }
     sensor.clock = clock;
-    const std::size_t count = own.empty() ? static_cast<std::size_t>(rows) : own.size();
     const auto row_of = [&](std::size_t sample) {
       const std::size_t place = stamps.order.empty() ? sample : stamps.order[sample];
       return own.empty() ? place : own[place];
@@ -606,6 +648,7 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
     }
     recording.sensors.push_back(std::move(sensor));
   }
+  if (!one_clock && !csv_clock.origin_s) start_at_zero(recording);
   check_recording(recording);
   return recording;
 }

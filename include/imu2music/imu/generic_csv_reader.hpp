@@ -260,7 +260,8 @@ inline ColumnName read_column_name(std::string_view name) {
 
 // Refuses a table whose rows are of several sensors, as a column tells: they would be taken for the samples
 // of one. A column of devices does where one of at most 32 comes back after another, or the time falls from
-// one to the next; any other that may name sensors, where the time does not rise at a third of its changes.
+// one to the next; any other that may name sensors, where the time does not rise at a third of its changes
+// or, without a time column, where it changes at more than a tenth of the rows.
 inline void refuse_rows_of_several(const CsvTable& table, int time_column) {
   constexpr std::size_t most_sensors = 32;
   struct Naming {
@@ -291,7 +292,9 @@ inline void refuse_rows_of_several(const CsvTable& table, int time_column) {
                              "limb", "hand"}))
       naming.push_back({i, device, {}, {}});
   }
+  constexpr std::size_t most_columns = 16;
   if (naming.empty()) return;
+  if (naming.size() > most_columns) naming.resize(most_columns);
   std::int64_t rows = 0;
   table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t) {
     ++rows;
@@ -316,7 +319,10 @@ inline void refuse_rows_of_several(const CsvTable& table, int time_column) {
   });
   for (const Naming& one : naming) {
     if (one.changes == 0 || one.values.size() > most_sensors) continue;
-    if (one.device ? !one.comes_back && one.unrisen == 0 : 3 * one.unrisen < one.changes) continue;
+    const bool several = one.device        ? one.comes_back || one.unrisen > 0
+                         : time_column < 0 ? one.comes_back && one.changes > rows / 10
+                                           : 3 * one.unrisen >= one.changes;
+    if (!several) continue;
     throw InputError(table.path(),
                      "its rows are of " + std::to_string(one.values.size()) + " sensors: column " +
                          in_quotes(table.names()[one.column]) + " changes " + std::to_string(one.changes) +

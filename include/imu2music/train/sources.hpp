@@ -457,6 +457,7 @@ class SourceFinder {
       const std::string folder = place.substr(0, place.rfind('/') + 1);
       dropped.insert({place, folder + file_stem(place), name_of(place), file_stem(place)});
     }
+    std::set<std::string> unreadable;
     std::map<std::string, std::set<std::string>> there;  // by folder: the names in it, and their stems
     for (const Manifest::Row& row : manifest.rows()) {
       if (named_.count(&row) > 0 || dropped.count(row.file) > 0) continue;
@@ -467,12 +468,12 @@ class SourceFinder {
         try {
           entries = list_entries(folder);
         } catch (const InputError&) {  // which was dropped
-          names->second.insert(name_of(place));
+          unreadable.insert(folder);
         }
         for (const std::vector<std::string>* list : {&entries.files, &entries.folders})
           for (const std::string& name : *list) names->second.insert({name, file_stem(name)});
       }
-      if (names->second.count(name_of(place)) == 0)
+      if (unreadable.count(folder) == 0 && names->second.count(name_of(place)) == 0)
         drop(below(shown, row.file), "is listed in manifest.csv and is not there");
     }
   }
