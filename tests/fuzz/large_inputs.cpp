@@ -162,6 +162,20 @@ int fuzz::run_large_inputs() {
             return rows;
           }(),
       Wanted::read);
+  check(
+      "recording", "sensors whose rows stand in turn",
+      columns(100) +
+          [] {
+            std::string rows;
+            for (int i = 0; rows.size() < size; ++i) {
+              std::string row(300, ',');
+              for (int axis = 3; axis > 0; --axis)
+                row.insert(static_cast<std::size_t>(3 * (i % 90) + axis), "1");
+              rows += std::to_string(i) + row + "\n";
+            }
+            return rows;
+          }(),
+      Wanted::read);
   check("recording", "one line", repeated("a,"), Wanted::refused);
   check(
       "recording", "joints",
@@ -172,7 +186,7 @@ int fuzz::run_large_inputs() {
           text += joint + ".x," + joint + ".y," + joint + ".z,state,";
         }
         text.back() = '\n';
-        return text + repeated(std::string(3999, ',') + "\n");
+        return text + repeated("0" + std::string(3999, ',') + "\n");
       }(),
       Wanted::read);
   check("recording", "Myo values",

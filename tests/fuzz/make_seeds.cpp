@@ -171,7 +171,8 @@ void midi_seeds() {
 void recording_seeds() {
   constexpr const char* names[] = {"myo.csv",     "wand.csv",           "android.csv", "myo.json",
                                    "kinect.csv",  "kinect_picture.csv", "phyphox.csv", "xsens.txt",
-                                   "generic.csv", "xsens_dot.csv"};
+                                   "generic.csv", "xsens_dot.csv",      "in_turn.csv"};
+  static_assert(std::size(names) == std::size(test::recording_texts));
   for (std::size_t i = 0; i < std::size(names); ++i) seed("recording", names[i], test::recording_texts[i]);
   seed("repovizz", "plain", "repovizz,framerate=50.0,minval=-1.5,maxval=2\n1.5,-2,0,31.861100,\n");
   seed("repovizz", "crlf", "repovizz, framerate=50\r\n1e-3, 2 ,3,4\r\n\r\n");
@@ -250,7 +251,8 @@ void training_seeds() {
   seed("training_log", "run", log.substr(0, log.rfind('\n') + 1));
   seed("training_log", "validation", R"({"step":10,"validation_nll":3,"more":{"step":[1]}})");
   seed("training_log", "level", "{\"nll\":1e6,\"step\":1}\n{\"nll\":1e6,\"step\":2}\n");
-  seed("training_log", "refused_cut", log);
+  seed("training_log", "cut", log);
+  seed("training_log", "refused_amid", log.substr(0, 9) + "\n" + log.substr(0, log.rfind('\n') + 1));
 }
 
 void dataset_seeds() {

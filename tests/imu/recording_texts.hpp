@@ -72,8 +72,17 @@ inline constexpr const char* generic_csv =
     "time_s;left acc x (m/s²);left acc y (m/s²);left acc z "
     "(m/s²);label\n0;1;2;9;a\n0.02;1;2;9;b\n0.04;1;2;8;c\n";
 
+// Two sensors whose rows stand in turn, and the two quantities of one of them.
+inline constexpr const char* in_turn_csv =
+    "time_s,left_acc_x_g,left_acc_y_g,left_acc_z_g,right_acc_x_g,right_acc_y_g,right_acc_z_g,"
+    "right_gyro_x_dps,right_gyro_y_dps,right_gyro_z_dps\n"
+    "0,0,0,1,,,,,,\n0,,,,0.5,0,1,,,\n0,,,,,,,90,0,45\n"
+    "0.01,0,0.1,1,,,,,,\n0.01,,,,0.5,0.1,1,,,\n0.01,,,,,,,90,1,45\n"
+    "0.02,0,0.2,1,,,,,,\n0.02,,,,0.5,0.2,1,,,\n0.02,,,,,,,90,2,45\n"
+    "0.03,0,0.1,1,,,,,,\n0.03,,,,0.5,0.1,1,,,\n0.03,,,,,,,90,1,45\n";
+
 inline constexpr const char* const recording_texts[] = {
-    myo_csv,     wand_csv,  android_csv, myo_json,     kinect_csv, kinect_picture_csv,
-    phyphox_csv, xsens_txt, generic_csv, xsens_dot_csv};
+    myo_csv,     wand_csv,  android_csv, myo_json,      kinect_csv, kinect_picture_csv,
+    phyphox_csv, xsens_txt, generic_csv, xsens_dot_csv, in_turn_csv};
 
 }  // namespace test
