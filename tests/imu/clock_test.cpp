@@ -277,6 +277,12 @@ TEST_CASE("a first packet that is not whole ends where the second begins") {
   CHECK(clock.is_uniform());
   CHECK(clock.rate_hz == doctest::Approx(100));
   CHECK(clock.start_s == 0);
+  // But not where a gap lies between the two.
+  for (std::size_t i = 37; i < times.size(); ++i) times[i] += 300;
+  const Clock apart = make_clock(times, "file");
+  REQUIRE_FALSE(apart.is_uniform());
+  CHECK(apart.times_s[37] == 301);
+  CHECK(apart.times_s[36] < 2);
 }
 
 TEST_CASE("stamps in whole milliseconds within packets of a fast sensor") {

@@ -28,11 +28,11 @@
 // where an interval of up to gap_factor = 2.5 usual ones is ordinary. It tells 52.3 Hz from stamps in whole
 // milliseconds (18, 19, 20 …), which a median alone cannot.
 //
-// Cost: O(n), 16 bytes a sample, up to 48 where stamps come in bunches; O(n log n) and 8 bytes more where
-// samples are out of order. Errors:
-// InputError for fewer than two samples, stamps that span more than 10⁹ s or lie less than 10⁻⁹ s apart, a
-// clock that never goes forward, one that stands still, which has one stamp at more than a tenth of its
-// samples and at more than 16, or one that falls at more than a tenth of its samples.
+// Cost: O(n), 16 bytes a sample, up to 40 where stamps come in bunches; O(n log n) and 8 bytes more where
+// samples are out of order. Errors: InputError for fewer than two samples, stamps that span more than 10⁹ s
+// or lie less than 10⁻⁹ s apart, a clock that never goes forward, one that stands still, which has one stamp
+// at more than a tenth of its samples and at more than 16, or one that falls at more than a tenth of its
+// samples.
 #pragma once
 
 #include <algorithm>
@@ -277,7 +277,7 @@ inline void spread_bunches(std::vector<double>& times, double near, const std::s
     if (end < n) {
       const double interval = times[end] - stamp;
       step = (interval <= gap_factor * usual ? interval : usual) / static_cast<double>(end - begin);
-      if (alike && begin == 0 && end < size && step > time_of_one) {
+      if (alike && begin == 0 && end < size && step > time_of_one && interval <= 1.5 * usual) {
         step = time_of_one;
         times[0] = times[end] - static_cast<double>(end) * step;  // the recording began amid this bunch
       } else if (alike && step > 1.75 * time_of_one && end_of(end) - end <= size) {
