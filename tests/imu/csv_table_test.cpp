@@ -21,6 +21,16 @@ Recording read(const std::string& text, const std::vector<CsvTrack>& tracks = on
   return read_csv_recording(table, clock, tracks);
 }
 
+// Whose first column counts samples of 10 ms and begins again after 65536.
+Recording read_counted(const std::string& text) {
+  const CsvTable table(text, "f");
+  CsvClock clock;
+  clock.column = 0;
+  clock.to_seconds = 0.01;
+  clock.wrap = 65536;
+  return read_csv_recording(table, clock, one_track);
+}
+
 std::string refusal(const std::string& text) {
   return test::error_text<InputError>([&] { read(text); });
 }
@@ -120,12 +130,7 @@ TEST_CASE("bad tables are refused with line and column") {
 TEST_CASE("a count that begins again runs on") {
   std::string text = "n,x,y,z\n";
   for (int i = 0; i < 40; ++i) text += std::to_string((65520 + i) % 65536) + ",0,0,0\n";
-  const CsvTable table(text, "f");
-  CsvClock clock;
-  clock.column = 0;
-  clock.to_seconds = 0.01;
-  clock.wrap = 65536;
-  const Recording recording = read_csv_recording(table, clock, one_track);
+  const Recording recording = read_counted(text);
   CHECK(recording.sensors[0].clock.rate_hz == doctest::Approx(100));
   CHECK(recording.sensors[0].clock.resets.empty());
 }
@@ -225,12 +230,7 @@ TEST_CASE("a packet that comes late just after the counter began again costs no 
     const int row = i == 20 ? 21 : i == 21 ? 20 : i;
     text += std::to_string((65515 + row) % 65536) + ",0,0,0\n";
   }
-  const CsvTable table(text, "f");
-  CsvClock clock;
-  clock.column = 0;
-  clock.to_seconds = 0.01;
-  clock.wrap = 65536;
-  const Recording recording = read_csv_recording(table, clock, one_track);
+  const Recording recording = read_counted(text);
   CHECK(recording.sensors[0].clock.rate_hz == doctest::Approx(100));
   CHECK(recording.notes == std::vector<std::string>{"out of order: 1 row, which was sorted by time"});
 }
