@@ -105,7 +105,8 @@ struct StampReport {
 
 namespace clock_detail {
 
-inline constexpr std::size_t longest_disorder = 8;  // samples, and usual intervals
+inline constexpr std::size_t longest_disorder = 8;                   // samples, and usual intervals
+inline constexpr double farthest_disorder = longest_disorder + 0.5;  // usual intervals, rounding included
 
 // The time of a sample in the file's own order: what intervals between gaps and resets come to, over their
 // number.
@@ -138,7 +139,7 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
   constexpr std::size_t most = 256;
   const bool goes_on = end < times.size() && times[end] - highest <= gap_factor * usual &&
                        highest - lowest <= static_cast<double>(most) * mean;
-  if (!goes_on && !(highest - lowest <= (static_cast<double>(longest_disorder) + 0.5) * usual)) return 0;
+  if (!goes_on && !(highest - lowest <= farthest_disorder * usual)) return 0;
   // A clock that was put back by a little goes over the same time twice, with twice the samples in it.
   std::size_t begin = fall;
   while (begin > course && times[begin - 1] >= lowest)

@@ -419,7 +419,7 @@ class OwnClock {
   void see(double time) {
     if (count_++ > 0) {
       moves_ = moves_ || time != before_;
-      resets_ = resets_ || time < before_ - 8.5 * usual_;
+      resets_ = resets_ || time < before_ - clock_detail::farthest_disorder * usual_;
     }
     before_ = time;
   }
