@@ -94,6 +94,22 @@ TEST_CASE("samples out of order are told from resets and leave the clock as long
       CHECK(report.out_of_order == 1);
     }
   }
+  SUBCASE("one that is late across a gap") {
+    for (std::size_t i = 50; i < 100; ++i) times[i] += 20;
+    std::swap(times[49], times[50]);
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(clock.resets.empty());
+    CHECK(report.out_of_order == 1);
+    CHECK(clock.times_s.at(49) == doctest::Approx(0.49));
+    CHECK(clock.times_s.at(50) == doctest::Approx(20.5));
+  }
+  SUBCASE("two at the border of packets with one stamp") {
+    for (std::size_t i = 0; i < 100; ++i) times[i] = 0.1 * static_cast<double>(i / 10);
+    std::swap(times[49], times[50]);
+    const Clock clock = make_clock(times, "file", std::nullopt, &report);
+    CHECK(clock.rate_hz == doctest::Approx(100));
+    CHECK(report.out_of_order == 1);
+  }
   SUBCASE("the first ones") {
     std::swap(times[0], times[1]);
     const Clock clock = make_clock(times, "file", std::nullopt, &report);
@@ -321,6 +337,10 @@ TEST_CASE("a clock that stands still at more than a tenth of the samples, and at
   CHECK(refusal(100, 1000).empty());
   CHECK(test::is_line_with(refusal(17, 40), {"stands still", "17 of 40"}));
   CHECK(refusal(16, 40).empty());
+  // Stamps that only lie near one another, as those of a packet, stand nowhere.
+  std::vector<double> packets;
+  for (int i = 0; i < 100; ++i) packets.push_back(i / 20 * 0.4 + i % 20 * 0.001);
+  CHECK(make_clock(packets, "take.csv").rate_hz == doctest::Approx(50));
 }
 
 TEST_CASE("stamps that make no clock are refused in one line") {

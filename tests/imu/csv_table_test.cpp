@@ -38,14 +38,14 @@ std::string refusal(const std::string& text) {
 }  // namespace
 
 TEST_CASE("columns become channels, scaled, whatever separates them and ends the lines") {
-  for (const char* text :
-       {"t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "t;x;y;z\r\n0;1;2;3\r\n0.5;4;5;6",
-        "t\tx\ty\tz\n0\t1\t2\t3\n\n0.5\t4\t5\t6\n\n",
-        "\"t\",\"x\",\"y\",\"z\"\n\"0\",\"1\",\"2\",\"3\"\n0.5 , 4 ,\"5\" ,6\n",
-        "t,x,y,z\n\" 0\",\"1 \",\"\t2\",\" 3 \"\n0.5,4,5,6\n",
-        "# made by hand\n\nt,x,y,z\n0,1,2,3\n+0.5,+4,5.0,6e0\n",
-        "# by numpy\n# t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "# a phone of 6\"\nt,x,y,z\n0,1,2,3\n0.5,4,5,6\n",
-        "// a comment\r\nt,x,y,z\r\n0,1,2,3\r\n0.5,4,5,6\r\n"}) {
+  for (const char* text : {"t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "t;x;y;z\r\n0;1;2;3\r\n0.5;4;5;6",
+                           "t\tx\ty\tz\n0\t1\t2\t3\n\n0.5\t4\t5\t6\n\n",
+                           "\"t\",\"x\",\"y\",\"z\"\n\"0\",\"1\",\"2\",\"3\"\n0.5 , 4 ,\"5\" ,6\n",
+                           "t,x,y,z\n\" 0\",\"1 \",\"\t2\",\" 3 \"\n0.5,4,5,6\n",
+                           "# made by hand\n\nt,x,y,z\n0,1,2,3\n+0.5,+4,5.0,6e0\n",
+                           "# by numpy\n# t,x,y,z\n0,1,2,3\n0.5,4,5,6\n", "// t,x,y,z\n0,1,2,3\n0.5,4,5,6\n",
+                           "# a phone of 6\"\nt,x,y,z\n0,1,2,3\n0.5,4,5,6\n",
+                           "// a comment\r\nt,x,y,z\r\n0,1,2,3\r\n0.5,4,5,6\r\n"}) {
     INFO(text);
     const Recording recording = read(text);
     REQUIRE(recording.sensors.size() == 1);
@@ -222,6 +222,66 @@ TEST_CASE("a quantity that stops early, and a clock that is put back, keep a tab
     CHECK(sensor.duration_s() == doctest::Approx(199.5).epsilon(0.01));
   }
   CHECK(read(silent, {{"a", {acceleration}}, {"b", {turning}}}).sensors[0].sample_count() == 202);
+}
+
+TEST_CASE(
+    "a sensor that falls silent beside others lacks values; sensors below one another have their clocks") {
+  const std::vector<CsvTrack> two = {{"a", {{Quantity::acceleration, {1, 2, 3}, 1.0}}},
+                                     {"b", {{Quantity::angular_velocity, {4, 5, 6}, 1.0}}}};
+  std::string dies = "t,ax,ay,az,gx,gy,gz\n", begins = dies, below = dies;
+  for (int i = 0; i < 200; ++i) {
+    const std::string row = std::to_string(i) + ",1,2,3,";
+    dies += row + (i < 30 ? "4,5,6\n" : ",,\n");
+    begins += row + (i >= 100 ? "4,5,6\n" : ",,\n");
+    below += i < 100 ? row + ",,\n" : std::to_string(i - 100) + ",,,,4,5,6\n";
+  }
+  for (const std::string& text : {dies, begins})
+    for (const SensorTrack& sensor : read(text, two).sensors) CHECK(sensor.sample_count() == 200);
+  for (const SensorTrack& sensor : read(below, two).sensors) {
+    CHECK(sensor.sample_count() == 100);
+    CHECK(sensor.clock.rate_hz == 1);
+  }
+}
+
+TEST_CASE("rows of sensors in turn may be late, and a clock that few rows cannot tell is that of the table") {
+  const auto tracks = [](int sensors) {
+    std::vector<CsvTrack> result;
+    for (int s = 0; s < sensors; ++s)
+      result.push_back(
+          {"s" + std::to_string(s), {{Quantity::acceleration, {1 + 3 * s, 2 + 3 * s, 3 + 3 * s}, 1.0}}});
+    return result;
+  };
+  // Every row is of one sensor, at a time of its own.
+  const auto row = [](double time, int sensor, int sensors) {
+    std::string text = std::to_string(time);
+    for (int s = 0; s < sensors; ++s) text += s == sensor ? ",1,2,3" : ",,,";
+    return text + "\n";
+  };
+  constexpr int five = 5;
+  std::string polled = "t,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o\n";
+  for (int i = 0; i < 100; ++i) {
+    const int round = i == 50 ? 51 : i == 51 ? 50 : i;
+    for (int s = 0; s < five; ++s) polled += row((s == 0 ? round : i) * 0.01 + s * 5e-5, s, five);
+  }
+  for (const SensorTrack& sensor : read(polled, tracks(five)).sensors) {
+    CHECK(sensor.sample_count() == 100);
+    CHECK(sensor.clock.resets.empty());
+    CHECK(sensor.clock.rate_hz == doctest::Approx(100));
+  }
+  std::string few = "t,a,b,c,d,e,f\n";
+  for (int i = 0; i < 60; ++i) {
+    few += row(i, 0, 2);
+    if (i % 7 == 0) few += row(i == 28 ? 19.5 : i + 0.5, 1, 2);
+  }
+  for (const SensorTrack& sensor : read(few, tracks(2)).sensors) CHECK(sensor.sample_count() == 69);
+}
+
+TEST_CASE("a late packet from before the count began again may be the second") {
+  std::string text = "n,x,y,z\n0,0,0,0\n65535,0,0,0\n";
+  for (int i = 1; i < 40; ++i) text += std::to_string(i) + ",0,0,0\n";
+  const Recording recording = read_counted(text);
+  CHECK(recording.sensors[0].clock.rate_hz == doctest::Approx(100));
+  CHECK(recording.sensors[0].duration_s() == doctest::Approx(0.41));
 }
 
 TEST_CASE("a packet that comes late just after the counter began again costs no turn") {

@@ -36,6 +36,9 @@ TEST_CASE("names tell sensor, quantity, axis and unit") {
            Expected{"accel-Y (m/s^2)", acceleration, 1, "", "m/s^2"},
            Expected{"Acceleration z [m/s²]", acceleration, 2, "", "m/s²"},
            Expected{"acc_m_s2_x", acceleration, 0, "", "m/s2"},
+           Expected{"a_ms2_x", acceleration, 0, "", "ms2"},
+           Expected{"w_rads_x", angular_velocity, 0, "", "rads"},
+           Expected{"a_g_x", angular_velocity, 0, "a", ""},
            Expected{"left gyro rad_s y", angular_velocity, 1, "left", "rad/s"},
            Expected{"left_angular_velocity_dps_x", angular_velocity, 0, "left", "dps"},
            Expected{"angular velocity deg_s z", angular_velocity, 2, "", "deg/s"},
@@ -94,10 +97,26 @@ TEST_CASE("time has its names, and what is neither is left out") {
   }
   CHECK(read_column_name("timestamp").unit.empty());
   CHECK(read_column_name("timestamp").usual_unit.empty());
-  for (const char* name :
-       {"", "_", "x", "g", "max", "index", "label", "linear_acceleration_x", "gravity_x", "mag_x",
-        "norm_acc_x", "Absolute acceleration (m/s^2)", "Linear Acceleration x (m/s^2)", "angular_acc_x",
-        "hip_ang_acc_z", "acc_w", "temp_x", "emg_1", "acc_x_y_"}) {
+  for (const char* name : {"",
+                           "_",
+                           "x",
+                           "g",
+                           "max",
+                           "index",
+                           "label",
+                           "linear_acceleration_x",
+                           "gravity_x",
+                           "mag_x",
+                           "norm_acc_x",
+                           "Absolute acceleration (m/s^2)",
+                           "Linear Acceleration x (m/s^2)",
+                           "angular_acc_x",
+                           "hip_ang_acc_z",
+                           "angular_accx",
+                           "acc_w",
+                           "temp_x",
+                           "emg_1",
+                           "acc_x_y_"}) {
     INFO(name);
     CHECK((read_column_name(name).kind == ColumnName::Kind::other || std::string(name) == "acc_x_y_"));
   }
@@ -160,6 +179,9 @@ TEST_CASE("a unit that is given holds where the one in the name is not known") {
   CsvUnits units;
   units.angular_velocity = "dps";
   CHECK(read(text, units).sensors[0].channels[0].axis(0)[0] == doctest::Approx(3.14159265));
+  units.rotation = "deg";
+  CHECK(test::is_line_with(refusal("time_s,roll_deg_s,pitch_deg_s,yaw_deg_s\n0,1,2,3\n1,1,2,3\n", units),
+                           {"'roll_deg_s'", "the unit 'deg/s'", "no unit of rotation"}));
 }
 
 TEST_CASE("rows of several sensors are refused; a column that tells other things is left out") {
@@ -199,6 +221,12 @@ TEST_CASE("rows of several sensors are refused; a column that tells other things
   CHECK(read(table(
                  "device", [](int i) { return i % 10 == 0 ? "left" : ""; }, rising))
             .sensors.size() == 1);
+  // Sensors with columns of their own need no names, and may have them.
+  std::string own =
+      "device,time_s,left_acc_x_g,left_acc_y_g,left_acc_z_g,right_acc_x_g,right_acc_y_g,right_acc_z_g\n";
+  for (int i = 0; i < 120; ++i)
+    own += side_of(i % 2) + "," + std::to_string(i / 2) + (i % 2 == 0 ? ",0,0,1,,,\n" : ",,,,0,0,1\n");
+  CHECK(read(own).sensors.size() == 2);
 }
 
 TEST_CASE("what is missing or does not fit is told") {

@@ -76,6 +76,11 @@ TEST_CASE("clock resets are kept, tracks apart in time are refused") {
   CHECK(merged.clock.resets[0].sample == 25);
   CHECK(merged.clock.resets[0].back_s == 3);
   CHECK(merged.channels[0].samples == tracks[0].channels[0].samples);
+  const auto refusal_of = [](const std::vector<SensorTrack>& of) {
+    return test::error_text<InputError>([&] { merge_sensors(of, "both", "f"); });
+  };
+  CHECK(test::is_line_with(refusal_of({}), {"f: ", "same time"}));
+  CHECK(test::is_line_with(refusal_of({tracks[0], SensorTrack{}}), {"f: ", "same time"}));
   tracks[1].clock.start_s = 100;
   CHECK(test::is_line_with(test::error_text<InputError>([&] { merge_sensors(tracks, "both", "f"); }),
                            {"f: ", "same time"}));

@@ -108,10 +108,15 @@ TEST_CASE("every rate gives the frames of the wanted one, on the recording's tim
 }
 
 TEST_CASE("sensors that begin and end at different times share the frames that all have") {
+  std::vector<std::string> notes;
   const MotionChannels motion =
       motion_channels(recording_of({sensor(1, "a", 100, 0, 1000), sensor(2, "b", 50, 1.5, 250),
                                     sensor(3, "c", 25, 0.5, 200)}),
-                      temporal(3, usual));
+                      temporal(3, usual), &notes);
+  CHECK(notes ==
+        std::vector<std::string>{"sensor b begins 1.5 s after the first: what lies before is not used",
+                                 "sensor b ends 3.5 s before the last: what lies behind is not used",
+                                 "sensor c ends 1.5 s before the last: what lies behind is not used"});
   CHECK(motion.start_s == 1.5);
   CHECK(motion.frames() == 250);
   for (int s = 0; s < 3; ++s)

@@ -5,8 +5,8 @@
 //   - tells samples out of order from resets wherever the stamps fall. Out of order are up to 8 samples that
 //     stand below the stamps before them, until a stamp exceeds those again or none follows, where so many
 //     samples fit into the time that they share with their neighbours: by up to 8 usual intervals, or by up
-//     to 256 samples where the next stamp goes on from where the clock had been. Their order in time is told
-//     in StampReport::order, for the caller to bring its samples into;
+//     to 256 samples, whatever gap lies between those, where the next stamp goes on from where the clock had
+//     been. Their order in time is told in StampReport::order, for the caller to bring its samples into;
 //   - takes every other fall for a reset: from there on the stamps are shifted, so that the clock goes on by
 //     the usual interval, and the reset is kept in Clock::resets;
 //   - spreads samples that came in bunches, where more than a tenth of the intervals lies within them: evenly
@@ -14,10 +14,10 @@
 //     the spacing of the one before it, within the usual interval; where three quarters of the bunches have
 //     as many samples, one that takes 1.75 times as long as they do is followed by a gap, for the next was
 //     lost, unless that one brings more. A first bunch that is not whole stands before the second, at its
-//     spacing. A bunch are samples with one stamp, or with stamps within a third of the time of a sample from
-//     one to the next and a pause before or after them, so that the bunch and its pause take at least half of
-//     the time that so many samples do: a sensor that is fast for more than a handful of samples has no
-//     pause. With fewer, samples keep the stamp that they share;
+//     spacing. A bunch are samples with one stamp, or with stamps within a third of the time of a sample, the
+//     median over sixteen, from one to the next and a pause before or after them, so that the bunch and its
+//     pause take at least half of the time that so many samples do: a sensor that is fast for more than a
+//     handful of samples has no pause. With fewer, samples keep the stamp that they share;
 //   - gives a uniform clock where all stamps lie within 1/1000 of an interval of an even grid; otherwise one
 //     with time stamps.
 //
@@ -109,7 +109,7 @@ inline constexpr std::size_t longest_disorder = 8;                   // samples,
 inline constexpr double farthest_disorder = longest_disorder + 0.5;  // usual intervals, rounding included
 
 // The time of a sample in the file's own order: what intervals between gaps and resets come to, over their
-// number.
+// number; the usual one where they come to nothing, as of a handful of samples.
 inline double mean_interval(std::span<const double> times, double usual) {
   double sum = 0;
   std::size_t count = 0;
@@ -119,7 +119,7 @@ inline double mean_interval(std::span<const double> times, double usual) {
     sum += interval;
     ++count;
   }
-  return count > 0 ? sum / static_cast<double>(count) : 0;
+  return sum > 0 ? sum / static_cast<double>(count) : usual;
 }
 
 // The first sample from `fall` on whose stamp exceeds those before the fall, or the end, where the samples
@@ -129,16 +129,13 @@ inline std::size_t end_of_disorder(std::span<const double> times, std::size_t co
                                    double usual, double mean) {
   const double highest = times[fall - 1];
   double lowest = highest;
-  std::size_t end = fall;
-  while (end < times.size() && times[end] <= highest) {
-    if (end - fall == longest_disorder) return 0;
+  std::size_t end = fall, below = 0;
+  for (; end < times.size() && times[end] <= highest; ++end) {
+    if (times[end] < highest && ++below > longest_disorder) return 0;
     lowest = std::min(lowest, times[end]);
-    ++end;
   }
-  if (!(mean > 0)) return 0;
   constexpr std::size_t most = 256;
-  const bool goes_on = end < times.size() && times[end] - highest <= gap_factor * usual &&
-                       highest - lowest <= static_cast<double>(most) * mean;
+  const bool goes_on = end < times.size() && times[end] - highest <= gap_factor * usual;
   if (!goes_on && !(highest - lowest <= farthest_disorder * usual)) return 0;
   // A clock that was put back by a little goes over the same time twice, with twice the samples in it.
   std::size_t begin = fall;
@@ -223,25 +220,29 @@ inline double join_bunches(std::vector<double>& times) {
   return near;
 }
 
-// Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall; `near` is what
-// join_bunches() returned. A clock that stands still is refused.
-inline void spread_bunches(std::vector<double>& times, double near, const std::string& path,
-                           StampReport& report) {
+// Refuses times, which never fall, with one stamp at many samples.
+inline void refuse_standing(std::span<const double> times, const std::string& path) {
   const std::size_t n = times.size();
-  std::size_t zeros = 0, longest = 0;
+  std::size_t longest = 0;
   for (std::size_t i = 1, length = 1; i < n; ++i) {
-    const bool zero = times[i] == times[i - 1];
-    length = zero ? length + 1 : 1;
-    zeros += zero;
+    length = times[i] == times[i - 1] ? length + 1 : 1;
     longest = std::max(longest, length);
   }
-  if (zeros <= (n - 1) / 10) return;
   constexpr std::size_t handful = 16;
   if (longest > handful && longest > n / 10)
     throw InputError(path,
                      "its clock stands still: " + std::to_string(longest) + " of " + std::to_string(n) +
                          " samples have one time stamp",
                      "the time stamps should rise from sample to sample");
+}
+
+// Gives each sample of a bunch, which have one stamp, a time of its own. `times` never fall; `near` is what
+// join_bunches() returned.
+inline void spread_bunches(std::vector<double>& times, double near, StampReport& report) {
+  const std::size_t n = times.size();
+  std::size_t zeros = 0;
+  for (std::size_t i = 1; i < n; ++i) zeros += times[i] == times[i - 1];
+  if (zeros <= (n - 1) / 10) return;
   std::vector<double> apart;
   apart.reserve(n);
   for (std::size_t i = 0; i < n; ++i)
@@ -297,6 +298,27 @@ inline void spread_bunches(std::vector<double>& times, double near, const std::s
   }
 }
 
+// The clock of times that rise from the first to the last and never fall: uniform where they lie on an even
+// grid.
+inline Clock clock_of(std::vector<double> times) {
+  const std::size_t n = times.size();
+  const double first = times.front();
+  const double even = (times.back() - first) / static_cast<double>(n - 1);
+  Clock clock;
+  bool uniform = true;
+  for (std::size_t i = 0; i < n && uniform; ++i)
+    uniform = std::abs(times[i] - first - static_cast<double>(i) * even) <= 1e-3 * even;
+  if (uniform) {
+    clock.start_s = first;
+    clock.rate_hz = 1 / even;
+    const double whole = std::round(clock.rate_hz);
+    if (std::abs(clock.rate_hz - whole) < 1e-6 * whole) clock.rate_hz = whole;
+  } else {
+    clock.times_s = std::move(times);
+  }
+  return clock;
+}
+
 }  // namespace clock_detail
 
 // Without a `report`, samples out of order are taken for resets.
@@ -321,7 +343,7 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
   if (usual < 1e-9)
     throw InputError(path, "its time stamps are less than 1e-9 s apart", "check the unit of its time column");
 
-  Clock clock;
+  std::vector<ClockReset> resets;
   StampReport found;
   const double mean = clock_detail::mean_interval(times, usual);
   std::size_t falls = 0, course = 0;
@@ -331,7 +353,7 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
     const std::size_t end =
         report != nullptr ? clock_detail::end_of_disorder(times, course, i, usual, mean) : 0;
     if (end == 0) {
-      clock.resets.push_back({static_cast<std::int64_t>(i), times[i - 1] - times[i]});
+      resets.push_back({static_cast<std::int64_t>(i), times[i - 1] - times[i]});
       course = i;
       continue;
     }
@@ -347,10 +369,9 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
         path,
         "its clock runs backwards at " + std::to_string(falls) + " of " + std::to_string(n) + " samples",
         "the time stamps should rise from sample to sample");
-  for (std::size_t k = 0; k < clock.resets.size(); ++k) {
-    const auto reset = static_cast<std::size_t>(clock.resets[k].sample);
-    const std::size_t next =
-        k + 1 < clock.resets.size() ? static_cast<std::size_t>(clock.resets[k + 1].sample) : n;
+  for (std::size_t k = 0; k < resets.size(); ++k) {
+    const auto reset = static_cast<std::size_t>(resets[k].sample);
+    const std::size_t next = k + 1 < resets.size() ? static_cast<std::size_t>(resets[k + 1].sample) : n;
     const double shift = times[reset - 1] + usual - times[reset];
     for (std::size_t i = reset; i < next; ++i) times[i] += shift;
   }
@@ -365,27 +386,21 @@ inline Clock make_clock(std::vector<double> times, const std::string& path,
       for (double& time : times) time -= first;
     }
   }
+  clock_detail::refuse_standing(times, path);
   const double near = clock_detail::join_bunches(times);
-  clock_detail::spread_bunches(times, near, path, found);
+  clock_detail::spread_bunches(times, near, found);
   if (found.bunches > 0 && !origin_s) {
     const double begin = times.front();
     for (double& time : times) time -= begin;
   }
   if (report != nullptr) *report = std::move(found);
 
-  const double first = times.front();
-  const double even = (times.back() - first) / static_cast<double>(n - 1);
-  bool uniform = clock.resets.empty();
-  for (std::size_t i = 0; i < n && uniform; ++i)
-    uniform = std::abs(times[i] - first - static_cast<double>(i) * even) <= 1e-3 * even;
-  if (uniform) {
-    clock.start_s = first;
-    clock.rate_hz = 1 / even;
-    const double whole = std::round(clock.rate_hz);
-    if (std::abs(clock.rate_hz - whole) < 1e-6 * whole) clock.rate_hz = whole;
-  } else {
+  Clock clock;
+  if (resets.empty())
+    clock = clock_detail::clock_of(std::move(times));
+  else
     clock.times_s = std::move(times);
-  }
+  clock.resets = std::move(resets);
   return clock;
 }
 

@@ -253,11 +253,11 @@ class CsvTable {
   // Takes the names from the comment just above a first line of numbers, as numpy's savetxt writes them.
   bool told_in_comment(std::string_view comment) {
     double value = 0;
-    if (!comment.starts_with('#') || fields_.front().empty() ||
+    if (!(comment.starts_with('#') || comment.starts_with("//")) || fields_.front().empty() ||
         !std::all_of(fields_.begin(), fields_.end(),
                      [&](std::string_view field) { return csv_detail::parse_field(field, value); }))
       return false;
-    const std::size_t first = comment.find_first_not_of("# ");
+    const std::size_t first = comment.find_first_not_of("#/ ");
     if (first == std::string_view::npos) return false;
     std::vector<std::string_view> named;
     try {
@@ -412,34 +412,26 @@ enum class TrackRows {
   in_turn,  // of each quantity those that have values of its columns
 };
 
-// The clock of some rows, seen row by row.
-class OwnClock {
- public:
-  explicit OwnClock(double usual) : usual_(usual) {}
-  void see(double time) {
-    if (count_++ > 0) {
-      moves_ = moves_ || time != before_;
-      resets_ = resets_ || time < before_ - clock_detail::farthest_disorder * usual_;
-    }
-    before_ = time;
+// Whether stamps tell a clock that is never put back; rows out of order are allowed.
+inline bool tell_one_course(std::span<const double> times, const std::string& path) {
+  try {
+    StampReport report;
+    return make_clock({times.begin(), times.end()}, path, std::nullopt, &report).resets.empty();
+  } catch (const InputError&) {
+    return false;
   }
-  bool moves() const { return moves_; }    // not all rows have one stamp
-  bool resets() const { return resets_; }  // by more than rows out of order do
-
- private:
-  double usual_, before_ = 0;
-  std::size_t count_ = 0;
-  bool moves_ = false, resets_ = false;
-};
+}
 
 // In a table of several sensors that are written as they come, most rows have values of one of them. Where
-// more than a tenth of all rows has values of other tracks only, a track's rows are those that have values of
-// its own, if their stamps differ. Its quantities stand in turn where more than a tenth of its rows has
-// values in other columns than the one before, and each has whole samples from the first twentieth of them to
-// the last. Where the clock is put back within a track, all have one clock, so that it is put back for all.
+// more than a tenth has values of other tracks only, from a track's first row with values to its last, or in
+// all, if half of its own rows have values of no other, a track's rows are those that have values of its own,
+// if their stamps differ: a sensor that fell silent beside others lacks values. Its quantities stand in turn
+// where more than a tenth of its rows has values in other columns than the one before, and each has whole
+// samples from the first twentieth of them to the last. Where some rows of their own tell no clock, or one
+// that is put back, all have one clock, so that it is put back for all.
 inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
-                                             std::span<const CsvTrack> tracks,
-                                             std::span<const double> times) {
+                                             std::span<const CsvTrack> tracks, std::span<const double> times,
+                                             const std::string& path) {
   const std::size_t rows = times.size();
   const auto mark = [rows](std::span<const Column> of, std::vector<std::uint8_t>& marks) {
     marks.assign(rows, 0);
@@ -447,29 +439,42 @@ inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
       for (std::size_t row = 0; row < rows; ++row)
         if (!std::isnan(column.values[row])) marks[row] = 1;
   };
-  std::vector<std::uint8_t> any, has;
-  mark(columns, any);
-  const double usual = usual_interval(times);
-  std::vector<TrackRows> result(tracks.size(), TrackRows::all);
+  std::vector<std::uint8_t> has;
+  std::vector<std::uint16_t> filled(rows);  // tracks with values in a row
+  for (std::size_t t = 0, begin = 0; t < tracks.size(); begin += column_count(tracks[t]), ++t) {
+    mark(columns.subspan(begin, column_count(tracks[t])), has);
+    for (std::size_t row = 0; row < rows; ++row)
+      filled[row] = static_cast<std::uint16_t>(filled[row] + has[row]);
+  }
+  const std::vector<TrackRows> one_clock(tracks.size(), TrackRows::all);
+  std::vector<TrackRows> result = one_clock;
+  const auto moves = [](std::span<const double> of) {
+    return std::any_of(of.begin(), of.end(), [&](double time) { return time != of.front(); });
+  };
+  std::vector<double> own_times;
   std::size_t begin = 0;
   for (std::size_t t = 0; t < tracks.size(); ++t) {
     const std::span<const Column> own = columns.subspan(begin, column_count(tracks[t]));
     begin += own.size();
     mark(own, has);
-    std::size_t of_others = 0, of_own = 0, turns = 0;
-    std::size_t before = rows;  // the last row with values
-    OwnClock clock(usual);
+    std::size_t of_others = 0, between = 0;  // rows of others; those between own ones
+    std::size_t of_own = 0, alone = 0, turns = 0;
+    std::size_t before = rows, of_others_before = 0;  // the last row with values
+    own_times.clear();
     for (std::size_t row = 0; row < rows; ++row) {
-      of_others += any[row] != 0 && has[row] == 0;
+      of_others += filled[row] != 0 && has[row] == 0;
       if (has[row] == 0) continue;
+      if (before < rows) between += of_others - of_others_before;
+      of_others_before = of_others;
       ++of_own;
-      clock.see(times[row]);
+      alone += filled[row] == 1;
+      own_times.push_back(times[row]);
       turns += before < rows && std::none_of(own.begin(), own.end(), [&](const Column& column) {
                  return !std::isnan(column.values[row]) && !std::isnan(column.values[before]);
                });
       before = row;
     }
-    if (clock.resets()) return std::vector<TrackRows>(tracks.size(), TrackRows::all);
+    const bool in_part = between > (of_own + between) / 10 || (of_others > rows / 10 && alone > of_own / 2);
     bool in_turn = turns > of_own / 10;
     std::span<const Column> rest = own;
     for (const CsvChannel& channel : tracks[t].channels) {
@@ -477,7 +482,7 @@ inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
       const std::span<const Column> axes = rest.first(channel.columns.size());
       rest = rest.subspan(axes.size());
       std::size_t seen = 0, first = of_own, last = 0;  // rows of the track
-      OwnClock its(usual);
+      std::vector<double> its;
       for (std::size_t row = 0; row < rows; ++row) {
         if (has[row] == 0) continue;
         ++seen;
@@ -486,14 +491,17 @@ inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
           continue;
         first = std::min(first, seen);
         last = seen;
-        its.see(times[row]);
+        its.push_back(times[row]);
       }
-      in_turn = its.moves() && first <= 1 + of_own / 20 && last + of_own / 20 >= of_own;
+      in_turn = moves(its) && first <= 1 + of_own / 20 && last + of_own / 20 >= of_own;
+      if (in_turn && !tell_one_course(its, path)) return one_clock;
     }
-    if (in_turn)
+    if (in_turn) {
       result[t] = TrackRows::in_turn;
-    else if (of_others > rows / 10 && clock.moves())
+    } else if (in_part && moves(own_times)) {
+      if (!tell_one_course(own_times, path)) return one_clock;
       result[t] = TrackRows::own;
+    }
   }
   return result;
 }
@@ -564,7 +572,7 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
         constexpr double few = 1e-3;  // of a turn: a packet that came late, just after the count began again
         if (rows > 0 && stamp < count_before - csv_clock.wrap / 2)
           turns += csv_clock.wrap;
-        else if (turns > 0 && csv_clock.wrap + count_before - stamp < few * csv_clock.wrap)
+        else if (rows > 0 && csv_clock.wrap + count_before - stamp < few * csv_clock.wrap)
           turns -= csv_clock.wrap;
         count_before = stamp;
         stamp += turns;
@@ -581,7 +589,7 @@ inline Recording read_csv_recording(const CsvTable& table, const CsvClock& csv_c
   if (csv_clock.column < 0 && rows == 0)
     throw InputError(table.path(), "holds no samples", "a recording needs one sample or more");
   std::vector<csv_detail::TrackRows> rows_of(tracks.size(), csv_detail::TrackRows::all);
-  if (csv_clock.column >= 0) rows_of = csv_detail::rows_of_tracks(columns, tracks, times);
+  if (csv_clock.column >= 0) rows_of = csv_detail::rows_of_tracks(columns, tracks, times, table.path());
   const bool one_clock = std::all_of(rows_of.begin(), rows_of.end(), [](csv_detail::TrackRows one) {
     return one == csv_detail::TrackRows::all;
   });

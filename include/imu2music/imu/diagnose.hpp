@@ -32,10 +32,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "imu2music/imu/clock.hpp"
@@ -370,21 +372,26 @@ inline std::vector<std::string> describe(const Diagnosis& diagnosis) {
   const auto seconds = [](double value) { return number_text(std::round(value * 1000) / 1000) + " s"; };
   const auto list = [&](const std::vector<Finding>& findings, const char* one, const char* many,
                         const char* total, const char* longest_word) {
-    for (const SensorDiagnosis& sensor : diagnosis.sensors) {
+    struct Sum {
       std::int64_t count = 0;
-      double sum = 0;
+      double length_s = 0;
       const Finding* longest = nullptr;
-      for (const Finding& finding : findings) {
-        if (finding.sensor != sensor.name) continue;
-        ++count;
-        sum += finding.length_s;
-        if (longest == nullptr || finding.length_s > longest->length_s) longest = &finding;
-      }
-      if (count == 0) continue;
-      sentences.push_back(sensor.name + ": " + std::to_string(count) + " " + (count == 1 ? one : many) +
-                          ", " +
-                          (count == 1 ? "" : seconds(sum) + " " + total + ", the " + longest_word + " ") +
-                          seconds(longest->length_s) + " at " + seconds(longest->time_s));
+    };
+    std::map<std::string_view, Sum> sums;
+    for (const Finding& finding : findings) {
+      Sum& sum = sums[finding.sensor];
+      ++sum.count;
+      sum.length_s += finding.length_s;
+      if (sum.longest == nullptr || finding.length_s > sum.longest->length_s) sum.longest = &finding;
+    }
+    for (const SensorDiagnosis& sensor : diagnosis.sensors) {
+      const auto found = sums.find(sensor.name);
+      if (found == sums.end()) continue;
+      const Sum& sum = found->second;
+      sentences.push_back(
+          sensor.name + ": " + std::to_string(sum.count) + " " + (sum.count == 1 ? one : many) + ", " +
+          (sum.count == 1 ? "" : seconds(sum.length_s) + " " + total + ", the " + longest_word + " ") +
+          seconds(sum.longest->length_s) + " at " + seconds(sum.longest->time_s));
     }
   };
   list(diagnosis.gaps, "gap", "gaps", "in all", "longest");

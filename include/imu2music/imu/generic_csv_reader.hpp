@@ -149,12 +149,17 @@ inline std::string unit_at_end(std::vector<std::string>& words) {
   const std::string unit = length == 2 ? from_end(2) + "/" + from_end(1) : from_end(1);
   const std::string& word = from_end(length + 1);
   const bool angular = words.size() >= length + 2 && from_end(length + 2) == "angular" && word == "velocity";
-  const std::optional<Quantity> quantity = angular           ? Quantity::angular_velocity
-                                           : word.size() > 1 ? quantity_of(word)
-                                                             : std::nullopt;
+  const std::optional<Quantity> quantity = angular                         ? Quantity::angular_velocity
+                                           : word.size() + unit.size() > 2 ? quantity_of(word)
+                                                                           : std::nullopt;
   if (!quantity || *quantity == Quantity::orientation || !unit_scale(*quantity, unit)) return {};
   words.resize(words.size() - length);
   return unit;
+}
+
+// Of an angular acceleration, which is in rad/s².
+inline bool is_angular(const std::vector<std::string>& words) {
+  return !words.empty() && (words.back() == "angular" || words.back() == "ang");
 }
 
 inline ColumnName read_column_name(std::string_view name) {
@@ -237,9 +242,7 @@ inline ColumnName read_column_name(std::string_view name) {
       quantity = quantity_of(words.back());
     }
     words.pop_back();
-    if (quantity == Quantity::acceleration && !words.empty() &&
-        (words.back() == "angular" || words.back() == "ang"))
-      return result;  // in rad/s²
+    if (quantity == Quantity::acceleration && is_angular(words)) return result;
   } else {
     result.axis = axis_of(std::string_view(last).substr(last.size() - 1));
     const std::string_view stem = std::string_view(last).substr(0, last.size() - 1);
@@ -249,7 +252,7 @@ inline ColumnName read_column_name(std::string_view name) {
     } else {
       quantity = quantity_of(stem);
     }
-    if (result.axis < 0) return result;
+    if (result.axis < 0 || (quantity == Quantity::acceleration && is_angular(words))) return result;
   }
   if (!quantity || result.axis >= axis_count(*quantity)) return result;
   result.kind = ColumnName::Kind::value;
@@ -259,10 +262,12 @@ inline ColumnName read_column_name(std::string_view name) {
 }
 
 // Refuses a table whose rows are of several sensors, as a column tells: they would be taken for the samples
-// of one. A column of devices does where one of at most 32 comes back after another, or the time falls from
-// one to the next; any other that may name sensors, where the time does not rise at a third of its changes
-// or, without a time column, where it changes at more than a tenth of the rows.
-inline void refuse_rows_of_several(const CsvTable& table, int time_column) {
+// of one. A column of devices does where one of at most 32 comes back after another, or the time does not
+// rise from one to the next; any other that may name sensors, where the time does not rise at a third of its
+// changes or, without a time column, where it changes at more than a tenth of the rows. Where no column of
+// `tracks` has values under two of the names, the sensors have columns of their own.
+inline void refuse_rows_of_several(const CsvTable& table, int time_column,
+                                   const std::vector<CsvTrack>& tracks) {
   constexpr std::size_t most_sensors = 32;
   struct Naming {
     std::size_t column;
@@ -270,9 +275,14 @@ inline void refuse_rows_of_several(const CsvTable& table, int time_column) {
     std::vector<std::string> values;  // in the order in which they came
     std::string before;
     double time_before = 0;
+    std::vector<std::size_t> owners = {};  // of each quantity's first column, the value that it was under
+    std::size_t value = 0;
     std::int64_t changes = 0, unrisen = 0;
-    bool comes_back = false;
+    bool comes_back = false, share_a_column = false;
   };
+  std::vector<int> first_axes;
+  for (const CsvTrack& track : tracks)
+    for (const CsvChannel& channel : track.channels) first_axes.push_back(channel.columns.front());
   std::vector<Naming> naming;
   for (std::size_t i = 0; i < table.names().size(); ++i) {
     std::string name;
@@ -308,17 +318,25 @@ inline void refuse_rows_of_several(const CsvTable& table, int time_column) {
           ++one.changes;
           one.unrisen += time <= one.time_before;
         }
-        if (std::find(one.values.begin(), one.values.end(), field) != one.values.end())
+        const auto known = std::find(one.values.begin(), one.values.end(), field);
+        one.value = static_cast<std::size_t>(known - one.values.begin());
+        if (known != one.values.end())
           one.comes_back = true;
         else
           one.values.emplace_back(field);
         one.before = field;
       }
       one.time_before = time;
+      one.owners.resize(first_axes.size(), most_sensors + 1);
+      for (std::size_t i = 0; i < first_axes.size() && !one.share_a_column; ++i) {
+        if (fields[static_cast<std::size_t>(first_axes[i])].empty()) continue;
+        if (one.owners[i] > most_sensors) one.owners[i] = one.value;
+        one.share_a_column = one.owners[i] != one.value;
+      }
     }
   });
   for (const Naming& one : naming) {
-    if (one.changes == 0 || one.values.size() > most_sensors) continue;
+    if (!one.share_a_column || one.values.size() > most_sensors) continue;
     const bool several = one.device        ? one.comes_back || one.unrisen > 0
                          : time_column < 0 ? one.comes_back && one.changes > rows / 10
                                            : 3 * one.unrisen >= one.changes;
@@ -418,6 +436,10 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
                               : group.quantity == Quantity::angular_velocity ? units.angular_velocity
                               : group.quantity == Quantity::rotation         ? units.rotation
                                                                              : "";
+    if (!csv_detail::unit_scale(group.quantity, unit) && csv_detail::is_unit(unit))
+      throw InputError(table.path(), "its " + what + " has the unit " + in_quotes(unit),
+                       "that is no unit of " + std::string(to_string(group.quantity)) +
+                           ": name the columns by what they hold");
     if (!given.empty() && !csv_detail::unit_scale(group.quantity, unit)) unit = given;
     const std::optional<double> scale = csv_detail::unit_scale(group.quantity, unit);
     if (!scale)
@@ -445,7 +467,7 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
     clock.rate_hz = units.rate_hz;
   }
   clock.origin_s = origin_s;
-  csv_detail::refuse_rows_of_several(table, clock.column);
+  csv_detail::refuse_rows_of_several(table, clock.column, tracks);
   Recording recording = read_csv_recording(table, clock, tracks);
   recording.rate_was_given = clock.column < 0;
   if (!left_out.empty()) {

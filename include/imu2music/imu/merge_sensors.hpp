@@ -30,8 +30,16 @@ namespace imu2music::inline v0 {
 
 inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std::string& name,
                                  const std::string& source) {
+  const auto refuse = [&] {
+    throw InputError(source, "its sensors were not recorded at the same time",
+                     "the files of a recording should overlap in time");
+  };
+  if (tracks.empty()) refuse();
   std::vector<std::vector<double>> times;
-  for (const SensorTrack& track : tracks) times.push_back(sample_times(track));
+  for (const SensorTrack& track : tracks) {
+    if (track.sample_count() == 0) refuse();
+    times.push_back(sample_times(track));
+  }
   double begin = times.front().front(), end = times.front().back();
   for (const std::vector<double>& one : times) {
     begin = std::max(begin, one.front());
@@ -52,9 +60,7 @@ inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std:
     fastest = i;
   }
   const auto [first, last] = between(times[fastest]);
-  if (last - first < 2)
-    throw InputError(source, "its sensors were not recorded at the same time",
-                     "the files of a recording should overlap in time");
+  if (last - first < 2 || !(*(last - 1) > *first)) refuse();
   const std::vector<double> common(first, last);
 
   SensorTrack merged;
@@ -66,7 +72,7 @@ inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std:
                                                     longest_gap_of(channel, times[i], usual),
                                                     source + ", " + tracks[i].name, GapFill::missing));
   }
-  merged.clock = make_clock(common, source, 0.0);
+  merged.clock = clock_detail::clock_of(common);
   for (std::size_t i = 0; i < tracks.size(); ++i)
     for (const ClockReset& reset : tracks[i].clock.resets) {
       const double time = times[i][static_cast<std::size_t>(reset.sample)];
@@ -74,6 +80,29 @@ inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std:
       merged.clock.resets.push_back({static_cast<std::int64_t>(place), reset.back_s});
     }
   return merged;
+}
+
+// A sentence for each sensor that begins a second or more after the first, or ends so long before the last:
+// what they have in common is all that a model hears.
+inline std::vector<std::string> describe_late_and_early(const Recording& recording) {
+  std::vector<std::string> sentences;
+  const auto end_of = [](const SensorTrack& sensor) { return sensor.start_s() + sensor.duration_s(); };
+  double first = recording.sensors.front().start_s(), last = end_of(recording.sensors.front());
+  for (const SensorTrack& sensor : recording.sensors) {
+    first = std::min(first, sensor.start_s());
+    last = std::max(last, end_of(sensor));
+  }
+  for (const SensorTrack& sensor : recording.sensors) {
+    const double late = std::round((sensor.start_s() - first) * 100) / 100;
+    const double early = std::round((last - end_of(sensor)) * 100) / 100;
+    if (late >= 1)
+      sentences.push_back("sensor " + sensor.name + " begins " + number_text(late) +
+                          " s after the first: what lies before is not used");
+    if (early >= 1)
+      sentences.push_back("sensor " + sensor.name + " ends " + number_text(early) +
+                          " s before the last: what lies behind is not used");
+  }
+  return sentences;
 }
 
 // Cuts what comes before all sensors have begun, to the nearest sample, so that sample i of every sensor is

@@ -104,7 +104,8 @@ inline Recording wanted_sensors(const Recording& recording, const ModelConfig& c
   return result;
 }
 
-// `notes`, where given, gets a sentence for each sensor that was held through gaps.
+// `notes`, where given, gets a sentence for each sensor that was held through gaps, and for each that begins
+// late or ends early.
 inline MotionChannels motion_channels(const Recording& recording, const ModelConfig& config,
                                       std::vector<std::string>* notes = nullptr) {
   const std::int64_t C = motion_channel_count(config);
@@ -113,8 +114,11 @@ inline MotionChannels motion_channels(const Recording& recording, const ModelCon
                 std::to_string(config.sensors) + " sensors with " + std::to_string(C) + " in all");
   const double rate_hz = config.rate_hz;
   Recording motion = at_rate(wanted_sensors(recording, config), rate_hz);
+  if (notes != nullptr) {
+    notes->insert(notes->end(), motion.notes.begin(), motion.notes.end());
+    for (std::string& sentence : describe_late_and_early(motion)) notes->push_back(std::move(sentence));
+  }
   start_together(motion);
-  if (notes != nullptr) notes->insert(notes->end(), motion.notes.begin(), motion.notes.end());
 
   MotionChannels result;
   result.rate_hz = rate_hz;
