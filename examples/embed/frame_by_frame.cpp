@@ -14,14 +14,16 @@ int main(int argc, char** argv) try {
   const auto values = static_cast<std::size_t>(model.window_frames * model.frame_size);
   std::vector<float> window;
   std::uint64_t windows = 0;
-  for (float value = 0; std::scanf("%f", &value) == 1;) {
-    window.push_back(value);
-    if (window.size() < values) continue;
+  for (bool more = true; more;) {
+    float value = 0;
+    if ((more = std::scanf("%f", &value) == 1)) window.push_back(value);
+    if (window.empty() || (more && window.size() < values)) continue;
     const double start_s = double(windows) * double(model.window_frames) / model.rate_hz;
     const Music music = engine.generate(window, model.rate_hz, {.sampler = {.seed = windows++}});
     for (const Note& note : music.notes) std::printf("%.3f s  %d\n", start_s + note.start, int(note.pitch));
     window.clear();
   }
+  return std::feof(stdin) ? 0 : (std::fputs("FRAMES holds what is no number\n", stderr), 1);
 } catch (const imu2music::Error& error) {
   return std::fprintf(stderr, "%s\n", error.what()), 1;
 }

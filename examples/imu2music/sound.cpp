@@ -12,6 +12,7 @@
 
 #include "imu2music/core/error.hpp"
 #include "imu2music/io/atomic_file.hpp"
+#include "imu2music/music/notes.hpp"
 
 #ifdef IMU2MUSIC_WITH_SOUND
 #include <cerrno>

@@ -15,7 +15,7 @@
 // order, its axes, in SI units. Frames are given one after another, [n, frame_size].
 //
 // Errors: those of core/error.hpp. InputError for weights, recordings and options that are wrong; ShapeError
-// for frames, shapes and ids that do not fit.
+// for frames and shapes that do not fit and for ids of a step that are none.
 #pragma once
 
 #include <cstdint>
@@ -98,7 +98,8 @@ class Engine {
   // those of 390 ids need a note to begin with. duration_s is how much to write; 0: until they end it.
   Music continue_music(const MusicOptions& options) const;
 
-  // The notes that the ids of one window stand for, seconds from its beginning.
+  // The notes that the ids of one window stand for, seconds from its beginning. InputError for an id outside
+  // the vocabulary.
   std::vector<Note> notes(std::span<const int> ids) const;
 
  private:
@@ -116,7 +117,8 @@ class EngineSession {
 
   // Starts a sequence over one window of motion: frames at the model's own rate, at most window_frames. A
   // model of armbands holds the last frame where fewer are given; one of keypoints takes place and size of
-  // the body from the frames given; weights without motion take none. `stream` (the window's number, say)
+  // the body from the frames given; one of orientations takes q or −q, which turn alike, with w at least 0 in
+  // the first of them; weights without motion take none. `stream` (the window's number, say)
   // chooses the random stream of what follows.
   void start(std::span<const float> frames, std::uint64_t stream = 0);
   // The same from what the encoder itself takes, in the shape that EngineDescription::input tells, batch 1.

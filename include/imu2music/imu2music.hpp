@@ -29,4 +29,5 @@
 #include "imu2music/music/event_vocabulary2.hpp"
 #include "imu2music/music/midi_file.hpp"
 #include "imu2music/music/note.hpp"
+#include "imu2music/music/notes.hpp"
 #include "imu2music/music/performance_vocabulary.hpp"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "imu2music/models/weights.hpp"
+#include "imu2music/music/notes.hpp"
 
 using namespace imu2music;
 
@@ -154,7 +155,10 @@ TEST_CASE("vocabularies with a beginning of their own need no notes; the others 
     low.prime = {{12, 64, 0, 1}};
     CHECK_THROWS_WITH_AS(
         compose_alone(session, low),
-        "the notes to begin with cannot be used: none lies between A0 and C8, pitches 21 to 108", InputError);
+        "the notes to begin with cannot be used: none from 0 s on lies between A0 and C8, pitches 21 to 108",
+        InputError);
+    low.prime = {{60, 64, -2, -1}};
+    CHECK_THROWS_AS(compose_alone(session, low), InputError);
   }
   const Model<float> model = model_of(390, 8);
   Session<float> session(model);

@@ -11,6 +11,7 @@
 #include "imu2music/generate/compose.hpp"
 #include "imu2music/imu/virtual_violinist.hpp"
 #include "imu2music/models/weights.hpp"
+#include "imu2music/music/notes.hpp"
 
 using namespace imu2music;
 using V2 = EventVocabulary2;

@@ -118,6 +118,8 @@ TEST_CASE("start, duration and max_tokens are kept; other rates are resampled") 
     CHECK(music.windows[1].start_s == 9);
     for (const ComposedWindow& window : music.windows) CHECK(window.ids.size() <= 5);
   }
+  options.max_tokens = -5;
+  CHECK_THROWS_AS(compose(session, wave(14, 25), options), InputError);
 }
 
 TEST_CASE("a part of a recording makes the music of one that ends there") {

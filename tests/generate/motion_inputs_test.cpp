@@ -125,6 +125,23 @@ TEST_CASE("a frame is of one time, whichever sensor began first") {
   CHECK_THROWS_AS(MotionInputs(apart, ModelConfig()), InputError);
 }
 
+TEST_CASE("frames that the recording or a window has not are refused") {
+  ModelConfig armbands, temporal;
+  temporal.encoder = "temporal";
+  temporal.sensors = 2;
+  temporal.channels = 12;
+  temporal.rate_hz = 25;
+  for (const ModelConfig* config : {&armbands, &temporal}) {
+    const MotionInputs motion(wave(20, 25, 0), *config);
+    REQUIRE(motion.window_frames < motion.frames);
+    CHECK(motion.input<float>(motion.frames - 10, 10).defined());
+    CHECK_THROWS_AS(motion.input<float>(0, motion.window_frames + 1), ShapeError);
+    CHECK_THROWS_AS(motion.input<float>(motion.frames - 10, 11), ShapeError);
+    CHECK_THROWS_AS(motion.input<float>(-1, 1), ShapeError);
+    CHECK_THROWS_AS(motion.input<float>(0, 0), ShapeError);
+  }
+}
+
 TEST_CASE("what was held through gaps is told") {
   Recording recording = wave(8, 25, 0);
   recording.notes = {"what the reader said"};

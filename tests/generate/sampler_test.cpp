@@ -237,6 +237,7 @@ TEST_CASE("each option outside its range is refused and named") {
     CHECK(refused({.repetition_penalty = p}, "repetition penalty"));
   for (std::int64_t n : {std::int64_t{0}, std::int64_t{-3}, std::int64_t{1} << 40})
     CHECK(refused({.repetition_window = n}, "repetition window"));
+  CHECK_THROWS_AS(Sampler<float>(-1, {}), ShapeError);
   CHECK_NOTHROW(Sampler<float>(4, {.top_k = 1000, .top_p = 1, .min_p = 1, .repetition_penalty = 0.5}));
 }
 

@@ -207,6 +207,11 @@ TEST_CASE("a session's control is its own") {
   histogram[12 + 3] = 0;
   const auto a = one.step(7), b = other.step(7);
   for (std::size_t v = 0; v < a.size(); ++v) CHECK(a[v] == b[v]);
+  const auto another = init_model<float>(config, 9);
+  Session<float> stranger(another);
+  CHECK_THROWS_AS(one.set_control_of(stranger), ShapeError);
+  CHECK_NOTHROW(one.set_control_of(other));
+  CHECK_THROWS_AS(Session<float>(model, 1, -3), ShapeError);
   histogram[12 + 3] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(one.set_control(histogram), InputError);
 }

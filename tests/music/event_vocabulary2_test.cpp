@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "imu2music/core/random.hpp"
+#include "imu2music/music/notes.hpp"
 
 using namespace imu2music;
 using V = EventVocabulary2;

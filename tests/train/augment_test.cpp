@@ -215,6 +215,10 @@ TEST_CASE("transposition: music alone, all notes alike, within the range") {
       CHECK(note.pitch >= 21);
       CHECK(note.pitch <= 108);
     }
+    const std::vector<Note> high = {{60, 64, 0, 1}, {110, 64, 1, 2}, {125, 64, 2, 3}};
+    const std::vector<Note> moved = augment_notes(how, high, false, random);
+    for (std::size_t k = 1; k < 3; ++k) CHECK(moved[k].pitch - moved[0].pitch == high[k].pitch - 60);
+    CHECK(moved[2].pitch <= 127);
   }
 }
 

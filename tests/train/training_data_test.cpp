@@ -11,6 +11,7 @@
 #include "../imu/openpose_folder.hpp"
 #include "imu2music/imu/read_recording.hpp"
 #include "imu2music/models/weights.hpp"
+#include "imu2music/music/notes.hpp"
 #include "imu2music/train/dataset_writer.hpp"
 #include "imu2music/train/learner.hpp"
 #include "pairs.hpp"

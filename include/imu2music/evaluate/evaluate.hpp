@@ -52,6 +52,7 @@
 #include "imu2music/generate/session.hpp"
 #include "imu2music/generate/window.hpp"
 #include "imu2music/models/model.hpp"
+#include "imu2music/music/notes.hpp"
 #include "imu2music/train/dataset.hpp"
 #include "imu2music/train/motion_windows.hpp"
 #include "imu2music/train/windows.hpp"

@@ -55,7 +55,7 @@
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/event_vocabulary2.hpp"
-#include "imu2music/music/note.hpp"
+#include "imu2music/music/notes.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -121,10 +121,11 @@ inline std::string name_of_prime(const ComposeOptions& options) {
 // Throws InputError where there are notes to begin with and vocabularies 1 and 2 can write none of them.
 inline void check_prime(const ComposeOptions& options) {
   if (!options.prime.empty() &&
-      std::none_of(options.prime.begin(), options.prime.end(),
-                   [](const Note& note) { return EventVocabulary1::has_pitch(note.pitch); }))
+      std::none_of(options.prime.begin(), options.prime.end(), [](const Note& note) {
+        return EventVocabulary1::has_pitch(note.pitch) && (note.start >= 0 || note.end > 0);
+      }))
     throw InputError(name_of_prime(options) +
-                     " cannot be used: none lies between A0 and C8, pitches 21 to 108");
+                     " cannot be used: none from 0 s on lies between A0 and C8, pitches 21 to 108");
 }
 
 // Why weights of this config cannot compose for a recording; empty where they can.
@@ -169,6 +170,9 @@ inline Part part_of(const MotionInputs& motion, const ComposeOptions& options) {
 
 template <class T>
 std::int64_t most_tokens(const Session<T>& session, const ComposeOptions& options) {
+  if (options.max_tokens < 0)
+    throw InputError("cannot write " + std::to_string(options.max_tokens) +
+                     " tokens a window; 0 is as many as the model has positions");
   return options.max_tokens > 0 ? std::min(session.capacity(), options.max_tokens) : session.capacity();
 }
 

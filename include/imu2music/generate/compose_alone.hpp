@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "imu2music/generate/compose.hpp"
+#include "imu2music/music/notes.hpp"
 #include "imu2music/music/performance_vocabulary.hpp"
 
 namespace imu2music::inline v0 {

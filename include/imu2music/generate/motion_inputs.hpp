@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "imu2music/core/tensor.hpp"
@@ -27,6 +28,7 @@
 #include "imu2music/imu/sensor_map.hpp"
 #include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/model_config.hpp"
+#include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -61,6 +63,7 @@ class MotionInputs {
       for (const std::string_view name : reference_sensors)
         both.push_back({std::string(name), std::string(name)});
       armbands_ = map_sensors(armbands_, both);
+      for (std::string& sentence : describe_late_and_early(armbands_)) notes.push_back(std::move(sentence));
       start_together(armbands_);
       frames = reference_frame_count(armbands_);
       start_s = std::max(armbands_.sensors[0].start_s(), armbands_.sensors[1].start_s());
@@ -79,10 +82,15 @@ class MotionInputs {
   // Whether every input is a whole window, completed where frames are lacking.
   bool holds_last_frame() const { return rows_ > 0; }
 
-  // What encode_motion() takes, batch 1, of `count` frames from `first` on, at most a window, which the
-  // recording has. Of what comes after them nothing is in it.
+  // What encode_motion() takes, batch 1, of `count` frames from `first` on, at most a window. Of what comes
+  // after them nothing is in it. Throws ShapeError for more, and for frames that the recording has not.
   template <class T>
   Tensor<T> input(std::int64_t first, std::int64_t count) const {
+    detail::require(
+        first >= 0 && count >= 1 && count <= window_frames && first <= frames - count, "motion_inputs", [&] {
+          return std::to_string(count) + " frames from " + std::to_string(first) + " on of " +
+                 std::to_string(frames) + ", where a window has at most " + std::to_string(window_frames);
+        });
     if (keypoints_.values.defined()) {
       Tensor<T> result =
           Tensor<T>::uninitialised({1, keypoints_.values.dim(0), count, keypoints_.values.dim(1), 1});

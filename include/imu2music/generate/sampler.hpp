@@ -37,6 +37,7 @@
 #include "imu2music/core/random.hpp"
 #include "imu2music/generate/sampler_options.hpp"
 #include "imu2music/io/text.hpp"
+#include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -73,10 +74,12 @@ T temperature_in(const SamplerOptions& options) {
 template <class T>
 class Sampler {
  public:
-  // Throws InputError for an option outside its range.
-  Sampler(std::int64_t vocabulary, const SamplerOptions& options)
-      : options_(options), random_(options.seed), weights_(static_cast<std::size_t>(vocabulary)) {
+  // Throws InputError for an option outside its range, ShapeError for a vocabulary without ids.
+  Sampler(std::int64_t vocabulary, const SamplerOptions& options) : options_(options), random_(options.seed) {
+    detail::require(vocabulary >= 1, "sampler",
+                    [&] { return "a vocabulary of " + std::to_string(vocabulary) + " ids"; });
     check_sampler_options(options);
+    weights_.resize(static_cast<std::size_t>(vocabulary));
     table();  // now, not with the first choice
     if (penalises()) {
       penalised_.resize(static_cast<std::size_t>(vocabulary));

@@ -12,10 +12,13 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "imu2music/core/context.hpp"
 #include "imu2music/models/model.hpp"
+#include "imu2music/music/event_vocabulary.hpp"
+#include "imu2music/ops/check.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -31,6 +34,10 @@ class Session {
         memory_length_(memory_length > 0 ? memory_length : model.memory_length()),
         state_(make_state()),
         logits_(Shape{model.config.vocabulary}) {
+    detail::require(memory_length >= 0, "session", [&] {
+      return "a memory of at most " + std::to_string(memory_length) +
+             " tokens is none; 0 is the encoder's own";
+    });
     prepare();
   }
   Session(const Model<T>&&, int = 1, std::int64_t = 0) = delete;
@@ -67,8 +74,12 @@ class Session {
   // each; undefined: none. Stays until it is set again. Throws ShapeError where the model takes none.
   void set_control(const Tensor<T>& histogram) { state_.control = model_.control_rows(histogram); }
 
-  // The control of another session of the same model, in place of its own.
-  void set_control_of(const Session& other) { state_.control = other.state_.control; }
+  // The control of another session of the same model, in place of its own. Throws ShapeError for another
+  // model.
+  void set_control_of(const Session& other) {
+    require_same_model(other);
+    state_.control = other.state_.control;
+  }
 
   // Takes the next token; the logits, [V], stay valid until the next call. Throws Error before a start,
   // ShapeError for a token outside the vocabulary or past max_sequence.
@@ -87,8 +98,7 @@ class Session {
   // is allocated. Throws ShapeError for another model or a memory that is too long.
   void copy_from(const Session& other) {
     if (this == &other) return;
-    detail::require(&model_ == &other.model_, "session",
-                    [] { return std::string("only a session of the same model can be copied"); });
+    require_same_model(other);
     for (std::size_t i = 0; i < state_.layers.size(); ++i)
       detail::require(other.state_.layers[i].memory.length() <= state_.layers[i].memory.capacity(), "session",
                       [&] {
@@ -113,7 +123,7 @@ class Session {
     started_ = other.started_;
   }
 
-  // Of the last step, [V]; valid until the next.
+  // Of the last step, [V]; valid until the next. They mean nothing before the first step after start().
   std::span<const T> logits() const { return logits_.values(); }
   std::int64_t memory_length() const { return memory_length_; }  // the most that start() takes
   std::int64_t position() const { return state_.position; }      // tokens taken so far
@@ -125,6 +135,11 @@ class Session {
  private:
   template <class>
   friend class SessionGroup;
+
+  void require_same_model(const Session& other) const {
+    detail::require(&model_ == &other.model_, "session",
+                    [] { return std::string("the other session is of another model"); });
+  }
 
   void check_step(std::int64_t token) const {
     if (!started_) throw Error("[session] a step without a memory; call start() first");
@@ -147,6 +162,7 @@ class Session {
   // Runs once everything that a step can touch, so that the arena has its final size and every table is
   // chosen.
   void prepare() {
+    EventVocabulary1::time_shift_bins_s();  // made with the first call, under a lock
     start(model_.has_memory() ? Tensor<T>({1, memory_length_, model_.config.d_model}) : Tensor<T>());
     step(0);
     started_ = false;

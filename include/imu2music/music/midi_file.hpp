@@ -40,7 +40,7 @@
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/io/byte_budget.hpp"
 #include "imu2music/io/file_bytes.hpp"
-#include "imu2music/music/note.hpp"
+#include "imu2music/music/notes.hpp"
 
 namespace imu2music::inline v0 {
 

@@ -35,7 +35,7 @@
 
 #include "imu2music/core/error.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
-#include "imu2music/music/note.hpp"
+#include "imu2music/music/notes.hpp"
 
 namespace imu2music::inline v0 {
 

@@ -12,9 +12,9 @@
 //                        never by half the distance to its neighbours: notes that begin together still do,
 //                        a note that ends where the next begins still does, and no order changes
 //   transposition        a whole number of semitones, uniform among those up to transpose_semitones_max that
-//                        keep every note within 21..108; for music alone, or where transpose_with_motion
-//                        says that the motion does not tell the pitch (the string and the hand's place do,
-//                        so usually it does)
+//                        keep every note within 21..108, and those beyond within 0..127; for music alone, or
+//                        where transpose_with_motion says that the motion does not tell the pitch (the
+//                        string and the hand's place do, so usually it does)
 //
 // Everything is a function of (seed, step, index): augmentation_random() gives the generator, and what is
 // drawn from it in which order depends on sizes alone. Amounts of 0 change no bit of the motion and no note.
@@ -210,15 +210,15 @@ inline std::vector<Note> augment_notes(const Augmentation& augmentation, std::sp
   const int most = static_cast<int>(augmentation.transpose_semitones_max);
   int down = -most, up = most;
   for (const Note& note : result) {
-    if (note.pitch < lowest || note.pitch > highest) continue;
-    down = std::max(down, lowest - note.pitch);
-    up = std::min(up, highest - note.pitch);
+    const bool in_range = note.pitch >= lowest && note.pitch <= highest;
+    down = std::max(down, (in_range ? lowest : 0) - note.pitch);
+    up = std::min(up, (in_range ? highest : 127) - note.pitch);
   }
   const std::uint64_t drawn = random.uint64();
   int shift = 0;
   if (!has_motion || augmentation.transpose_with_motion)
     shift = down + static_cast<int>(drawn % static_cast<std::uint64_t>(up - down + 1));
-  for (Note& note : result) note.pitch = std::clamp(note.pitch + shift, 0, 127);
+  for (Note& note : result) note.pitch += shift;
   if (semitones != nullptr) *semitones = shift;
 
   if (augmentation.note_jitter_s > 0 && !result.empty()) {

@@ -141,7 +141,8 @@ class Learner {
   }
 
   // One step of Adam with the gathered gradients, each times gradient_scale; then they are zero. A parameter
-  // that no batch was computed with stays as it is, weight decay included. What inference had packed is gone,
+  // that no batch was computed with stays as it is, weight decay included; the step of the bias correction is
+  // the learner's all the same, where PyTorch counts each parameter's own. What inference had packed is gone,
   // and sessions that were made before compute with something of both: make others.
   void step(const AdamOptions& options, double gradient_scale = 1) {
     ++steps_;

@@ -33,6 +33,7 @@
 #include "imu2music/models/model.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/event_vocabulary2.hpp"
+#include "imu2music/music/notes.hpp"
 #include "imu2music/music/performance_vocabulary.hpp"
 #include "imu2music/train/augment.hpp"
 #include "imu2music/train/dataset.hpp"
