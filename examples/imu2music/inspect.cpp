@@ -434,6 +434,11 @@ Report report_folder(const std::string& path, const ReadOptions& options, int de
       files.push_back({{"path", below}, {"kind", unreadable ? "unreadable" : "unknown"}, {"reason", why}});
     }
   };
+  for (const FolderEntries::Unreadable& one : entries.unreadable) {
+    ++report.unreadable;
+    report.details += one_line(one.name) + ": cannot be read: " + one.reason + "\n";
+    files.push_back({{"path", join_path(path, one.name)}, {"kind", "unreadable"}, {"reason", one.reason}});
+  }
   for (const std::string& name : entries.files) add(name);
   for (const std::string& name : entries.folders) {
     if (depth > 0) {

@@ -56,15 +56,26 @@ std::string transfer_table(const std::vector<TransferredTensor>& rows) {
   return std::to_string(taken) + " of " + std::to_string(rows.size()) + " tensors taken\n" + text;
 }
 
+// Throws InputError for a run's folder that is the data set's or lies in it.
+void check_apart(const std::string& folder, const std::string& data) {
+  namespace fs = std::filesystem;
+  std::error_code fault;
+  fs::path place = fs::weakly_canonical(fs::absolute(folder, fault), fault);
+  for (bool is_own = true; !place.empty(); place = place.parent_path(), is_own = false) {
+    if (fs::equivalent(place, data, fault))
+      throw InputError(folder, is_own ? "is the data set's folder" : "lies in the data set's folder",
+                       "give the run a folder of its own");
+    if (!place.has_relative_path()) return;
+  }
+}
+
 void run_train(const TrainOptions& options) {
   const TrainingConfig config = read_training_config(options.config);
   if (!options.only.empty() && options.init_from.empty())
     throw InputError("--only wants --init-from, the weights to begin with");
   if (options.resume && !options.init_from.empty())
     throw InputError("--init-from and --resume exclude one another: a run goes on from its own weights");
-  std::error_code fault;
-  if (std::filesystem::equivalent(options.folder, options.data, fault))
-    throw InputError(options.folder, "is the data set's folder", "give the run a folder of its own");
+  check_apart(options.folder, options.data);
   is_there((std::filesystem::path(options.data) / dataset_list).string());  // or it may not be known
   const Dataset dataset(options.data);
   const Split split = dataset.split(options.split);
@@ -74,6 +85,9 @@ void run_train(const TrainOptions& options) {
       return map_sensors(recording, map);
     };
   const TrainingData data(dataset, split, config, prepare);
+  if (!options.sensors.empty() && !data.with_motion())
+    throw InputError("--sensors maps motion sensors; the split " + split.name + " of " + options.data +
+                     " trains on music alone");
 
   Model<float> model = init_model<float>(config.model, static_cast<std::uint64_t>(config.seed));
   std::vector<TransferredTensor> transferred;

@@ -367,6 +367,12 @@ void report(const VerifyOptions& options, const std::vector<Row>& rows) {
 void run_verify(const VerifyOptions& options) {
   if (options.train && options.expected.empty())
     throw InputError("--train wants a file of expected tensors beside the weights");
+  if (!options.train && (options.precision == "double" || options.precision == "float"))
+    throw InputError("--precision " + options.precision + " is of training; give --train too");
+  std::error_code ignored;
+  const bool is_recording = std::filesystem::is_directory(options.subject, ignored);
+  if (options.train && is_recording)
+    throw InputError(options.subject, "is a folder", "--train compares the training of weights: name a file");
   if (options.products() != kernels::MatrixPrecision::float32 && options.device == Device::cpu())
     throw InputError("the cpu's products are not rounded to " + options.precision + "; use --device cuda");
   if (options.expected.empty()) {
@@ -377,7 +383,7 @@ void run_verify(const VerifyOptions& options) {
       throw InputError(options.subject, "is no file of events",
                        "give an events JSON alone, or weights and a file of expected tensors");
     report(options, verify_vocabulary(options.subject));
-  } else if (std::error_code ignored; std::filesystem::is_directory(options.subject, ignored)) {
+  } else if (is_recording) {
     report(options, verify_features(options));
   } else {
     report(options, options.train

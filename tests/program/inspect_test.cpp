@@ -215,6 +215,19 @@ TEST_CASE("a data set is told as one, by itself and in a folder; a damaged one f
   CHECK(inspect(scratch / "data")["kind"] == "folder");
 }
 
+TEST_CASE("links to nothing in a folder are told and counted") {
+  test::ScratchFolder scratch;
+  std::filesystem::create_directory(scratch / "a");
+  test::write_file(scratch / "a/x.csv", "onset_s,offset_s,midi\n0,1,60\n");
+  std::filesystem::create_symlink("/nowhere/t1.csv", scratch / "a/t1.csv");
+  const test::CommandResult result = program("inspect " + quoted(scratch / "a"));
+  CHECK(result.status == 1);
+  CHECK(result.output.find("folder with 2 entries") != std::string::npos);
+  CHECK(result.output.find("t1.csv: cannot be read: is a link that cannot be followed (No such file") !=
+        std::string::npos);
+  CHECK(result.error.find("a: 1 file in it could not be read") != std::string::npos);
+}
+
 TEST_CASE("what lies too deep is said to, and why a data set cannot be read") {
   test::ScratchFolder scratch;
   std::filesystem::create_directories(scratch / "a/b/c/d/e/f");

@@ -161,6 +161,28 @@ TEST_CASE("bad sources and targets are refused in one line, and nothing is left"
   CHECK(entries == 2);  // set and mine
 }
 
+TEST_CASE("a rate that no recording needs is told") {
+  test::ScratchFolder scratch;
+  fs::create_directory(scratch / "set");
+  test::write_file(scratch / "set/x.csv", take(1));
+  test::write_file(scratch / "set/x.notes.csv", score);
+  const std::string command = "prepare " + quoted(scratch / "set") + " -o " + quoted(scratch / "d");
+  const auto error = [&](const std::string& options) {
+    const test::CommandResult result = program(command + options);
+    REQUIRE(result.status == 0);
+    return result.error;
+  };
+  const std::string told = "no recording lacks a clock of its own: --rate 40 was not used\n";
+  CHECK(error(" --rate 40").find(told) != std::string::npos);
+  CHECK(error("").find("--rate") == std::string::npos);
+  CHECK(error(" --rate 50").find("--rate") == std::string::npos);  // that of its clock
+  std::string rows = "acc_x_g,acc_y_g,acc_z_g\n";
+  for (int i = 0; i < 300; ++i) rows += std::to_string(i % 7) + ",0,1\n";
+  test::write_file(scratch / "set/y.csv", rows);
+  test::write_file(scratch / "set/y.notes.csv", score);
+  CHECK(error(" --rate 40").find("--rate") == std::string::npos);
+}
+
 TEST_CASE("where the disk is full, the data set of before stays whole") {
   test::ScratchFolder scratch;
   const std::string set = takes(scratch), data = scratch / "d";

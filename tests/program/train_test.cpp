@@ -331,6 +331,24 @@ TEST_CASE("the decoder learns from music alone") {
   CHECK(result.output.find("music alone") != std::string::npos);
 }
 
+TEST_CASE("a sensor map is refused where no motion is trained on") {
+  test::ScratchFolder scratch;
+  fs::create_directory(scratch / "music");
+  for (const char* name : {"a", "b"}) {
+    std::string notes = "onset_s,offset_s,midi\n";
+    for (int i = 0; i < 20; ++i)
+      notes += std::to_string(0.5 * i) + "," + std::to_string(0.5 * i + 0.4) + "," +
+               std::to_string(60 + (i * (name[0] == 'a' ? 1 : 5)) % 12) + "\n";
+    test::write_file((scratch / "music/") + name + ".csv", notes);
+  }
+  REQUIRE(program("prepare " + quoted(scratch / "music") + " -o " + quoted(scratch / "data")).status == 0);
+  test::check_refused(
+      program("train " + quoted(config(scratch, R"("steps": 1, "batch": 2)")) + " --data " +
+              quoted(scratch / "data") + " -o " + quoted(scratch / "run") + " --sensors 1=nonsense"),
+      {"--sensors maps motion sensors", "trains on music alone"});
+  CHECK_FALSE(fs::exists(scratch / "run"));
+}
+
 TEST_CASE("what cannot be trained is refused in one line") {
   test::ScratchFolder scratch;
   const std::string data = data_set(scratch);
@@ -370,6 +388,13 @@ TEST_CASE("what cannot be trained is refused in one line") {
   test::check_refused(program("train " + quoted(config(scratch, quick)) + " --data " + quoted(data) + " -o " +
                               quoted(data + "/.")),
                       {"is the data set's folder", "give the run a folder of its own"});
+  for (const std::string& folder : {data + "/pairs", data + "/new/run"})
+    test::check_refused(program("train " + quoted(config(scratch, quick)) + " --data " + quoted(data) +
+                                " -o " + quoted(folder)),
+                        {folder + ": lies in the data set's folder", "give the run a folder of its own"});
+  test::check_refused(test::run_command("cd " + quoted(data) + "; " + quoted(IMU2MUSIC_PROGRAM) + " train " +
+                                        quoted(config(scratch, quick)) + " --data . -o run"),
+                      {"run: lies in the data set's folder"});
   for (const char* name : {"config.json", "best.safetensors"}) {
     const std::string folder = scratch / ("with-" + std::string(name)), file = folder + "/" + name;
     fs::create_directory(folder);

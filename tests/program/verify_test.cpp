@@ -195,3 +195,15 @@ TEST_CASE("features beyond the recording's end are refused") {
       {folder, "563"});
   CHECK_FALSE(std::filesystem::exists(scratch / "f"));
 }
+
+TEST_CASE("options that have no meaning for what is verified are refused") {
+  test::ScratchFolder scratch;
+  const std::string weights = test::small_weights(scratch);
+  std::filesystem::create_directory(scratch / "recording");
+  test::check_refused(program("verify --train " + quoted(scratch / "recording") + " " + quoted(weights)),
+                      {"recording: is a folder", "--train compares the training of weights"});
+  for (const char* precision : {"double", "float"})
+    test::check_refused(program("verify --precision " + std::string(precision) + " " + quoted(weights) + " " +
+                                quoted(weights)),
+                        {std::string("--precision ") + precision, "--train"});
+}

@@ -298,3 +298,21 @@ TEST_CASE("changed, damaged and missing data are refused by name") {
   CHECK(contains(message, "names a file by 30000 characters: 'nnn"));
   CHECK(message.size() < 1000);
 }
+
+TEST_CASE("files of a data set may have dots in their names, and lie nowhere else") {
+  test::ScratchFolder scratch;
+  const std::string folder = written(scratch), list = folder + "/dataset.json";
+  const std::string text = test::read_file(list), file = "pairs/alone.notes.csv";
+  const auto with = [&](const std::string& name) {
+    std::string changed = text;
+    changed.replace(changed.find(file), file.size(), name);
+    test::write_file(list, changed);
+    return refusal([&] { Dataset(folder).load_notes(6); });
+  };
+  std::filesystem::rename(folder + "/" + file, folder + "/pairs/Op. 1 No. 2...notes.csv");
+  CHECK(with("pairs/Op. 1 No. 2...notes.csv") == "nothing was refused");
+  for (const char* outside : {"..", "../x", "pairs/../../x", "pairs/..", "/x"}) {
+    INFO(outside);
+    CHECK(contains(with(outside), "names a file outside the data set"));
+  }
+}

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "support.hpp"
@@ -108,6 +109,51 @@ TEST_CASE("a data set is replaced whole; nothing else is") {
   CHECK(contains(refusal(scratch / "other/a/b"), "cannot be made"));
 }
 
+TEST_CASE("what has the name of a data set's file or folder and is none is not replaced") {
+  test::ScratchFolder scratch;
+  {
+    DatasetWriter writer(scratch / "d");
+    writer.add(test::pair("x", "p", "q", "", 1));
+    writer.commit();
+  }
+  CHECK(refusal(scratch / "d") == "nothing was refused");
+  fs::rename(scratch / "d/splits/all.json", scratch / "all.json");
+  fs::create_directory(scratch / "d/splits/all.json");
+  test::write_file(scratch / "d/splits/all.json/thesis.tex", "years of work");
+  CHECK(contains(refusal(scratch / "d"), "holds 'splits/all.json', which is no part"));
+  fs::remove_all(scratch / "d/splits");
+  test::write_file(scratch / "d/splits", "mine");
+  CHECK(contains(refusal(scratch / "d"), "holds 'splits', which is no part"));
+  fs::remove(scratch / "d/splits");
+  fs::rename(scratch / "d/pairs", scratch / "pairs");
+  fs::create_directory_symlink("../pairs", scratch / "d/pairs");
+  CHECK(contains(refusal(scratch / "d"), "holds 'pairs', which is no part"));
+  fs::remove(scratch / "d/pairs");
+  CHECK(refusal(scratch / "d") == "nothing was refused");
+  fs::rename(scratch / "d/dataset.json", scratch / "list.json");
+  fs::create_symlink("../list.json", scratch / "d/dataset.json");
+  CHECK(contains(refusal(scratch / "d"), "is no data set"));
+}
+
+TEST_CASE("a data set that cannot be removed is not replaced") {
+  if (::geteuid() == 0) return;  // who may do everything
+  test::ScratchFolder scratch;
+  {
+    DatasetWriter writer(scratch / "d");
+    writer.add(test::pair("x", "p", "q", "", 1));
+    writer.commit();
+  }
+  for (const auto& [part, mode, fault] :
+       std::vector<std::tuple<const char*, int, const char*>>{{"d/pairs", 0, "cannot be read"},
+                                                              {"d/splits", 0500, "cannot be replaced"},
+                                                              {"d", 0500, "cannot be"}}) {
+    INFO(part);
+    fs::permissions(scratch / part, static_cast<fs::perms>(mode));
+    CHECK(contains(refusal(scratch / "d"), std::string(": ") + fault));
+    fs::permissions(scratch / part, fs::perms::owner_all);
+  }
+}
+
 TEST_CASE("a folder in whose place none can be put is refused before any work") {
   test::ScratchFolder scratch;
   fs::create_directory(scratch / "sub");
@@ -186,9 +232,13 @@ TEST_CASE("ids become file names, each once") {
   CHECK(writer.add(test::pair("Take 1/bung", "p", "q", "", 2)).id == "Take-1-bung-2");
   CHECK(writer.add(test::pair("..", "p", "q", "", 3)).id == "unnamed");
   CHECK(writer.add(test::pair("", "p", "q", "", 4)).id == "unnamed-2");
+  CHECK(writer.add(test::pair("Wait...what", "p", "q", "", 5)).id == "Wait.what");
+  CHECK(writer.add(test::pair("Op. 1 No. 2.", "p", "q", "", 6)).id == "Op.-1-No.-2");
+  CHECK(writer.add(test::pair(std::string(119, 'x') + ".y", "p", "q", "", 7)).id == std::string(119, 'x'));
   writer.commit();
   const Dataset dataset(scratch / "d");
-  for (std::size_t i = 0; i < 4; ++i) CHECK(dataset.load(i).notes.size() == 12);
+  REQUIRE(dataset.pairs().size() == 7);
+  for (std::size_t i = 0; i < 7; ++i) CHECK(dataset.load(i).notes.size() == 12);
 }
 
 TEST_CASE("the same pairs give the same bytes") {

@@ -122,3 +122,15 @@ TEST_CASE("takes that have less than two seconds in common tell nothing") {
   CHECK(phases.at("a") == 0);
   CHECK(phases.at("b") == 0);
 }
+
+TEST_CASE("the search for constants can be ended in every round") {
+  std::vector<PerformerMotion> takes;
+  for (std::uint64_t p = 0; p < 3; ++p)
+    takes.push_back(
+        performer_motion(bursts(1, 0.1 * static_cast<double>(p), p + 1, Quantity::angular_velocity),
+                         std::string(1, static_cast<char>('a' + p)), "piece"));
+  int calls = 0;
+  const auto phases = performer_phases(takes, [&] { ++calls; });
+  CHECK(calls >= 3 + 2 * 3);  // the takes; a round that moves and one that does not
+  CHECK(performer_phases(takes) == phases);
+}

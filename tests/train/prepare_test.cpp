@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -39,7 +40,7 @@ TEST_CASE("several sources make one data set; copies and damage are dropped") {
   const Prepared prepared =
       prepare_dataset(sources, scratch / "d", {}, [&](std::size_t done, std::size_t of) {
         if (of == 0) return;  // sources are still searched
-        CHECK(done == last + 1);
+        CHECK(done == std::min<std::size_t>(last + 1, 6));  // with all of them while splits are written
         CHECK(of == 6);
         last = done;
       });
@@ -209,13 +210,21 @@ TEST_CASE("armband players' scores get their clocks unless it is forbidden, othe
     return first;
   };
   CHECK(PrepareOptions().alignment == Alignment::where_needed);
-  // It can be stopped while sources are searched, and while performers are aligned.
+  // It can be stopped while sources are searched, while performers are aligned, and at the very end.
   for (const std::size_t pairs : {0, 6})
     CHECK_THROWS_WITH_AS(prepare_dataset(sources, scratch / "d", {},
                                          [&](std::size_t done, std::size_t of) {
                                            if (done == 0 && of == pairs) throw Error("stopped");
                                          }),
                          "stopped", Error);
+  int calls_when_done = 0;
+  CHECK_THROWS_WITH_AS(prepare_dataset(sources, scratch / "d", {},
+                                       [&](std::size_t done, std::size_t of) {
+                                         if (of > 0 && done == of && ++calls_when_done == 2)
+                                           throw Error("stopped");
+                                       }),
+                       "stopped", Error);
+  CHECK_FALSE(fs::exists(scratch / "d"));
   const auto needed = begins(Alignment::where_needed), all = begins(Alignment::all),
              none = begins(Alignment::none);
   REQUIRE(needed.size() == 6);
@@ -229,6 +238,36 @@ TEST_CASE("armband players' scores get their clocks unless it is forbidden, othe
     CHECK(none.at(armband) == 0.5);
     CHECK(none.at(other) == 0.5);
   }
+}
+
+TEST_CASE("a take listed under another performer is a copy still, and has no say in the performers' clocks") {
+  test::ScratchFolder scratch;
+  const std::vector<double> onsets = {0.5, 0.9, 1.7, 2.2, 3.1, 3.6, 4.6};
+  std::string notes = "onset_s,offset_s,midi\n";
+  for (double onset : onsets) notes += number_text(onset) + "," + number_text(onset + 0.2) + ",60\n";
+  fs::create_directories(scratch / "set/takes");
+  fs::create_directories(scratch / "set/score");
+  test::write_file(scratch / "set/score/1_martele.csv", notes);
+  std::string manifest = "file,stroke,player\n";
+  for (const int player : {1, 2, 3}) {
+    std::string text = "t_s,new_sample,acc_x_g,acc_y_g,acc_z_g,gyro_x_dps,gyro_y_dps,gyro_z_dps\n";
+    for (int i = 0; i < 300; ++i) {
+      double turn = 0;
+      for (double onset : onsets)
+        turn += 200 * std::exp(-std::pow((i * 0.02 - onset - 0.06 * std::min(player, 2)) / 0.06, 2));
+      text += number_text(i * 0.02) + ",1,0,0,1," + number_text(turn) + ",0," +
+              std::to_string(std::min(player, 2)) + "\n";  // the third is the second's
+    }
+    const std::string file = "takes/1_martele_s" + std::to_string(player) + ".csv";
+    test::write_file(scratch / "set/" + file, text);
+    manifest += file + ",martele," + std::to_string(player) + "\n";
+  }
+  test::write_file(scratch / "set/manifest.csv", manifest);
+  const Prepared prepared = prepare_dataset(std::vector<std::string>{scratch / "set"}, scratch / "d");
+  CHECK(prepared.pairs.size() == 2);
+  REQUIRE(prepared.dropped.size() == 1);
+  CHECK(prepared.dropped[0].reason == "has the same samples and notes as 1_martele_s2");
+  CHECK(prepared.phases.size() == 2);
 }
 
 TEST_CASE("published music alone") {

@@ -552,3 +552,227 @@ TEST_CASE("music that cannot be used is told") {
   CHECK(pair.notes.size() == 1);
   CHECK(contains(pair.info.remarks.at(0), "percussion"));
 }
+
+TEST_CASE("a manifest's row that names a stem with a dot is of that stem alone") {
+  test::ScratchFolder scratch;
+  fs::create_directory(scratch / "set");
+  for (const char* take : {"s1", "s1.5", "s2"}) {
+    test::write_file((scratch / "set/") + take + ".csv", table(3));
+    write_midi((scratch / "set/") + take + ".mid", test::scale(60, 5));
+  }
+  test::write_file(scratch / "set/manifest.csv", "file,performer\ns1.5,FIVE\ns1,ONE\n./s2.csv,TWO\n");
+  FoundSources found = found_in(scratch / "set");
+  CHECK(with_id(found, "s1").info.performer == "ONE");
+  CHECK(with_id(found, "s1.5").info.performer == "FIVE");
+  CHECK(with_id(found, "s2").info.performer == "TWO");
+  CHECK(found.dropped.empty());
+  test::write_file(scratch / "set/manifest.csv", "file,performer\ns1.5,FIVE\n");
+  found = found_in(scratch / "set");
+  CHECK(with_id(found, "s1").info.performer.empty());
+  CHECK(with_id(found, "s1.5").info.performer == "FIVE");
+}
+
+TEST_CASE("files that are named themselves have the labels of their folder's manifest") {
+  test::ScratchFolder scratch;
+  for (const char* take : {"a", "b"}) {
+    test::write_file((scratch / "") + take + ".csv", table(3));
+    write_midi((scratch / "") + take + ".mid", test::scale(60, 5));
+  }
+  test::write_file(scratch / "manifest.csv", "file,performer\na.csv,anna\nb,ben\n");
+  SourceFinder finder;
+  for (const char* file : {"a.csv", "a.mid", "b.csv", "b.mid", "manifest.csv"}) finder.find(scratch / file);
+  REQUIRE(finder.found().pairs.size() == 2);
+  CHECK(with_id(finder.found(), "a").info.performer == "anna");
+  CHECK(with_id(finder.found(), "b").info.performer == "ben");
+  REQUIRE(finder.found().dropped.size() == 1);
+  CHECK(reason(finder.found(), "manifest.csv") == "tells the labels of the files in its folder");
+
+  test::write_file(scratch / "manifest.csv", "name,performer\na.csv,anna\n");
+  SourceFinder other;
+  for (const char* file : {"a.csv", "b.csv", "manifest.csv"}) other.find(scratch / file);
+  CHECK(other.found().pairs.size() == 2);
+  REQUIRE(other.found().dropped.size() == 1);
+  CHECK(contains(reason(other.found(), "manifest.csv"), "'file'"));
+}
+
+TEST_CASE("files of Xsens trackers are takes of their own where there is music of their stems") {
+  test::ScratchFolder scratch;
+  const auto tracker = [&](const std::string& name, int value) {
+    std::string text = "// Update Rate: 100.0Hz\nPacketCounter\tAcc_X\tAcc_Y\tAcc_Z\n";
+    for (int i = 0; i < 300; ++i) text += std::to_string(i) + "\t" + std::to_string(value) + "\t2\t3\n";
+    test::write_file(scratch / name, text);
+  };
+  for (const char* folder : {"takes", "one"}) fs::create_directory(scratch / folder);
+  tracker("takes/take1.txt", 1);
+  tracker("takes/take2.txt", 2);
+  tracker("takes/take3.txt", 3);
+  write_midi(scratch / "takes/take1.mid", test::scale(60, 5));
+  test::write_file(scratch / "takes/take2.notes.csv", score);
+  const FoundSources takes = found_in(scratch / "takes");
+  REQUIRE(takes.pairs.size() == 2);
+  CHECK(with_id(takes, "take1").motion_path == scratch / "takes/take1.txt");
+  CHECK(with_id(takes, "take2").notes_path == scratch / "takes/take2.notes.csv");
+  CHECK(contains(reason(takes, "takes/take3.txt"), "put take3.mid beside it"));
+
+  tracker("one/left.txt", 1);
+  tracker("one/one.txt", 2);
+  write_midi(scratch / "one/one.mid", test::scale(60, 5));  // the folder's name
+  const FoundSources one = found_in(scratch / "one");
+  REQUIRE(one.pairs.size() == 1);
+  CHECK(one.pairs[0].motion_path == scratch / "one");
+  CHECK(load_source_pair(one.pairs[0]).motion.sensors.size() == 2);
+}
+
+TEST_CASE("what lies in a recording's folder and is no part of it is found or dropped") {
+  test::ScratchFolder scratch;
+  std::string samples = "time,seconds_elapsed,z,y,x\n";
+  for (int i = 0; i < 300; ++i)
+    samples += std::to_string(1700000000000000000 + i * 10000000LL) + "," + number_text(i * 0.01) + ",9.8," +
+               std::to_string(i % 7) + ",0\n";
+  fs::create_directories(scratch / "set/phone/more");
+  for (const char* sensor : {"TotalAcceleration", "Gyroscope", "Magnetometer"})
+    test::write_file((scratch / "set/phone/") + sensor + ".csv", samples);
+  test::write_file(scratch / "set/phone/WristMotion.csv",
+                   "time,seconds_elapsed,rotationRateX,accelerationX\n1,0,1,1\n2,0.01,1,1\n");
+  test::write_file(scratch / "set/phone/Metadata.csv", "version,device name,platform\n3,phone,android\n");
+  test::write_file(scratch / "set/phone/Microphone.wav", test::wav_of(8000, 0.1, [](double) { return 0.1; }));
+  write_midi(scratch / "set/phone.mid", test::scale(60, 5));
+  test::write_file(scratch / "set/phone/etude.csv", score);
+  test::write_file(scratch / "set/phone/take1.csv", table(3));
+  write_midi(scratch / "set/phone/take1.mid", test::scale(61, 5));
+  test::write_file(scratch / "set/phone/take2.csv", table(3));
+  test::write_file(scratch / "set/phone/more/take3.csv", table(3));
+  write_midi(scratch / "set/phone/more/take3.mid", test::scale(62, 5));
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 4);
+  CHECK(with_id(found, "phone").motion_path == scratch / "set/phone");
+  CHECK(with_id(found, "etude").motion_path.empty());
+  CHECK(with_id(found, "take1").motion_path == scratch / "set/phone/take1.csv");
+  CHECK(with_id(found, "take3").info.source == "set/phone/more/take3.csv");
+  REQUIRE(found.dropped.size() == 1);
+  CHECK(contains(reason(found, "set/phone/take2.csv"), "has motion and no music"));
+}
+
+TEST_CASE("the layouts' own files and folders are not told, others in them are found") {
+  test::ScratchFolder scratch;
+  const std::string seconds =
+      "\"Time (s)\",\"Acceleration x (m/s^2)\",\"Acceleration y (m/s^2)\",\"Acceleration z "
+      "(m/s^2)\"\n0,0,0,9.8\n0.01,0,0.1,9.8\n0.02,0,0.2,9.7\n";
+  fs::create_directories(scratch / "set/phone/meta");
+  test::write_file(scratch / "set/phone/Accelerometer.csv", seconds);
+  test::write_file(scratch / "set/phone/meta/device.csv", "property,value\nversion,1\n");
+  test::write_file(scratch / "set/phone/meta/time.csv",
+                   "\"event\",\"experiment time\",\"system time\"\nSTART,0,1\n");
+  write_midi(scratch / "set/phone.mid", test::scale(60, 5));
+
+  Recording motion = test::noise_recording(3, 8, 25);
+  for (SensorTrack& sensor : motion.sensors) sensor.channels.pop_back();  // no place for orientation
+  write_repovizz(motion, scratch / "set/27_take");
+  test::write_file(scratch / "set/27_take/00_audio_energy.csv", "repovizz,framerate=25\n1,2,3\n");
+  test::write_file(scratch / "set/27_take/take.xml", "<ROOT/>");
+  write_midi(scratch / "set/27_take.mid", test::scale(61, 5));
+  fs::create_directory(scratch / "set/27_take/midi");
+  write_midi(scratch / "set/27_take/midi/etude.mid", test::scale(50, 5));
+
+  for (const char* folder : {"takes", "score", "more"})
+    fs::create_directories((scratch / "set/arm/") + folder);
+  test::write_file(scratch / "set/arm/takes/1_martele_s1.csv", table(4));
+  for (const char* stroke : {"1_martele", "2_legato"})
+    test::write_file((scratch / "set/arm/score/") + stroke + ".csv", score);
+  test::write_file(scratch / "set/arm/manifest.csv",
+                   "file,stroke,player\ntakes/1_martele_s1.csv,martele,1\n");
+  test::write_file(scratch / "set/arm/people.csv", "player,born,plays\n1,1980,violin\n");
+  write_midi(scratch / "set/arm/song.mid", test::scale(65, 5));
+  test::write_file(scratch / "set/arm/more/take9.csv", table(3));
+  write_midi(scratch / "set/arm/more/take9.mid", test::scale(66, 5));
+
+  const FoundSources found = found_in(scratch / "set");
+  CHECK(found.dropped.empty());
+  CHECK(found.pairs.size() == 6);
+  for (const char* id : {"phone", "27_take", "etude", "1_martele_s1", "song", "take9"})
+    CHECK_NOTHROW(with_id(found, id));
+}
+
+TEST_CASE("what cannot be read is dropped, and so is what may belong to it") {
+  test::ScratchFolder scratch;
+  fs::create_directory(scratch / "set");
+  fs::create_symlink("/nowhere/t1.csv", scratch / "set/t1.csv");
+  test::write_file(scratch / "set/t1.notes.csv", score);
+  test::write_file(scratch / "set/t2.csv", table(3));
+  fs::create_symlink("t2.mid", scratch / "set/t2.mid");
+  fs::create_symlink("/nowhere/take.1", scratch / "set/take.1");
+  write_midi(scratch / "set/take.1.mid", test::scale(60, 5));
+  write_midi(scratch / "set/take.mid", test::scale(62, 5));
+  REQUIRE(::mkfifo((scratch / "set/pipe").c_str(), 0600) == 0);
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 1);
+  CHECK(found.pairs[0].info.id == "take");
+  CHECK(reason(found, "set/t1.csv") == "is a link that cannot be followed (No such file or directory)");
+  CHECK(reason(found, "set/t1.notes.csv") == "has the name of t1.csv, which cannot be read");
+  CHECK(reason(found, "set/t2.csv") == "has the name of t2.mid, which cannot be read");
+  CHECK(contains(reason(found, "set/t2.mid"), "is a link that cannot be followed (Too many levels"));
+  CHECK(reason(found, "set/take.1.mid") == "has the name of take.1, which cannot be read");
+  CHECK(found.dropped.size() == 6);
+}
+
+TEST_CASE("of tables of one stem the first that is a recording is taken") {
+  test::ScratchFolder scratch;
+  fs::create_directory(scratch / "set");
+  test::write_file(scratch / "set/x.TXT", "who,when,where\nanna,monday,hall\n");
+  test::write_file(scratch / "set/x.csv", table(3));
+  test::write_file(scratch / "set/x.txt", table(2));
+  write_midi(scratch / "set/x.mid", test::scale(60, 5));
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 1);
+  CHECK(found.pairs[0].motion_path == scratch / "set/x.csv");
+  CHECK(contains(reason(found, "set/x.TXT"), "holds neither notes nor a recording that can be read"));
+  CHECK(reason(found, "set/x.txt") == "the motion is taken from x.csv");
+}
+
+TEST_CASE("music alone keeps notes without length at its end") {
+  test::ScratchFolder scratch;
+  const auto pair = [&](const std::string& rows) {
+    test::write_file(scratch / "x.csv", "onset_s,offset_s,midi\n" + rows);
+    return load_source_pair(found_in(scratch / "x.csv").pairs.at(0));
+  };
+  CHECK(pair("0,0.5,60\n1,1,62\n").notes.size() == 2);
+  CHECK(pair("0,0.5,60\n1,1,62\n").info.seconds == 1.001);
+  CHECK(pair("5,5,60\n").info.seconds == 5.001);
+  CHECK(pair("0,0.5,60\n").info.seconds == 0.5);
+  CHECK(test::is_line_with(test::error_text<InputError>([&] { pair("-2,-1,60\n"); }),
+                           {"x.csv", "no notes that sound after 0 s"}));
+}
+
+TEST_CASE("an armband take whose score cannot be read is told by its name in the set") {
+  test::ScratchFolder scratch;
+  for (const char* folder : {"set/takes", "set/score"}) fs::create_directories(scratch / folder);
+  test::write_file(scratch / "set/takes/1_martele_s1.csv", table(4));
+  fs::create_symlink("1_martele.csv", scratch / "set/score/1_martele.csv");
+  test::write_file(scratch / "set/manifest.csv", "file,stroke,player\ntakes/1_martele_s1.csv,martele,1\n");
+  const std::string why = reason(found_in(scratch / "set"), "set/takes/1_martele_s1.csv");
+  CHECK(why.starts_with("score/1_martele.csv: "));
+  CHECK_FALSE(contains(why, scratch.path().string()));
+}
+
+TEST_CASE("armband takes are told by their manifest's columns or by their scores") {
+  test::ScratchFolder scratch;
+  for (const char* folder : {"set/takes", "set/score"}) fs::create_directories(scratch / folder);
+  for (const char* take : {"a_s1", "a_s2", "b_s1"})
+    test::write_file((scratch / "set/takes/") + take + ".csv", table(3));
+  for (const char* piece : {"a", "b"}) test::write_file((scratch / "set/score/") + piece + ".csv", score);
+  const std::string rows = "takes/a_s1.csv,1\ntakes/a_s2.csv,2\ntakes/b_s1.csv,1\n";
+  test::write_file(scratch / "set/manifest.csv", "file,player\n" + rows);
+  const FoundSources found = found_in(scratch / "set");
+  REQUIRE(found.pairs.size() == 3);
+  CHECK(with_id(found, "a_s2").info.layout == "violin-myo");
+  CHECK(with_id(found, "a_s2").info.piece == "a");
+  CHECK(with_id(found, "b_s1").info.piece == "b");
+
+  // Neither: the folders are searched as any others are.
+  for (const char* take : {"a_s1", "a_s2", "b_s1"})
+    write_midi((scratch / "set/takes/") + take + ".mid", test::scale(60, 5));
+  test::write_file(scratch / "set/manifest.csv", "file,take\n" + rows);
+  const FoundSources plain = found_in(scratch / "set");
+  CHECK(with_id(plain, "a_s2").info.layout == "recording");
+  CHECK(with_id(plain, "a_s2").info.quality.at("take") == 2);
+}

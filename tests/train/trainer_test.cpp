@@ -169,6 +169,19 @@ TEST_CASE("a run that stopped anywhere goes on with the bits it would have had, 
   }
 }
 
+TEST_CASE("a run that has done its last step was not stopped") {
+  test::ScratchFolder scratch;
+  TrainingConfig config = small_training();
+  config.steps = 2;
+  int steps = 0;
+  Model<float> model = init_model<float>(config.model, 1);
+  const TrainingOutcome outcome =
+      Trainer(model, config, Arithmetic(), {scratch / "run", 1, false, {}, [&] { return ++steps == 2; }})
+          .run();
+  CHECK(outcome.progress.step == 2);
+  CHECK_FALSE(outcome.stopped);
+}
+
 TEST_CASE("what was logged after the last checkpoint, or cut off by a kill, is logged again once") {
   test::ScratchFolder scratch;
   const TrainingConfig config = small_training();

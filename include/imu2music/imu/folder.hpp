@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,11 @@
 namespace imu2music::inline v0 {
 
 struct FolderEntries {
+  struct Unreadable {
+    std::string name, reason;
+  };
   std::vector<std::string> files, folders;  // names, sorted; hidden ones and what is neither are left out
+  std::vector<Unreadable> unreadable;       // of which nobody can tell what it is, such as links to nothing
 };
 
 inline bool is_folder(const std::string& path) {
@@ -51,13 +56,24 @@ inline FolderEntries list_entries(const std::string& folder) {
   while (const dirent* entry = ::readdir(directory.handle)) {
     const std::string name = entry->d_name;
     if (name.front() == '.') continue;
+    const std::string path = join_path(folder, name);
     struct stat status {};
-    if (::stat(join_path(folder, name).c_str(), &status) != 0) continue;
+    if (::stat(path.c_str(), &status) != 0) {
+      const int code = errno;
+      const bool is_there = ::lstat(path.c_str(), &status) == 0;
+      if (!is_there && errno == ENOENT) continue;  // it was removed meanwhile
+      const char* what =
+          is_there && S_ISLNK(status.st_mode) ? "is a link that cannot be followed" : "cannot be reached";
+      entries.unreadable.push_back({name, std::string(what) + " (" + std::strerror(code) + ")"});
+      continue;
+    }
     if (S_ISDIR(status.st_mode)) entries.folders.push_back(name);
     if (S_ISREG(status.st_mode)) entries.files.push_back(name);
   }
   std::sort(entries.files.begin(), entries.files.end());
   std::sort(entries.folders.begin(), entries.folders.end());
+  std::sort(entries.unreadable.begin(), entries.unreadable.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   return entries;
 }
 

@@ -109,10 +109,12 @@ inline std::vector<std::string> labels(std::span<const PairInfo> pairs, std::str
   return {found.begin(), found.end()};
 }
 
-// "performer:s4" → "performer-s4": for file names. Letters, digits and ._- stay.
+// "performer:s4" → "performer-s4": for file names. Letters, digits and ._- stay; of several dots in a row one
+// does, and none at the beginning or the end.
 inline std::string file_name_of(std::string_view text) {
   std::string name;
   for (const char c : text) {
+    if (c == '.' && (name.empty() || name.back() == '.')) continue;
     const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                        c == '.' || c == '_' || c == '-';
     if (plain)
@@ -120,8 +122,9 @@ inline std::string file_name_of(std::string_view text) {
     else if (name.empty() || name.back() != '-')
       name += '-';
   }
-  while (name.starts_with('.')) name.erase(0, 1);
-  return name.empty() ? "unnamed" : name.substr(0, 120);
+  name = name.substr(0, 120);
+  if (name.ends_with('.')) name.pop_back();
+  return name.empty() ? "unnamed" : name;
 }
 
 inline std::string text_of(const JsonValue& object, std::string_view name, const std::string& path,
@@ -154,10 +157,21 @@ inline void require_object(const JsonValue& value, const std::string& path, cons
 inline constexpr std::size_t longest_name = 255;   // of a file
 inline constexpr std::size_t longest_path = 1024;  // of a file within the data set
 
+// Whether a path from a folder on leads to what lies in it, whatever is there.
+inline bool stays_below(std::string_view path) {
+  if (path.starts_with('/')) return false;
+  while (true) {
+    const std::size_t end = path.find('/');
+    if (path.substr(0, end) == "..") return false;
+    if (end == std::string_view::npos) return true;
+    path.remove_prefix(end + 1);
+  }
+}
+
 // A file of the data set, which may lie nowhere else.
 inline std::string file_of(const JsonValue& object, std::string_view name, const std::string& path) {
   const std::string file = text_of(object, name, path, false);
-  if (!file.empty() && (file.front() == '/' || file.find("..") != std::string::npos))
+  if (!stays_below(file))
     throw InputError(path, "names a file outside the data set: " + in_quotes(file),
                      "prepare the data set again");
   if (file.size() > longest_path)

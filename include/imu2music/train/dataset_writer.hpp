@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <climits>
@@ -28,6 +29,9 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -99,8 +103,45 @@ struct UnfinishedFolder {
 
 }  // namespace dataset_detail
 
+namespace dataset_detail {
+
+// What a folder to be removed holds. Throws InputError where it cannot be emptied.
+inline std::vector<std::filesystem::directory_entry> entries_to_remove(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code fault;
+  std::vector<fs::directory_entry> entries;
+  for (fs::directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault))
+    entries.push_back(*at);
+  if (fault) throw InputError(folder, "cannot be read (" + fault.message() + ")", "name a new folder");
+  if (!entries.empty() && ::access(folder.c_str(), W_OK | X_OK) != 0)
+    throw InputError(folder, std::string("cannot be replaced (") + std::strerror(errno) + ")",
+                     "allow writing to it, or name a new folder");
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+// The files that the list of a data set names; nothing where it is none.
+inline std::optional<std::set<std::string>> files_listed(const std::string& list) {
+  std::set<std::string> files;
+  try {
+    const JsonValue root = parse_json(read_text_file(list, 1 << 28), list);
+    const JsonValue* format = root.find("format");
+    if (format == nullptr || format->text != dataset_format) return std::nullopt;
+    for (const char* part : {"pairs", "splits"})
+      if (const JsonValue* entries = root.find(part); entries != nullptr)
+        for (const JsonValue& entry : entries->items)
+          for (const char* name : {"motion_file", "notes_file", "file"})
+            if (const JsonValue* file = entry.find(name); file != nullptr) files.insert(file->text);
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
+  return files;
+}
+
+}  // namespace dataset_detail
+
 // Throws InputError unless a data set may be written to that folder: it is missing, empty, or holds a data
-// set and nothing else, and another may be put in its place.
+// set and nothing else, no links either, and another may be put in its place and all of it removed.
 inline void check_dataset_target(const std::string& folder) {
   if (folder.empty() || folder.find('\0') != std::string::npos)
     throw InputError("''", "an empty folder name", "name the folder to write");
@@ -112,43 +153,28 @@ inline void check_dataset_target(const std::string& folder) {
                      "choose another place");
   }
   if (!S_ISDIR(status.st_mode)) throw InputError(folder, "is a file", "name a new folder");
-  std::error_code fault;
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, fault))
-    names.push_back(entry.path().filename().string());
-  if (fault) throw InputError(folder, "cannot be read (" + fault.message() + ")", "name a new folder");
-  if (names.empty()) return;
+  namespace fs = std::filesystem;
+  const std::vector<fs::directory_entry> entries = dataset_detail::entries_to_remove(folder);
+  if (entries.empty()) return;
   const std::string list = join_path(folder, std::string(dataset_list));
-  bool is_dataset = ::stat(list.c_str(), &status) == 0;
-  std::set<std::string> listed;
-  if (is_dataset) {
-    try {
-      const JsonValue root = parse_json(read_text_file(list, 1 << 28), list);
-      const JsonValue* format = root.find("format");
-      is_dataset = format != nullptr && format->text == dataset_format;
-      for (const char* part : {"pairs", "splits"})
-        if (const JsonValue* entries = root.find(part); entries != nullptr)
-          for (const JsonValue& entry : entries->items)
-            for (const char* name : {"motion_file", "notes_file", "file"})
-              if (const JsonValue* file = entry.find(name); file != nullptr) listed.insert(file->text);
-    } catch (const InputError&) {
-      is_dataset = false;
-    }
-  }
-  if (!is_dataset) throw InputError(folder, "holds files and is no data set", "choose a new or empty folder");
-  const auto refuse = [&](const std::string& name) {
+  std::optional<std::set<std::string>> listed;
+  if (::lstat(list.c_str(), &status) == 0 && S_ISREG(status.st_mode))
+    listed = dataset_detail::files_listed(list);
+  if (!listed) throw InputError(folder, "holds files and is no data set", "choose a new or empty folder");
+  const auto check = [&](const std::string& name, const fs::directory_entry& entry, fs::file_type wanted) {
+    std::error_code fault;
+    if (const fs::file_type is = entry.symlink_status(fault).type(); !fault && is == wanted) return;
     throw InputError(folder, "holds " + in_quotes(name) + ", which is no part of a data set",
                      "move it elsewhere, or choose a new folder");
   };
-  for (const std::string& name : names)
-    if (name != dataset_list && name != "pairs" && name != "splits") refuse(name);
-  for (const char* part : {"pairs", "splits"}) {
-    std::vector<std::string> inside;
-    for (const auto& entry : std::filesystem::directory_iterator(join_path(folder, part), fault))
-      inside.push_back(std::string(part) + "/" + entry.path().filename().string());
-    std::sort(inside.begin(), inside.end());
-    for (const std::string& name : inside)
-      if (listed.count(name) == 0) refuse(name);
+  for (const fs::directory_entry& entry : entries) {
+    const std::string name = entry.path().filename().string();
+    if (name == dataset_list) continue;
+    check(name, entry, name == "pairs" || name == "splits" ? fs::file_type::directory : fs::file_type::none);
+    for (const fs::directory_entry& file : dataset_detail::entries_to_remove(join_path(folder, name))) {
+      const std::string inside = name + "/" + file.path().filename().string();
+      check(inside, file, listed->count(inside) > 0 ? fs::file_type::regular : fs::file_type::none);
+    }
   }
 }
 
@@ -219,7 +245,9 @@ class DatasetWriter {
   // The names of the splits that were written; after commit().
   const std::vector<std::string>& splits() const { return splits_; }
 
-  void commit() {
+  // `each` is called split by split, and once more just before the folder appears; one that throws leaves all
+  // as it was.
+  void commit(const std::function<void()>& each = {}) {
     if (pairs_.empty())
       throw InputError(folder_, "would hold no pairs", "name sources with music that can be read");
     std::string splits;
@@ -227,6 +255,7 @@ class DatasetWriter {
     for (const std::string& name : written_splits()) {
       const std::string file = "splits/" + dataset_detail::file_name_of(name) + ".json";
       if (!files.insert(file).second) continue;  // two labels alike but for signs; made when asked for
+      if (each) each();
       const Split split = make_split(pairs_, name, folder_);
       write(file, split_json(pairs_, split));
       splits += (splits.empty() ? "" : ",") + ("\n    {\"name\": " + json_text(name)) +
@@ -237,6 +266,7 @@ class DatasetWriter {
       splits_.push_back(name);
     }
     write(std::string(dataset_list), list_text(splits));
+    if (each) each();
     put_in_place();
     unfinished_.above.clear();
   }
@@ -284,10 +314,11 @@ class DatasetWriter {
 
   std::vector<std::string> written_splits() const {
     std::vector<std::string> names;
-    for (const std::string& name : split_names(pairs_)) {
-      const std::string kind = name.substr(0, name.find(':'));
-      if (kind == "all" || dataset_detail::labels(pairs_, kind).size() <= most_labels) names.push_back(name);
-    }
+    std::map<std::string, bool, std::less<>> is_written = {{"all", true}};  // by kind
+    for (const std::string_view kind : dataset_detail::kinds)
+      is_written.emplace(kind, dataset_detail::labels(pairs_, kind).size() <= most_labels);
+    for (const std::string& name : split_names(pairs_))
+      if (is_written.at(name.substr(0, name.find(':')))) names.push_back(name);
     return names;
   }
 

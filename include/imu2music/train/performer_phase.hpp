@@ -12,7 +12,8 @@
 //             the other until none moves, from all 0; then their median is taken off
 //
 // d > 0: the performer moves later than the median. Performers who share no piece with another have 0.
-// Cost: O(performers² · pieces · frames · 81).
+// Cost: 81 correlations of O(frames) for every two takes of one piece; then at most 100 rounds of
+// O(performers² · 41).
 #pragma once
 
 #include <algorithm>
@@ -108,8 +109,8 @@ inline PerformerMotion performer_motion(const Recording& recording, const std::s
   return result;
 }
 
-// Seconds by performer; every performer of `takes` has an entry. `each` is called take by take; one that
-// throws ends it.
+// Seconds by performer; every performer of `takes` has an entry. `each` is called take by take, and again
+// performer by performer of each round; one that throws ends it.
 inline std::map<std::string, double> performer_phases(std::span<const PerformerMotion> takes,
                                                       const std::function<void()>& each = {}) {
   using namespace performer_phase_detail;
@@ -133,32 +134,51 @@ inline std::map<std::string, double> performer_phases(std::span<const PerformerM
         c[static_cast<std::size_t>(l + 2 * most)] += correlation(p.speed, q.speed, l + shift);
     }
   }
-  std::map<std::string, std::int64_t> frames;
-  for (const auto& pair : together) frames[pair.first.first] = 0;
-  if (frames.empty()) return phases;
-  const auto gain = [&](const std::string& performer, std::int64_t d) {
+  struct Other {
+    std::size_t number;
+    const std::vector<double>* c;  // of that performer and this one
+  };
+  struct Performer {
+    std::string name;
+    std::int64_t d = 0;  // frames
+    std::vector<Other> others;
+  };
+  std::map<std::string, std::size_t> numbers;
+  for (const auto& pair : together) numbers.emplace(pair.first.first, numbers.size());
+  if (numbers.empty()) return phases;
+  std::vector<Performer> performers(numbers.size());
+  for (const auto& [name, number] : numbers) performers[number].name = name;
+  for (const auto& [pair, c] : together)
+    performers[numbers.at(pair.second)].others.push_back({numbers.at(pair.first), &c});
+  const auto gain = [&](const Performer& performer, std::int64_t d) {
     double sum = 0;
-    for (const auto& [pair, c] : together)
-      if (pair.second == performer) sum += c[static_cast<std::size_t>(d - frames.at(pair.first) + 2 * most)];
+    for (const Other& other : performer.others)
+      sum += (*other.c)[static_cast<std::size_t>(d - performers[other.number].d + 2 * most)];
     return sum;
   };
   bool moved = true;
   for (int round = 0; moved && round < 100; ++round) {
     moved = false;
-    for (auto& [performer, d] : frames) {
-      std::int64_t best = d;
+    for (Performer& performer : performers) {
+      if (each) each();
+      std::int64_t best = performer.d;
+      double most_gained = gain(performer, best);
       for (std::int64_t l = -most; l <= most; ++l)
-        if (gain(performer, l) > gain(performer, best)) best = l;
-      moved = moved || best != d;
-      d = best;
+        if (const double gained = gain(performer, l); gained > most_gained) {
+          best = l;
+          most_gained = gained;
+        }
+      moved = moved || best != performer.d;
+      performer.d = best;
     }
   }
   std::vector<double> sorted;
-  for (const auto& entry : frames) sorted.push_back(static_cast<double>(entry.second));
+  for (const Performer& performer : performers) sorted.push_back(static_cast<double>(performer.d));
   std::sort(sorted.begin(), sorted.end());
   const std::size_t half = sorted.size() / 2;
   const double median = sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-  for (const auto& [performer, d] : frames) phases[performer] = (static_cast<double>(d) - median) / rate_hz;
+  for (const Performer& performer : performers)
+    phases[performer.name] = (static_cast<double>(performer.d) - median) / rate_hz;
   return phases;
 }
 

@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,15 +43,19 @@ struct Prepared {
   std::vector<DroppedSource> dropped;
   std::vector<std::string> splits;       // that were written
   std::map<std::string, double> phases;  // seconds by performer that scores were moved by
+  bool rate_is_used = false;             // by a recording that was read: SourceReading
 };
 
 // Done so far, and of how many. While sources are searched, and while performers are aligned, it is called
-// with 0 done; of how many is 0 until the search has ended.
+// with 0 done; of how many is 0 until the search has ended. While the splits are written, and once more just
+// before the data set appears, it is called with all done.
 using PrepareProgress = std::function<void(std::size_t, std::size_t)>;
 
 namespace prepare_detail {
 
-inline std::string content_digest(const Pair& pair) {
+// Of the motion, and the notes before a performer's phase moved them: a take that is listed under another
+// performer is a copy still.
+inline std::string content_digest(const Pair& pair, const SourceReading& reading) {
   Sha256 sum;
   const auto add = [&](const void* data, std::size_t size) {
     sum.add({static_cast<const char*>(data), size});
@@ -58,7 +63,7 @@ inline std::string content_digest(const Pair& pair) {
   for (const SensorTrack& sensor : pair.motion.sensors)
     for (const Channel& channel : sensor.channels)
       add(channel.samples.data(), channel.samples.size() * sizeof(float));
-  for (const Note& note : pair.notes) {
+  for (const Note& note : reading.notes) {
     const double row[] = {note.start, note.end, static_cast<double>(note.pitch),
                           static_cast<double>(note.velocity)};
     add(row, sizeof row);
@@ -81,22 +86,24 @@ inline void check_apart(std::span<const std::string> sources, const std::string&
   }
 }
 
-// What cannot be read has no say; it is dropped, with its reason, when its turn comes. `each` is called take
-// by take.
+// What cannot be read has no say, nor have copies; they are dropped, with their reasons, when their turn
+// comes. `each` is called take by take.
 inline std::map<std::string, double> phases_of(const std::vector<SourcePair>& pairs,
                                                const PrepareOptions& options,
                                                const std::function<void()>& each) {
   std::vector<PerformerMotion> takes;
+  std::set<std::string> digests;
   for (const SourcePair& source : pairs) {
     if (source.motion_path.empty() || source.info.performer.empty() || source.info.piece.empty() ||
         !is_aligned(source.info, options.alignment))
       continue;
     each();
     try {
-      double begin_s = 0;
-      const Pair pair = load_source_pair(source, options, &begin_s);
+      SourceReading reading;
+      const Pair pair = load_source_pair(source, options, &reading);
+      if (!digests.insert(content_digest(pair, reading)).second) continue;
       takes.push_back(performer_motion(pair.motion, pair.info.performer, pair.info.piece));
-      takes.back().first = std::llround(begin_s * performer_phase_detail::rate_hz);
+      takes.back().first = std::llround(reading.begin_s * performer_phase_detail::rate_hz);
     } catch (const InputError&) {
     }
   }
@@ -122,15 +129,17 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
        prepare_detail::phases_of(found.pairs, options, [&] { report(0, found.pairs.size()); }))
     options.phases[performer] = phase;
 
+  Prepared prepared;
   std::map<std::string, std::string> ids;  // by content
   for (std::size_t i = 0; i < found.pairs.size(); ++i) {
     const SourcePair& source = found.pairs[i];
     Pair pair;
+    SourceReading reading;
     std::string digest, fault;
     try {
-      pair = load_source_pair(source, options);
+      pair = load_source_pair(source, options, &reading);
       dataset_detail::check_length(pair.info);
-      digest = prepare_detail::content_digest(pair);
+      digest = prepare_detail::content_digest(pair, reading);
     } catch (const InputError& error) {
       fault = error.what();
       for (const std::string& path : {source.motion_path, source.notes_path, source.sound_path})
@@ -143,6 +152,7 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
       writer.drop(source.info.source, "has the same samples and notes as " + same->second);
     else
       ids[digest] = writer.add(pair).id;
+    prepared.rate_is_used = prepared.rate_is_used || (fault.empty() && reading.rate_is_used);
     report(i + 1, found.pairs.size());
   }
   if (writer.pairs().empty()) {
@@ -158,8 +168,12 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
   if (options.like && std::none_of(writer.pairs().begin(), writer.pairs().end(), is_virtual))
     throw InputError(sources.front(), "no pair in it has virtual sensors of a tracked body",
                      "only those get another recording's distributions: leave it out");
-  writer.commit();
-  return {writer.pairs(), writer.dropped(), writer.splits(), options.phases};
+  writer.commit([&] { report(found.pairs.size(), found.pairs.size()); });
+  prepared.pairs = writer.pairs();
+  prepared.dropped = writer.dropped();
+  prepared.splits = writer.splits();
+  prepared.phases = options.phases;
+  return prepared;
 }
 
 }  // namespace imu2music::inline v0

@@ -1,27 +1,32 @@
 // What a file or folder holds that a data set can be made of, told by content: names tell labels, and which
 // music belongs to which motion.
 //
-//   violin-myo      a folder with takes/, score/ and a manifest.csv of columns file, stroke, player:
-//                   each take with the score of its name less "_s<player>"; performer s<player>, piece the
-//                   stroke
+//   violin-myo      a folder with takes/, score/ and a manifest.csv of columns file, stroke, player, or one
+//                   of which a file has its score: each take with the score of its name less "_s<player>";
+//                   performer s<player>, piece the stroke, or the score's name where no stroke is told
 //   RepoVizz        a folder of one raw take, or of processed takes (imu/repovizz_layout.hpp): with the one
 //                   MIDI file in it, or <take>.mid beside it (also in a folder midi beside it). Where a raw
 //                   take has 00_audio_pickup.wav, the silence around its sound is cut (train/sound_span.hpp);
 //                   the notes' times are those of that sound, uncut
 //   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem,
-//                   a folder of several files also with the one MIDI file in it; of a tracked body, what
+//                   a folder of several files also with the one MIDI file in it; of several tables of one
+//                   stem the first that can be read; files of Xsens trackers by themselves where the folder
+//                   holds music of their stems; of a tracked body, what
 //                   sensors on its forearms would have read (imu/body_imu.hpp), or its keypoints as they are,
 //                   where PrepareOptions::keypoints says so
 //   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion, nor have
 //                   the notes of what belongs to one
 //
-// Folders are searched eight deep; what is hidden is passed over, and a link that leads back to a folder that
-// holds it, be it above the source, is not followed. Music of a stem: x.mid, x.midi, x.csv, x.notes.csv,
-// x_notes.csv, x_align_notetime.csv; MIDI is taken first.
+// Folders are searched eight deep, those within a recording's folder too, as are files there that hold notes
+// or motion and are no part of the recording. What is hidden is passed over, and a link that leads back to a
+// folder that holds it, be it above the source, is not followed. Of what cannot be read, such as a link to
+// nothing, files of the same stem are dropped too: what belongs to what is not known. Music of a stem: x.mid,
+// x.midi, x.csv, x.notes.csv, x_notes.csv, x_align_notetime.csv; MIDI is taken first.
 //
 // Labels. A manifest.csv in a folder, with the column file and any of performer (or player), piece, stroke,
 // names those of the files in it and below (by path from there, with or without the name's ending, or by
-// stem); of several the nearest that names a file holds. Otherwise names of these forms tell them:
+// stem); of several the nearest that names a file holds, and of a file that was named itself that of its
+// folder. Otherwise names of these forms tell them:
 //   <performer>_bwv1001_mov1…           piece bwv1001_mov1
 //   <piece>_<performer>_t<number>       mosa
 //   <book>_Op45-01_<performer>_…        piece <book>_Op45-01
@@ -44,6 +49,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -148,6 +155,20 @@ inline std::string folder_of(const std::string& path) {
   return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// Whether a name ends as files' names do, in a dot and what begins with a letter: "a.csv", not "take 1.5".
+inline bool has_ending(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size()) return false;
+  return std::isalpha(static_cast<unsigned char>(name[dot + 1])) != 0;
+}
+
+// "./a.csv" → "a.csv", "b//c/" → "b/c".
+inline std::string usual_path(std::string_view path) {
+  std::string usual = std::filesystem::path(path).lexically_normal().string();
+  while (usual.size() > 1 && usual.back() == '/') usual.pop_back();
+  return usual;
+}
+
 inline bool is_file(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
@@ -229,13 +250,14 @@ class Manifest {
     const auto column = [&](std::string_view name) { return table.has(name) ? table.require(name) : -1; };
     const int performer = column("performer"), player = column("player"), piece = column("piece"),
               stroke = column("stroke");
+    tells_takes_ = stroke >= 0 && (player >= 0 || performer >= 0);
     std::map<std::string, std::size_t> places;
     table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t line) {
       const auto field = [&](int index) {
         return index < 0 ? std::string() : std::string(fields[static_cast<std::size_t>(index)]);
       };
       Row row;
-      row.file = field(file);
+      row.file = usual_path(field(file));
       row.labels = {field(performer), field(piece), field(stroke)};
       if (row.labels.performer.empty() && player >= 0)
         row.labels.performer = (all_digits(field(player)) ? "s" : "") + field(player);
@@ -259,6 +281,7 @@ class Manifest {
   }
 
   const std::vector<Row>& rows() const { return rows_; }
+  bool tells_takes() const { return tells_takes_; }  // who played them, and with which stroke
   // Of a file or folder of that path, which may be the manifest's folder itself; null: there is none.
   const Row* find(const std::string& path, const std::string& stem) const {
     const std::string start = folder_.ends_with('/') ? folder_ : folder_ + "/";
@@ -267,8 +290,9 @@ class Manifest {
     for (const Row& row : rows_)
       if (row.file == place) return &row;
     for (const Row& row : rows_)
-      if (above(row.file) == above(place) && (name_of(row.file) == stem || file_stem(row.file) == stem))
-        return &row;
+      if (above(row.file) == above(place) && name_of(row.file) == stem) return &row;
+    for (const Row& row : rows_)
+      if (above(row.file) == above(place) && has_ending(row.file) && file_stem(row.file) == stem) return &row;
     for (const Row& row : rows_)
       if (row.file == stem) return &row;
     return nullptr;
@@ -277,6 +301,7 @@ class Manifest {
  private:
   std::string folder_;
   std::vector<Row> rows_;
+  bool tells_takes_ = false;
 };
 
 inline std::vector<Note> read_music(const std::string& path, std::vector<std::string>& remarks) {
@@ -385,10 +410,12 @@ class SourceFinder {
       if (::realpath(path.c_str(), place) != nullptr) path = place;
       shown.clear();
     }
+    beside_ = nullptr;
     if (S_ISDIR(status.st_mode)) {
       way_ = sources_detail::folders_above(path);
       find_in_folder(path, shown, 0);
     } else if (S_ISREG(status.st_mode)) {
+      beside_ = manifest_beside(path);
       find_file(path, shown);
     } else {
       throw InputError(path, "is neither a folder nor a file", "name a folder, or a file on a disk");
@@ -440,7 +467,22 @@ class SourceFinder {
         named_.insert(row);
         return row;
       }
-    return nullptr;
+    return beside_ == nullptr ? nullptr : beside_->find(path, stem);
+  }
+
+  // The manifest of the folder of a file that was named itself; null where there is none that can be read.
+  const Manifest* manifest_beside(const std::string& path) {
+    using namespace sources_detail;
+    const std::string folder = folder_of(path), name(manifest_name), list = join_path(folder, name);
+    const auto [manifest, is_new] = manifests_beside_.try_emplace(folder);
+    if (is_new && is_file(list)) {
+      try {
+        manifest->second.emplace(list, folder);
+      } catch (const InputError& error) {
+        drop(name, error, list);
+      }
+    }
+    return manifest->second ? &*manifest->second : nullptr;
   }
 
   // Tells the rows of a folder's manifest that name nothing in it, whether it was taken or dropped.
@@ -585,6 +627,7 @@ class SourceFinder {
     };
     way_.push_back(folder);
     const std::size_t outer = manifests_.size(), dropped = found_.dropped.size();
+    for (const FolderEntries::Unreadable& one : entries.unreadable) drop(below(shown, one.name), one.reason);
     const std::string list = join_path(path, std::string(manifest_name));
     if (is_file(list)) {
       try {
@@ -594,8 +637,8 @@ class SourceFinder {
       }
     }
     if (manifests_.size() > outer && has_folder("takes") && has_folder("score") &&
-        !manifests_.back().rows().empty()) {
-      find_violin_myo(path, shown, manifests_.back());
+        lists_takes(path, manifests_.back())) {
+      find_violin_myo(path, shown, manifests_.back(), entries, depth);
     } else {
       find_by_kind(path, shown, entries, depth);
       if (manifests_.size() > outer) drop_rows_of_nothing(path, shown, manifests_.back(), dropped);
@@ -610,32 +653,84 @@ class SourceFinder {
   void find_by_kind(const std::string& path, const std::string& shown, const FolderEntries& entries,
                     int depth) {
     using namespace sources_detail;
-    switch (kind_of_folder(path)) {
-      case imu2music::FolderKind::repovizz:
-        find_repovizz(path, shown);
-        return;
-      case imu2music::FolderKind::phyphox:
-        if (!is_one_phyphox_recording(path, entries)) break;
-        [[fallthrough]];
-      case imu2music::FolderKind::sensor_logger:
-      case imu2music::FolderKind::xsens:
-      case imu2music::FolderKind::openpose:
-        find_recording_folder(path, shown, entries);
-        return;
-      case imu2music::FolderKind::other:
-        break;
-    }
+    using Kind = imu2music::FolderKind;
+    const Kind kind = kind_of_folder(path, entries);
+    if (kind == Kind::repovizz)
+      find_repovizz(path, shown);
+    else if (kind != Kind::other)
+      find_recording_folder(path, shown, entries);
     for (const std::string& name : entries.folders)
-      find_in_folder(join_path(path, name), below(shown, name), depth + 1);
-    find_files(path, shown, entries.files);
+      if (kind != Kind::phyphox || name != "meta")  // which tells of the phone
+        find_in_folder(join_path(path, name), below(shown, name), depth + 1);
+    find_files(path, shown, kind == Kind::other ? entries.files : files_apart(path, entries.files, kind),
+               entries.unreadable);
   }
 
-  // A folder of which a file cannot be read may still hold others that can.
-  static imu2music::FolderKind kind_of_folder(const std::string& path) {
+  // What recording the folder is; `other` where its files are recordings by themselves. A folder of which a
+  // file cannot be read may still hold others that can.
+  imu2music::FolderKind kind_of_folder(const std::string& path, const FolderEntries& entries) {
+    using Kind = imu2music::FolderKind;
     try {
-      return folder_kind(path);
+      const Kind kind = folder_kind(path);
+      const bool apart = (kind == Kind::phyphox && !is_one_phyphox_recording(path, entries)) ||
+                         (kind == Kind::xsens && !is_one_xsens_recording(path, entries));
+      return apart ? Kind::other : kind;
     } catch (const InputError&) {
-      return imu2music::FolderKind::other;
+      return Kind::other;
+    }
+  }
+
+  // Files of trackers may as well be takes: then one at least has music of its own stem, which is not that of
+  // the folder.
+  static bool is_one_xsens_recording(const std::string& path, const FolderEntries& entries) {
+    using namespace sources_detail;
+    std::set<std::string> stems;
+    for (const std::string& name : xsens_files(path, entries)) stems.insert(file_stem(name));
+    stems.erase(name_of(path));
+    return std::none_of(entries.files.begin(), entries.files.end(), [&](const std::string& name) {
+      if (stems.count(music_stem(name)) == 0) return false;
+      const FileKind kind = kind_or_other(join_path(path, name));
+      return kind == FileKind::midi || kind == FileKind::notes;
+    });
+  }
+
+  // Whether a file of that name, a table or none, belongs to a recording that is a folder.
+  static bool is_part(imu2music::FolderKind kind, const std::string& name, const CsvTable* table) {
+    using Kind = imu2music::FolderKind;
+    if (kind == Kind::repovizz) return parse_repovizz_file_name(name).has_value();
+    if (kind == Kind::openpose) return openpose_detail::parse_file_name(name).has_value();
+    if (table == nullptr) return false;
+    return kind == Kind::sensor_logger ? is_sensor_logger_csv(*table)
+           : kind == Kind::phyphox     ? is_phyphox_csv(*table)
+                                       : kind == Kind::xsens && is_xsens_csv(*table);
+  }
+
+  // Of the files in a folder of that kind, those that hold notes, or motion that is no part of the folder's
+  // recording. What else is there belongs to it: sound, pictures, what tells of the phone.
+  std::vector<std::string> files_apart(const std::string& path, const std::vector<std::string>& names,
+                                       imu2music::FolderKind kind) const {
+    std::vector<std::string> apart;
+    for (const std::string& name : names) {
+      if (is_part(kind, name, nullptr)) continue;
+      step();
+      const std::string file = join_path(path, name);
+      const FileKind is = kind_or_other(file);
+      if (is == FileKind::midi || is == FileKind::notes ||
+          ((is == FileKind::table || is == FileKind::json) && is_recording_apart(file, kind)))
+        apart.push_back(name);
+    }
+    return apart;
+  }
+
+  bool is_recording_apart(const std::string& path, imu2music::FolderKind kind) const {
+    try {
+      const std::string text = read_text_file(path);
+      const std::optional<CsvTable> table = table_in(text, path);
+      if (table && is_part(kind, sources_detail::name_of(path), &*table)) return false;
+      parse_recording(text, path, options_);
+      return true;
+    } catch (const InputError&) {
+      return false;
     }
   }
 
@@ -656,34 +751,67 @@ class SourceFinder {
     return music_beside(folder_of(path), stem);
   }
 
-  void find_violin_myo(const std::string& path, const std::string& shown, const Manifest& manifest) {
+  // The name of an armband take's score: its own, less "_s<player>".
+  static std::string score_stem(const Manifest::Row& row) {
+    std::string stem = file_stem(row.file);
+    if (const std::string player = "_" + row.labels.performer; stem.ends_with(player))
+      stem.resize(stem.size() - player.size());
+    return stem;
+  }
+  static std::string score_name(const Manifest::Row& row) { return "score/" + score_stem(row) + ".csv"; }
+
+  // Whether a manifest is one of armband takes, by its columns or by the scores of what it names.
+  static bool lists_takes(const std::string& path, const Manifest& manifest) {
+    if (manifest.rows().empty()) return false;
+    if (manifest.tells_takes()) return true;
+    const FolderEntries scores = list_entries_if_any(join_path(path, "score"));
+    return std::any_of(manifest.rows().begin(), manifest.rows().end(), [&](const Manifest::Row& row) {
+      return std::binary_search(scores.files.begin(), scores.files.end(), score_stem(row) + ".csv");
+    });
+  }
+
+  // Nothing where the folder cannot be read.
+  static FolderEntries list_entries_if_any(const std::string& folder) {
+    try {
+      return list_entries(folder);
+    } catch (const InputError&) {
+      return {};
+    }
+  }
+
+  // Nothing where the pair of a row can be taken.
+  static std::string fault_of_take(const std::string& path, const Manifest::Row& row) {
     using namespace sources_detail;
-    std::set<std::string> listed;
+    const std::string take = join_path(path, row.file), name = score_name(row), score = join_path(path, name);
+    try {
+      if (!is_there(take) || !is_file(take)) return "is listed in manifest.csv and is not there";
+    } catch (const InputError& error) {
+      return without_path(error, take);
+    }
+    try {
+      if (!is_there(score) || !is_file(score)) return "has no score: there is no " + name;
+    } catch (const InputError& error) {
+      return name + ": " + without_path(error, score);
+    }
+    return {};
+  }
+
+  void find_violin_myo(const std::string& path, const std::string& shown, const Manifest& manifest,
+                       const FolderEntries& entries, int depth) {
+    using namespace sources_detail;
+    std::set<std::string> listed, folders = {"takes", "score"};
     for (const Manifest::Row& row : manifest.rows()) {
       listed.insert(row.file);
-      const std::string take = join_path(path, row.file), source = below(shown, row.file);
-      std::string stem = file_stem(row.file);
-      const std::string id = stem;
-      if (const std::string player = "_" + row.labels.performer; stem.ends_with(player))
-        stem.resize(stem.size() - player.size());
-      const std::string score = join_path(path, "score/" + stem + ".csv");
-      try {
-        if (!is_there(take) || !is_file(take)) {
-          drop(source, "is listed in manifest.csv and is not there");
-          continue;
-        }
-        is_there(score);
-      } catch (const InputError& error) {
-        drop(source, error, take);
+      folders.insert(row.file.substr(0, row.file.find('/')));
+      const std::string id = file_stem(row.file), source = below(shown, row.file);
+      if (const std::string fault = fault_of_take(path, row); !fault.empty()) {
+        drop(source, fault);
         continue;
       }
-      if (!is_file(score)) {
-        drop(source, "has no score: there is no score/" + stem + ".csv");
-        continue;
-      }
-      add(id, source, armband_layout, take, score);
+      add(id, source, armband_layout, join_path(path, row.file), join_path(path, score_name(row)));
       SourcePair& pair = found_.pairs.back();
-      if (pair.info.piece == id) pair.info.piece = row.labels.stroke;
+      if (pair.info.piece == id)
+        pair.info.piece = row.labels.stroke.empty() ? score_stem(row) : row.labels.stroke;
       pair.info.remarks.push_back(
           "the score's clock is the take's but for the player's phase, a constant within some 0.12 s, which "
           "is left as it is where there is no performer_phase_s");
@@ -698,9 +826,16 @@ class SourceFinder {
     } catch (const InputError& error) {
       drop(below(shown, "takes"), error, join_path(path, "takes"));
     }
+    for (const FolderEntries::Unreadable& one : takes.unreadable) takes.files.push_back(one.name);
     for (const std::string& name : takes.files)
       if (listed.count("takes/" + name) == 0)
         drop(below(shown, "takes/" + name), "is not listed in manifest.csv");
+    for (const std::string& name : entries.folders)
+      if (folders.count(name) == 0) find_in_folder(join_path(path, name), below(shown, name), depth + 1);
+    std::vector<std::string> others;
+    for (const std::string& name : files_apart(path, entries.files, imu2music::FolderKind::other))
+      if (listed.count(name) == 0) others.push_back(name);
+    find_files(path, shown, others, entries.unreadable);
   }
 
   void find_repovizz(const std::string& path, const std::string& shown) {
@@ -761,23 +896,56 @@ class SourceFinder {
                                                  ", the one MIDI file in the folder");
   }
 
-  // Why a file is of no use by itself, though it may hold motion.
-  std::string reason_without_music(const std::string& path, const std::string& stem) const {
+  // Nothing where the file is a recording.
+  std::string fault_of_recording(const std::string& path) const {
     try {
       read_recording(path, options_);
+      return {};
     } catch (const InputError& error) {
       return "holds neither notes nor a recording that can be read: " + without_path(error, path);
     }
-    return "has motion and no music: put " + stem + ".mid beside it";
   }
 
-  void find_files(const std::string& path, const std::string& shown, const std::vector<std::string>& names) {
+  // Why a file is of no use by itself, though it may hold motion.
+  std::string reason_without_music(const std::string& path, const std::string& stem) const {
+    const std::string fault = fault_of_recording(path);
+    return fault.empty() ? "has motion and no music: put " + stem + ".mid beside it" : fault;
+  }
+
+  // Of tables of one stem the first that is a recording, the first of all where none is. The others are
+  // dropped.
+  std::string chosen_motion(const std::string& path, const std::string& shown,
+                            const std::vector<std::string>& names) {
+    std::vector<std::string> faults;
+    while (names.size() > 1 && faults.size() < names.size() && (faults.empty() || !faults.back().empty()))
+      faults.push_back(fault_of_recording(join_path(path, names[faults.size()])));
+    const std::size_t chosen = faults.empty() || !faults.back().empty() ? 0 : faults.size() - 1;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (i != chosen)
+        drop(below(shown, names[i]), i < chosen ? faults[i] : "the motion is taken from " + names[chosen]);
+    return names.empty() ? std::string() : names[chosen];
+  }
+
+  // The stems that a file or folder of which nothing is known but its name may belong to.
+  static std::set<std::string> stems_of(const std::string& name) {
+    using namespace sources_detail;
+    if (!has_ending(name)) return {name};
+    return {name, file_stem(name), music_stem(name)};
+  }
+
+  // `unreadable`: what else is in the folder.
+  void find_files(const std::string& path, const std::string& shown, const std::vector<std::string>& names,
+                  const std::vector<FolderEntries::Unreadable>& unreadable) {
     using namespace sources_detail;
     struct Stem {
-      std::string motion, music;
+      std::vector<std::string> motions;
+      std::string music;
       FileKind music_kind = FileKind::other;
     };
     std::map<std::string, Stem> stems;
+    std::map<std::string, std::string> lost;  // by stem
+    for (const FolderEntries::Unreadable& one : unreadable)
+      for (const std::string& stem : stems_of(one.name)) lost.emplace(stem, one.name);
     for (const std::string& name : names) {
       step();
       const std::string file = join_path(path, name), source = below(shown, name);
@@ -804,14 +972,9 @@ class SourceFinder {
           break;
         }
         case FileKind::table:
-        case FileKind::json: {
-          Stem& stem = stems[file_stem(name)];
-          if (stem.motion.empty())
-            stem.motion = name;
-          else
-            drop(source, "the motion is taken from " + stem.motion);
+        case FileKind::json:
+          stems[file_stem(name)].motions.push_back(name);
           break;
-        }
         case FileKind::sound:
           drop(source, "is sound: notes are read from MIDI files and tables");
           break;
@@ -822,13 +985,21 @@ class SourceFinder {
     }
     for (const auto& [stem, one] : stems) {
       step();
-      const std::string motion = one.motion.empty() ? "" : join_path(path, one.motion);
-      const std::string music = one.music.empty() ? "" : join_path(path, one.music);
-      if (music.empty()) {
-        drop(below(shown, one.motion), reason_without_music(motion, stem));
+      if (const auto away = lost.find(stem); away != lost.end()) {
+        for (const std::string& name : one.motions)
+          drop(below(shown, name), "has the name of " + away->second + ", which cannot be read");
+        if (!one.music.empty())
+          drop(below(shown, one.music), "has the name of " + away->second + ", which cannot be read");
         continue;
       }
-      const std::string& name = one.motion.empty() ? one.music : one.motion;
+      const std::string chosen = chosen_motion(path, shown, one.motions);
+      const std::string motion = chosen.empty() ? "" : join_path(path, chosen);
+      const std::string music = one.music.empty() ? "" : join_path(path, one.music);
+      if (music.empty()) {
+        drop(below(shown, chosen), reason_without_music(motion, stem));
+        continue;
+      }
+      const std::string& name = chosen.empty() ? one.music : chosen;
       add(stem, below(shown, name),
           !motion.empty()                    ? "recording"
           : one.music_kind == FileKind::midi ? "MIDI"
@@ -839,6 +1010,10 @@ class SourceFinder {
 
   void find_file(const std::string& path, const std::string& shown) {
     using namespace sources_detail;
+    if (name_of(path) == manifest_name) {
+      if (beside_ != nullptr) drop(shown, "tells the labels of the files in its folder");
+      return;
+    }
     const FileKind kind = file_kind(path);
     const std::string stem =
         kind == FileKind::notes || kind == FileKind::midi ? music_stem(path) : file_stem(path);
@@ -859,8 +1034,11 @@ class SourceFinder {
   ReadOptions options_;
   std::function<void()> each_;
   std::vector<sources_detail::FileIdentity> way_;  // the folders that are being searched, the innermost last
-  std::vector<Manifest> manifests_;       // of the folders that are being searched, the innermost last
+  std::deque<Manifest> manifests_;        // of the folders that are being searched, the innermost last
   std::set<const Manifest::Row*> named_;  // rows of theirs that have named a pair
+  // Of folders of files that were named themselves; the one of the file in hand.
+  std::map<std::string, std::optional<Manifest>> manifests_beside_;
+  const Manifest* beside_ = nullptr;
   FoundSources found_;
   std::set<sources_detail::FileIdentity> used_;  // music that belongs to a motion
 };
@@ -889,6 +1067,13 @@ inline void add_diagnosis(const Recording& recording, PairInfo& info) {
   info.quality["saturations"] = static_cast<double>(diagnosis.saturations.size());
   info.quality["missing"] = static_cast<double>(diagnosis.missing.size());
   for (const std::string& sentence : describe(diagnosis)) info.remarks.push_back(sentence);
+}
+
+// How long music alone lasts: every note begins within it, one without length too.
+inline double length_alone(const std::vector<Note>& notes) {
+  double seconds = 1e-3;
+  for (const Note& note : notes) seconds = std::max({seconds, note.end, note.start + 1e-3});
+  return seconds;
 }
 
 // Takes out the notes that the vocabularies of models with motion have no ids for: a model could neither
@@ -925,11 +1110,19 @@ inline bool is_aligned(const PairInfo& info, Alignment alignment) {
          (alignment == Alignment::where_needed && info.layout == armband_layout);
 }
 
-// Reads both halves and brings them to one axis. `begin_s`: where that begins on the music's, but for the
-// performer's phase. Throws InputError where the pair cannot be used.
+// A pair as it was read, before its performer's phase moved its notes.
+struct SourceReading {
+  double begin_s = 0;         // where the pair begins on the music's axis
+  std::vector<Note> notes;    // of the pair, in seconds from there
+  bool rate_is_used = false;  // there is a recording whose clock the options give, or one of that rate
+};
+
+// Reads both halves and brings them to one axis. Throws InputError where the pair cannot be used.
 inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& options = {},
-                             double* begin_s = nullptr) {
+                             SourceReading* reading = nullptr) {
   using namespace sources_detail;
+  SourceReading own;
+  SourceReading& read = reading == nullptr ? own : *reading;
   Pair pair;
   pair.info = source.info;
   PairInfo& info = pair.info;
@@ -942,11 +1135,17 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
 
   if (source.motion_path.empty()) {
     // Music alone keeps its own clock; what begins before 0, which no file should hold, is cut there.
-    pair.notes = place_notes(notes, 0, std::max(end_of(notes), 1e-3)).notes;
+    pair.notes = place_notes(notes, 0, length_alone(notes)).notes;
+    if (pair.notes.empty())
+      throw InputError(source.notes_path, "has no notes that sound after 0 s",
+                       "music should begin at 0 s or later");
     info.has_motion = false;
-    info.seconds = std::max(end_of(pair.notes), 1e-3);
+    info.seconds = length_alone(pair.notes);
+    read = {0, pair.notes, false};
   } else {
     Recording motion = read_recording(source.motion_path, options.read);
+    const double rate_hz = options.read.units.rate_hz;
+    read.rate_is_used = motion.rate_was_given || (rate_hz > 0 && motion.common_rate_hz() == rate_hz);
     if (options.keypoints) {
       if (!has_keypoints(motion))
         throw InputError(source.motion_path, "holds no keypoints of a body or of hands",
@@ -975,7 +1174,6 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
                              number_text(sound->end_s) + " s");
       span = {std::max(span.begin_s, sound->begin_s), std::min(span.end_s, sound->end_s)};
     }
-    if (begin_s != nullptr) *begin_s = span.begin_s;
     pair.motion = cut_recording(motion, span.begin_s, span.end_s);
     info.has_motion = true;
     info.seconds = span.end_s - span.begin_s;
@@ -985,6 +1183,8 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
       phase_s = phase->second;
       info.quality["performer_phase_s"] = phase_s;
     }
+    read.begin_s = span.begin_s;
+    read.notes = place_notes(notes, span.begin_s, info.seconds).notes;
     PlacedNotes placed = place_notes(notes, span.begin_s - phase_s, info.seconds);
     pair.notes = std::move(placed.notes);
     info.goes_on = placed.goes_on;
@@ -993,10 +1193,10 @@ inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& opt
                              (placed.outside == 1 ? " note" : " notes") + " outside the motion");
     for (const std::string& note : pair.motion.notes) info.remarks.push_back(note);
     pair.motion.source = info.source;  // wherever the source lies, the same bytes are written
+    if (pair.notes.empty())
+      throw InputError(source.notes_path, "has no notes while the motion lasts",
+                       "motion and music should have one clock");
   }
-  if (pair.notes.empty())
-    throw InputError(source.notes_path, "has no notes while the motion lasts",
-                     "motion and music should have one clock");
   info.notes = static_cast<std::int64_t>(pair.notes.size());
   return pair;
 }

@@ -81,7 +81,7 @@ struct TrainerOptions {
   int threads = 1;
   bool resume = false;
   std::function<void(const TrainingReport&)> on_report = {};
-  std::function<bool()> stop = {};  // asked after every step; true ends the run with a checkpoint
+  std::function<bool()> stop = {};  // asked after each step but the last; true ends the run with a checkpoint
   Device device = Device::cpu();
   std::string sensors = {};  // how the data's sensors were mapped: a resumed run must be told the same
   // What the weights have learnt from that the run begins with; a resumed run knows.
@@ -90,7 +90,7 @@ struct TrainerOptions {
 
 struct TrainingOutcome {
   TrainingProgress progress;
-  bool stopped = false;  // by TrainerOptions::stop
+  bool stopped = false;  // by TrainerOptions::stop, with steps left
   bool out_of_patience = false;
   std::string weights;  // the file of the best weights: the last ones where nothing was validated yet
 };
@@ -134,8 +134,9 @@ class Trainer {
       const bool last = progress_.step == config_.steps;
       if (last || progress_.step % config_.validate_every == 0) validate();
       outcome.out_of_patience = out_of_patience();
-      outcome.stopped = options_.stop && options_.stop();
-      const bool ends = last || outcome.out_of_patience || outcome.stopped;
+      const bool complete = last || outcome.out_of_patience;  // there is nothing left to go on with
+      outcome.stopped = !complete && options_.stop && options_.stop();
+      const bool ends = complete || outcome.stopped;
       if (ends || progress_.step % config_.checkpoint_every == 0) write_checkpoint();
       if (ends) break;
     }
