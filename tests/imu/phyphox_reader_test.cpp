@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -45,13 +46,44 @@ TEST_CASE("the tables of a folder become one sensor on the times of the first, w
   test::write_file(scratch / "Gyroscope.csv", gyroscope.substr(0, gyroscope.find('\n') + 1));
   const Recording silent = read_phyphox_folder(folder, phyphox_files(folder, list_entries(folder)));
   CHECK(silent.sensors.at(0).find(Quantity::angular_velocity) == nullptr);
-  CHECK(silent.notes.back() == "left out: Gyroscope.csv, which has fewer than two rows");
+  CHECK(std::count(silent.notes.begin(), silent.notes.end(),
+                   "left out: Gyroscope.csv, which has fewer than two rows") == 1);
+  CHECK(silent.notes.back() == "left out: Light.csv, which has no motion with gravity in it");
   test::write_file(scratch / "Gyroscope.csv", gyroscope);
   test::write_file(scratch / "More.csv", gyroscope);
   CHECK(test::is_line_with(test::error_text<InputError>([&] {
                              read_phyphox_folder(folder, phyphox_files(folder, list_entries(folder)));
                            }),
                            {"two tables of angular velocity", "More.csv"}));
+}
+
+TEST_CASE("tables of iOS tell what they hold by their units, and linear acceleration by its file's name") {
+  test::ScratchFolder scratch;
+  const auto table = [](const std::string& unit, const std::string& values) {
+    std::string text = "\"Time (s)\"";
+    for (const char* axis : {"X", "Y", "Z"}) text += ",\"" + std::string(axis) + " (" + unit + ")\"";
+    text += "\n";
+    for (int i = 0; i < 10; ++i) text += std::to_string(0.01 * i) + "," + values + "\n";
+    return text;
+  };
+  test::write_file(scratch / "Accelerometer.csv", table("m/s^2", "0,0,9.81"));
+  test::write_file(scratch / "Gyroscope.csv", table("rad/s", "1,2,3"));
+  test::write_file(scratch / "Linear Accelerometer.csv", table("m/s^2", "0,0,0"));
+  test::write_file(scratch / "Magnetometer.csv", table("µT", "20,0,0"));
+  const std::string folder = scratch.path().string();
+  const std::vector<std::string> files = phyphox_files(folder, list_entries(folder));
+  CHECK(files == std::vector<std::string>{"Accelerometer.csv", "Gyroscope.csv"});
+  const Recording recording = read_phyphox_folder(folder, files);
+  CHECK(recording.sensors.at(0).find(Quantity::acceleration)->axis(2)[5] == 9.81f);
+  CHECK(recording.sensors.at(0).find(Quantity::angular_velocity)->axis(1)[5] == 2);
+  CHECK(recording.notes ==
+        std::vector<std::string>{"left out: Linear Accelerometer.csv, which has no motion with gravity in it",
+                                 "left out: Magnetometer.csv, which has no motion with gravity in it"});
+  CHECK(test::is_line_with(test::error_text<InputError>([&] {
+                             read_phyphox_csv(
+                                 CsvTable(table("m/s^2", "0,0,0"), "a/Linear Accelerometer.csv"));
+                           }),
+                           {"linear acceleration", "gravity"}));
 }
 
 TEST_CASE("decimal commas are refused by name, other folders are not taken for phyphox") {

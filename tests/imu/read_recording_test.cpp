@@ -107,7 +107,7 @@ TEST_CASE("what is no recording is refused in one line that says what it is") {
   CHECK(test::is_line_with(test::error_text<InputError>([&] { read_recording(scratch / "none"); }),
                            {"none", "no such"}));
   CHECK(test::is_line_with(test::error_text<InputError>([&] { read_recording(scratch.path().string()); }),
-                           {"no RepoVizz"}));
+                           {"no recording that is known"}));
 }
 
 TEST_CASE("the Myo takes: 100 Hz rows, as many of them new as the file marks") {

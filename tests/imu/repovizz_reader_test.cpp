@@ -207,7 +207,7 @@ TEST_CASE("several takes below a folder are listed with how to choose") {
 TEST_CASE("what is no recording") {
   test::ScratchFolder scratch;
   CHECK(is_line_with(reading_fault(scratch.path().string()),
-                     {"holds no RepoVizz recording", "gyro", "name the file"}));
+                     {"holds no recording that is known", "name the file", "inspect"}));
   CHECK(is_line_with(reading_fault(scratch / "absent"), {"absent", "no such recording"}));
   CHECK(is_line_with(reading_fault(scratch / "absent/deeper"), {"no such recording"}));
   CHECK(is_line_with(reading_fault(""), {"empty path"}));

@@ -9,7 +9,8 @@
 //             angular velocity: gyro gyr gyroscope g w omega angular velocity
 //             rotation: euler rot rotation, or roll, pitch, yaw, which are axes
 //             orientation: quat quaternion orientation q
-//   axis      x y z, of quaternions also w, or q0 (w) q1 q2 q3; it may cling to the quantity: ax, gyroZ
+//   axis      x y z, of quaternions also w, or q0 (w) q1 q2 q3; it may cling to the quantity: ax, gyroZ; it
+//             may stand alone with a unit that tells the quantity: X (rad/s), but not X (g)
 //   unit      g mg ms2 m/s^2 m/s² · dps mdps deg/s rads rad/s · rad deg · s ms us ns
 //   time      t time timestamp seconds seconds_elapsed elapsed, with a unit; seconds alone and ms, us, ns too
 //
@@ -157,6 +158,13 @@ inline std::string unit_at_end(std::vector<std::string>& words) {
   return unit;
 }
 
+// The quantity that a unit tells: of forces and turning only, and not for g, which is grams as well.
+inline std::optional<Quantity> quantity_with(std::string_view unit) {
+  if (unit_scale(Quantity::angular_velocity, unit)) return Quantity::angular_velocity;
+  if (unit_scale(Quantity::acceleration, unit) && unit != "g" && unit != "mg") return Quantity::acceleration;
+  return std::nullopt;
+}
+
 // Of an angular acceleration, which is in rad/s².
 inline bool is_angular(const std::vector<std::string>& words) {
   return !words.empty() && (words.back() == "angular" || words.back() == "ang");
@@ -233,15 +241,16 @@ inline ColumnName read_column_name(std::string_view name) {
     if (!words.empty() && quantity_of(words.back()) == Quantity::orientation) words.pop_back();
   } else if (axis_of(last) >= 0) {
     result.axis = axis_of(last);
-    if (words.empty()) return result;
     if (result.unit.empty()) result.unit = unit_at_end(words);
-    if (words.size() >= 2 && words[words.size() - 2] == "angular" && words.back() == "velocity") {
+    if (words.empty()) {
+      quantity = quantity_with(result.unit);
+    } else if (words.size() >= 2 && words[words.size() - 2] == "angular" && words.back() == "velocity") {
       quantity = Quantity::angular_velocity;
       words.pop_back();
     } else {
       quantity = quantity_of(words.back());
     }
-    words.pop_back();
+    if (!words.empty()) words.pop_back();
     if (quantity == Quantity::acceleration && is_angular(words)) return result;
   } else {
     result.axis = axis_of(std::string_view(last).substr(last.size() - 1));

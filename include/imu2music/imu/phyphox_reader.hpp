@@ -3,17 +3,21 @@
 //
 //   "Time (s)","Acceleration x (m/s^2)","Acceleration y (m/s^2)","Acceleration z (m/s^2)",…
 //   "Time (s)","Gyroscope x (rad/s)","Gyroscope y (rad/s)","Gyroscope z (rad/s)",…
+//   "Time (s)","X (rad/s)","Y (rad/s)","Z (rad/s)"                       some of iOS
 //
 // The columns are read by the rules of generic_csv_reader.hpp and say all that is needed; a table of another
 // program, with the same first column and no units in the rest, has those that are given. The files of a
-// folder, whose names mean nothing, become one sensor, phone (merge_sensors.hpp). "Linear Acceleration",
-// which has no gravity in it, is left out. Commas, tabs and semicolons are told apart; the export with
-// decimal commas is refused. In a folder, a table with fewer than two rows, that of a sensor which was
-// silent, is left out and told in Recording::notes.
+// folder become one sensor, phone (merge_sensors.hpp); their names mean nothing, but for that of a Linear
+// Accelerometer.csv of iOS, whose columns are those of its Accelerometer.csv. Linear acceleration, which has
+// no gravity in it, is left out. Commas, tabs and semicolons are told apart; the export with decimal commas
+// is refused. In a folder, tables without motion and those with fewer than two rows, of a sensor which was
+// silent, are left out and told in Recording::notes.
 //
-// Errors: those of read_generic_csv() and merge_sensors(); InputError where a folder's tables are all silent.
+// Errors: those of read_generic_csv() and merge_sensors(); InputError for linear acceleration alone, and
+// where a folder's tables are all silent.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -34,11 +38,13 @@ inline bool is_phyphox_csv(const CsvTable& table) {
   return !table.names().empty() && table.names()[0] == "Time (s)";
 }
 
-inline Recording read_phyphox_csv(const CsvTable& table, const CsvUnits& units = {}) {
-  return read_generic_csv(table, units, "phone");
-}
-
 namespace phyphox_detail {
+
+// Whether the file's name alone tells that its acceleration has no gravity in it.
+inline bool is_linear_by_name(const CsvTable& table) {
+  const std::string name = csv_detail::lower_case(table.path().substr(table.path().rfind('/') + 1));
+  return name.starts_with("linear") && table.has("X (m/s^2)");
+}
 
 // What of motion the table's columns hold.
 inline std::set<Quantity> quantities(const CsvTable& table) {
@@ -50,7 +56,27 @@ inline std::set<Quantity> quantities(const CsvTable& table) {
   return held;
 }
 
+// The names of the folder's other phyphox tables.
+inline std::vector<std::string> other_tables(const std::string& folder,
+                                             const std::vector<std::string>& files) {
+  std::vector<std::string> others;
+  for (const std::string& name : list_entries(folder).files) {
+    if (!name.ends_with(".csv") || std::find(files.begin(), files.end(), name) != files.end()) continue;
+    const std::string path = join_path(folder, name), text = read_text_file(path);
+    const std::optional<CsvTable> table = table_in(text, path);
+    if (table && is_phyphox_csv(*table)) others.push_back(name);
+  }
+  return others;
+}
+
 }  // namespace phyphox_detail
+
+inline Recording read_phyphox_csv(const CsvTable& table, const CsvUnits& units = {}) {
+  if (phyphox_detail::is_linear_by_name(table))
+    throw InputError(table.path(), "holds linear acceleration, which has no gravity in it",
+                     "record the accelerometer with gravity");
+  return read_generic_csv(table, units, "phone");
+}
 
 // The names of the folder's phyphox tables of motion; none where it holds no such recording.
 inline std::vector<std::string> phyphox_files(const std::string& folder, const FolderEntries& entries) {
@@ -65,7 +91,8 @@ inline std::vector<std::string> phyphox_files(const std::string& folder, const F
     // A folder of other tables is told by its first one with motion; what is no table tells nothing.
     const std::optional<CsvTable> table = table_in(text, path);
     if (!table) continue;
-    const bool motion = !phyphox_detail::quantities(*table).empty();
+    const bool motion =
+        !phyphox_detail::quantities(*table).empty() && !phyphox_detail::is_linear_by_name(*table);
     if (!is_phyphox_csv(*table)) {
       if (files.empty() && (motion || ++others == most_files)) return {};
       continue;
@@ -109,6 +136,8 @@ inline Recording read_phyphox_folder(const std::string& folder, const std::vecto
     for (const std::string& note : part.notes) recording.notes.push_back(name + ": " + note);
     for (SensorTrack& sensor : part.sensors) tracks.push_back(std::move(sensor));
   }
+  for (const std::string& name : phyphox_detail::other_tables(folder, files))
+    recording.notes.push_back("left out: " + one_line(name) + ", which has no motion with gravity in it");
   if (tracks.empty())
     throw InputError(folder, "holds no samples: each of its tables has fewer than two rows",
                      "record it again with the sensors on");

@@ -251,9 +251,9 @@ inline Take choose_take(std::string path) {
     find_takes(path, 3, takes);
     if (takes.empty())
       throw InputError(
-          path, "holds no RepoVizz recording",
-          "it should hold files such as 00_myo1_gyro__x.csv or <take>_gyro_x1.csv; of a recording "
-          "that is one file, name the file");
+          path, "holds no recording that is known",
+          "of a recording that is one file, name the file; 'imu2music inspect' of the folder tells what its "
+          "files are");
     if (takes.size() > 1)
       throw InputError(path, "holds several recordings: " + list_of(takes, path),
                        "choose one of them, for example " + takes.front().path);
