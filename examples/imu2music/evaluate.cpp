@@ -198,6 +198,7 @@ nlohmann::ordered_json weights_split_json(const Training& training) {
 void run_evaluate(const EvaluateOptions& options) {
   if (!options.report.empty())
     check_outputs({options.report}, {options.weights, options.data, options.split});
+  const std::string digest = sha256_of_file(options.weights);
   Model<float> model = load_model<float>(options.weights, options.precision);
   to_device(model, options.device, options.precision);
   if (const std::string obstacle = composing_obstacle(model.config); !obstacle.empty())
@@ -261,17 +262,22 @@ void run_evaluate(const EvaluateOptions& options) {
   }();
   stage.reset();
 
-  const std::string digest = sha256_of_file(options.weights);
+  if (sha256_of_file(options.weights) != digest)
+    throw InputError(options.weights, "was replaced while it was evaluated", "evaluate a copy of it");
   std::string warning;
   if (model.config.untrained) warning = "The weights are untrained: the music does not follow the motion. ";
   const std::optional<std::size_t> seen = known_to_be_seen(evaluation, dataset, training);
-  // Where that is not known, the part that was asked for is all there is to go by.
+  // Where that is not known, the part that was asked for is all there is to go by; with weights that tell no
+  // split even that tells nothing.
+  const bool untold = !seen && is_apart(part) && !training.told && !model.config.untrained;
   const bool may_have_been_seen = seen ? *seen > 0 : !is_apart(part);
   if (seen && *seen > 0)
     warning += "The weights learnt from " + std::to_string(*seen) + " of these " +
                std::to_string(evaluation.recordings.size()) + " recordings.";
   else if (may_have_been_seen)
     warning += "These recordings are not kept for a test: the weights may have learnt from them.";
+  else if (untold)
+    warning += "The weights do not say what they learnt from: these recordings may be among it.";
   if (!(seen && *seen > 0) && !training.unknown.empty())
     warning +=
         std::string(warning.empty() || warning.back() == ' ' ? "" : " ") +
@@ -301,20 +307,22 @@ void run_evaluate(const EvaluateOptions& options) {
     file.commit();
   }
   if (options.common.json) {
-    nlohmann::ordered_json json = {{"weights", options.weights},
-                                   {"weights_sha256", digest},
-                                   {"untrained", model.config.untrained},
-                                   {"data", options.data},
-                                   {"split",
-                                    {{"name", split.name},
-                                     {"part", part.name},
-                                     {"hash", split.hash},
-                                     {"may_have_been_seen", may_have_been_seen}}},
-                                   {"weights_split", weights_split_json(training)},
-                                   {"seed", options.seed},
-                                   {"even_windows", options.even_windows},
-                                   {"temperature", options.temperature},
-                                   {"top_p", options.top_p}};
+    nlohmann::ordered_json json = {
+        {"weights", options.weights},
+        {"weights_sha256", digest},
+        {"untrained", model.config.untrained},
+        {"data", options.data},
+        {"split",
+         {{"name", split.name},
+          {"part", part.name},
+          {"hash", split.hash},
+          {"may_have_been_seen",
+           untold ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(may_have_been_seen)}}},
+        {"weights_split", weights_split_json(training)},
+        {"seed", options.seed},
+        {"even_windows", options.even_windows},
+        {"temperature", options.temperature},
+        {"top_p", options.top_p}};
     json.update(evaluation_json(evaluation));
     if (!options.report.empty()) json["report"] = options.report;
     print_json(json);

@@ -243,15 +243,15 @@ void run_generate(const GenerateOptions& options) {
   if (!alone && options.hop_s > window_seconds(model.config))
     throw InputError(options.weights, "has windows of " + number_text(window_seconds(model.config)) + " s",
                      "--hop may be up to that, not " + number_text(options.hop_s) + " s");
+  if (options.max_tokens > model.config.max_sequence)
+    std::fprintf(stderr, "imu2music: %s: has %lld positions: --max-tokens %lld was not used\n",
+                 options.weights.c_str(), static_cast<long long>(model.config.max_sequence),
+                 static_cast<long long>(options.max_tokens));
+  if (options.batch > 1 && model.config.vocabulary == EventVocabulary2::size)
+    std::fprintf(stderr, "imu2music: %s: its windows follow one another: --batch %lld was not used\n",
+                 options.weights.c_str(), static_cast<long long>(options.batch));
   const Recording recording = open_motion(options, model.config);
   const bool untrained = model.config.untrained;
-  if (untrained)
-    std::fprintf(
-        stderr,
-        alone ? "imu2music: %s holds untrained weights: the music will mean nothing\n"
-              : "imu2music: %s holds untrained weights: the music will not follow the motion; each window is "
-                "filled to its end\n",
-        options.weights.c_str());
 
   compose_options.sampler = sampler_options(options);
   if (options.beam > 0) compose_options.beam = beam;
@@ -278,6 +278,12 @@ void run_generate(const GenerateOptions& options) {
     }
   };
   const Composition music = composed(1);
+  if (untrained)
+    std::fprintf(stderr,
+                 alone ? "imu2music: %s holds untrained weights: the music means nothing\n"
+                       : "imu2music: %s holds untrained weights: the music does not follow the motion; each "
+                         "window is filled to its end\n",
+                 options.weights.c_str());
 
   MidiWriteOptions midi;
   midi.program = options.instrument;
@@ -391,20 +397,21 @@ void add_generate_command(CLI::App& program) {
   command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
       ->check(positive_number());
   command->add_flag("--greedy", options->greedy, "Always take the likeliest event instead of drawing");
-  command->add_option("--top-k", options->top_k, "Draw from the K likeliest events only")
+  command->add_option("--top-k", options->top_k, "Draw from the K likeliest events only (default: all)")
       ->transform(whole_number(1));
   command
-      ->add_option("--top-p", options->top_p,
-                   "Draw from the fewest events that together have the probability P, 0 < P <= 1")
+      ->add_option(
+          "--top-p", options->top_p,
+          "Draw from the fewest events that together have the probability P, 0 < P <= 1 (default 1: all)")
       ->check(positive_number());
   command
       ->add_option("--min-p", options->min_p,
-                   "Draw from events at least P times as likely as the likeliest, 0 to 1")
+                   "Draw from events at least P times as likely as the likeliest, 0 to 1 (default 0: all)")
       ->check(non_negative_number());
   CLI::Option* penalty =
       command
           ->add_option("--repetition-penalty", options->repetition_penalty,
-                       "Above 1: make each of the last 32 events less likely (default 1: off)")
+                       "Above 1: make each of the last 32 events less likely, 0.001 to 1000 (default 1: off)")
           ->check(positive_number());
   command
       ->add_option("--repetition-window", options->repetition_window,
@@ -439,14 +446,16 @@ void add_generate_command(CLI::App& program) {
   command
       ->add_option("--batch", options->batch,
                    "Windows decoded side by side, 1 to 1024 (default: 8, or one a thread where that is "
-                   "more); the music is the same")
+                   "more); the music is the same (vocabulary 1)")
       ->transform(whole_number(1, 1024));
-  command->add_option("--max-tokens", options->max_tokens, "At most so many events a window")
+  command
+      ->add_option("--max-tokens", options->max_tokens,
+                   "At most so many events a window (default: the model's positions)")
       ->transform(whole_number(1));
   command
       ->add_option("--instrument", options->instrument, "General MIDI program, 0 to 127 (default 40: violin)")
       ->transform(whole_number(0, 127));
-  command->add_option("--start", options->start_s, "Where in the recording to begin, s")
+  command->add_option("--start", options->start_s, "Where in the recording to begin, s (default 0)")
       ->check(non_negative_number());
   command
       ->add_option(

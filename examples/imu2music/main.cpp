@@ -2,6 +2,7 @@
 //
 // Exit status: 0 done; 1 the command failed or its answer is no; 2 bad input or wrong use. A failure prints
 // one line.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -9,12 +10,14 @@
 #include <new>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "command.hpp"
 #include "imu2music/core/device.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/version.hpp"
+#include "imu2music/io/text.hpp"
 #include "signals.hpp"
 
 namespace {
@@ -41,6 +44,32 @@ std::vector<std::string> reversed_arguments(int argc, char** argv) {
     if (argument.starts_with('[') && argument.ends_with(']')) argument.insert(0, "./");
   }
   return arguments;
+}
+
+// Of a command's arguments one that it does not know, or an option in the place of another's value. CLI11
+// says first what is missing, which a misspelt option leaves missing. Empty: there is none.
+std::string strange_argument(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& value : option->results())
+      if (std::find(names.begin(), names.end(), value) != names.end())
+        return option->get_name() + " wants a value, not the option " + value;
+  const std::vector<std::string> rest = command.remaining();
+  if (rest.empty()) return {};
+  const bool is_option = rest.front().size() > 1 && rest.front().front() == '-';
+  if (!is_option) return imu2music::in_quotes(rest.front()) + " was not expected";
+  const std::string name = rest.front().substr(0, rest.front().find('='));
+  std::vector<std::string_view> known;
+  for (const std::string& one : names)
+    if (one.size() > 2) known.push_back(one);
+  const std::string_view nearest = imu2music::nearest_name(name, known);
+  const bool is_near = name.size() > 2 && imu2music::may_be_misspelt(name, nearest);
+  return "there is no option " + imu2music::in_quotes(name) +
+         (is_near ? ", but " + std::string(nearest) : "");
 }
 
 }  // namespace
@@ -81,7 +110,10 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     const std::string command = argc > 1 && has_command(program, argv[1]) ? std::string(argv[1]) + " " : "";
-    return fail(2, std::string(error.what()) + "; see imu2music " + command + "--help");
+    const std::string strange =
+        command.empty() ? std::string() : strange_argument(*program.get_subcommand(argv[1]));
+    return fail(
+        2, (strange.empty() ? std::string(error.what()) : strange) + "; see imu2music " + command + "--help");
   } catch (const CommandFailure& failure) {
     return fail(1, failure.what());
   } catch (const imu2music::InputError& error) {

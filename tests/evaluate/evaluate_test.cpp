@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 #include <span>
 #include <string>
 #include <vector>
@@ -466,6 +467,13 @@ TEST_CASE("what cannot be evaluated is left out or refused") {
   REQUIRE(e.left_out.size() == 2);
   CHECK(e.left_out[0] == "short lasts 1.5 s, less than a window");
   CHECK(e.left_out[1] == "music has no motion");
+  // The motion may be a little shorter than the pair: its first sample comes later.
+  pairs[1] = make_pair("edge", "x", 1.98, 2);
+  pairs[1].info.seconds = 2;
+  const Evaluation edge = evaluate(model, pairs, quick());
+  CHECK(edge.recordings.size() == 1);
+  REQUIRE(edge.left_out.size() == 2);
+  CHECK(edge.left_out[0] == "edge has 1.98 s of motion, less than a window");
   CHECK_THROWS_AS(evaluate(model, {pairs[1]}, quick()), InputError);
   ModelConfig music;
   music.model = "music_transformer";
@@ -497,6 +505,39 @@ TEST_CASE("notes begun: continued ones are none, and the window's end ends them"
   CHECK(notes[1].end == 2.5);
   CHECK(notes_begun<V>(ids, 2).size() == 1);  // the second begins after the end
   CHECK(notes_begun<EventVocabulary1>({}, 6).empty());
+  // Ids that ran out leave a note sounding, as in the music that is written.
+  const std::vector<int> run_out = {V::first_velocity + 20, V::note_on(60)};
+  REQUIRE(notes_begun<V>(run_out, 6).size() == 1);
+  CHECK(notes_begun<V>(run_out, 6)[0].end == 6);
+}
+
+TEST_CASE("real music is that of an instrument with one sounding note a pitch, as generated music is") {
+  Pair pair = make_pair("a", "x", 5, 1);
+  pair.notes = {{60, 80, 0.5, 1.5}, {60, 0, 1.0, 1.2}, {64, 80, 1.0, 1.4}, {64, 80, 1.0, 1.3}};
+  const Model<float> model = init_model<float>(small_config(), 1);
+  const Evaluation e = evaluate(model, {pair, make_pair("b", "x", 5, 2)}, quick());
+  const std::vector<Note>& real = e.windows[0].real;
+  REQUIRE(real.size() == 3);
+  CHECK(real[0].end == 1.0);
+  CHECK(real[1].pitch == 60);
+  CHECK(real[2].end == doctest::Approx(1.4));
+}
+
+TEST_CASE("bits a second are of the windows that are not cut") {
+  ModelConfig config = small_config();
+  const std::vector<Pair> pairs = four_pairs();
+  const Evaluation whole = evaluate(init_model<float>(config, 1), pairs, quick());
+  CHECK(whole.cut_windows == 0);
+  double bits = 0, seconds = 0;
+  for (const EvaluatedWindow& w : whole.windows) {
+    bits += w.likelihood[0]->all_nats() / std::numbers::ln2;
+    seconds += 2;
+  }
+  CHECK(whole.bits_per_second.value == doctest::Approx(bits / seconds));
+  config.max_sequence = 4;
+  const Evaluation cut = evaluate(init_model<float>(config, 1), pairs, quick());
+  CHECK(cut.cut_windows == static_cast<std::int64_t>(cut.windows.size()));
+  CHECK(std::isnan(cut.bits_per_second.value));
 }
 
 TEST_CASE("chosen windows are spread over recordings and within them") {

@@ -77,6 +77,8 @@ TEST_CASE("overlap area and KL by hand") {
   CHECK(overlap_area(a, a) == 1);
   CHECK(overlap_area(a, b) == 0.5);
   CHECK(overlap_area(a, nothing) == 0);
+  CHECK(std::isnan(overlap_area(nothing, nothing)));
+  CHECK(std::isnan(kl_divergence(nothing, nothing)));
   CHECK(kl_divergence(a, a) == 0);
   // With half a count more: p = 2.5, 2.5, 0.5 of 5.5; q = 0.5, 1.5, 1.5 of 3.5.
   const double expected = 2.5 / 5.5 * std::log(2.5 / 5.5 / (0.5 / 3.5)) +

@@ -27,6 +27,17 @@ TEST_CASE("a whole number is decimal, zeros before it or not") {
   check_refused(program(init + "0x10"), {"--seed", "whole number"});
 }
 
+TEST_CASE("an option that is none is told before what it leaves missing") {
+  check_refused(program("generate x --weigths W -o z"), {"'--weigths'", "but --weights", "generate --help"});
+  check_refused(program("generate x --weights W --out=z"), {"there is no option '--out'"});
+  check_refused(program("generate x -w W -o z"), {"there is no option '-w'"});
+  check_refused(program("generate x --weights W --prime -o z"), {"--prime wants a value", "-o"});
+  check_refused(program("generate x --weights W -o z --temprature 0.3"),
+                {"'--temprature', but --temperature"});
+  check_refused(program("generate x y --weights W -o z"), {"'y' was not expected"});
+  check_refused(program("generate x"), {"--output is required"});
+}
+
 TEST_CASE("an empty value is no value") {
   const std::string generate = "generate x --weights y -o z ";
   for (const char* option : {"--wav", "--svg", "--prime", "--control", "--sensors", "--units", "--top-p",

@@ -46,7 +46,7 @@ TEST_CASE("each embedding example runs, and says what is wrong with its weights"
   CHECK(std::count(result.output.begin(), result.output.end(), '\n') > 1);
 
   // What is left of the last window is played, too, and what is no number is told.
-  result = test::run_command("seq 1 600 | " + example("frame_by_frame") + " " + weights);
+  result = test::run_command("seq 1 900 | " + example("frame_by_frame") + " " + weights);
   CHECK(result.status == 0);
   CHECK(!result.output.empty());
   result = test::run_command("echo 1,2,3 | " + example("frame_by_frame") + " " + weights);

@@ -254,6 +254,11 @@ TEST_CASE("weights that were trained say what was kept for the test, and what wa
   // Begun with weights that learnt and do not say from what.
   const std::string bare = scratch / "bare.safetensors";
   REQUIRE(program("convert " + quoted(weights) + " -o " + quoted(bare)).status == 0);
+  const json untold_json = evaluated(bare, data, "performer:s2");
+  CHECK(untold_json["split"]["may_have_been_seen"].is_null());
+  CHECK(untold_json["weights_split"].is_null());
+  CHECK(program(command(bare, data, "performer:s2")).output.find("do not say what they learnt from") !=
+        std::string::npos);
   const std::string from_bare = train("from_bare", "performer:s2 --init-from " + quoted(bare));
   CHECK(evaluated(from_bare, data, "test")["weights_split"]["begun_with_others"] == json::array({nullptr}));
   CHECK(program(command(from_bare, data, "test")).output.find("do not say what they learnt from") !=

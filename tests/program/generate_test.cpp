@@ -96,6 +96,20 @@ TEST_CASE("start, duration, greedy and max-tokens are followed") {
             .error.find("--greedy") == std::string::npos);
 }
 
+TEST_CASE("more tokens than the weights have positions are told") {
+  test::ScratchFolder scratch;
+  const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);
+  const auto error = [&](const std::string& tokens) {
+    const auto result = program("generate " + quoted(recording) + " --weights " + quoted(weights) + " -o " +
+                                quoted(scratch / "a.mid") + " --duration 6 --max-tokens " + tokens);
+    REQUIRE(result.status == 0);
+    return result.error;
+  };
+  CHECK(error("100000").find(weights + ": has 64 positions: --max-tokens 100000 was not used\n") !=
+        std::string::npos);
+  CHECK(error("64").find("--max-tokens") == std::string::npos);
+}
+
 TEST_CASE("narrowed sampling, beam, prime and batch are followed") {
   test::ScratchFolder scratch;
   const std::string recording = test::simulated_recording(scratch), weights = test::small_weights(scratch);

@@ -86,6 +86,9 @@ std::vector<Note> notes_begun(std::span<const int> ids, double seconds) {
     if (state.decoder().notes().size() > continued.size())
       continued.push_back(Vocabulary::kind(id) == EventKind::continued);
   }
+  // A window of vocabulary 2 that ended before its music did sounds to its end.
+  if constexpr (std::is_same_v<Vocabulary, EventVocabulary2>)
+    if (!state.ended()) state.push(Vocabulary::cut);
   std::vector<Note> kept;
   const std::span<const Note> notes = state.decoder().finish();
   for (std::size_t i = 0; i < notes.size(); ++i)
@@ -140,7 +143,11 @@ class Evaluator {
     if (pair.info.seconds < result_.window_s)
       return leave_out("lasts " + number_text(pair.info.seconds) + " s, less than a window");
     const Recording recording = options_.prepare ? options_.prepare(pair.motion) : pair.motion;
-    motions_.push_back(std::make_unique<MotionWindows>(recording, model_.config));
+    try {
+      motions_.push_back(std::make_unique<MotionWindows>(recording, model_.config));
+    } catch (const MotionTooShort& error) {
+      return leave_out("has " + number_text(error.seconds) + " s of motion, less than a window");
+    }
     const MotionWindows& motion = *motions_.back();
     const MotionActivity activity = motion_activity(recording);
     const std::vector<double> peaks = motion_peaks(activity);
@@ -244,8 +251,10 @@ class Evaluator {
     for (Note note : pair.notes) {
       note.start -= start_s;
       note.end = std::min(note.end - start_s, result_.window_s);
+      note.velocity = std::max(note.velocity, 1);
       if (note.start >= 0 && note.start < result_.window_s) w.real.push_back(note);
     }
+    w.real = notes_until(w.real, result_.window_s);  // as generated ones are: one sounding note a pitch
     for (std::size_t i = 0; i < activity.values.size(); ++i)
       if (const double t = activity.time_s(i) - start_s; t >= 0 && t < result_.window_s)
         w.activity.push_back(activity.values[i]);
@@ -427,6 +436,7 @@ class Evaluator {
       n += w.likelihood[0]->all_nats(), d += w.likelihood[0]->all_tokens();
     });
     result_.bits_per_second = ratio([](const EvaluatedWindow& w, double& n, double& d) {
+      if (w.cut) return;  // the ids are not those of the whole time
       n += w.likelihood[0]->all_nats() / std::numbers::ln2, d += w.likelihood[0]->seconds;
     });
     for (std::size_t k = 0; k < event_kinds; ++k) {

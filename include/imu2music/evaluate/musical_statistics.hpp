@@ -10,8 +10,9 @@
 //   range                highest less lowest pitch of a window with notes: 2 semitones a bin, 48 and more
 //                        in the last
 // For a pair of histograms p (real) and q (generated), each normalised:
-//   overlap area  Σ_b min(p_b, q_b), 1 where they are alike; 0 where one is empty
-//   KL            Σ_b p_b ln(p_b / q_b), nats, after adding half a count to every bin of both
+//   overlap area  Σ_b min(p_b, q_b), 1 where they are alike; 0 where one is empty, NaN where both are
+//   KL            Σ_b p_b ln(p_b / q_b), nats, after adding half a count to every bin of both; NaN where
+//                 both are empty
 //
 // Of a window with notes:
 //   pitch-class entropy  −Σ p_c log2 p_c, bits: 0 for one pitch class, 3.58 for all twelve alike
@@ -119,6 +120,7 @@ template <std::size_t N>
 double overlap_area(const std::array<double, N>& real, const std::array<double, N>& generated) {
   double p = 0, q = 0, overlap = 0;
   for (std::size_t b = 0; b < N; ++b) p += real[b], q += generated[b];
+  if (!(p > 0) && !(q > 0)) return std::numeric_limits<double>::quiet_NaN();
   if (!(p > 0 && q > 0)) return 0;
   for (std::size_t b = 0; b < N; ++b) overlap += std::min(real[b] / p, generated[b] / q);
   return overlap;
@@ -129,6 +131,7 @@ double kl_divergence(const std::array<double, N>& real, const std::array<double,
   constexpr double added = 0.5;
   double p = added * N, q = added * N, divergence = 0;
   for (std::size_t b = 0; b < N; ++b) p += real[b], q += generated[b];
+  if (!(p > added * N) && !(q > added * N)) return std::numeric_limits<double>::quiet_NaN();
   for (std::size_t b = 0; b < N; ++b) {
     const double share = (real[b] + added) / p;
     divergence += share * std::log(share / ((generated[b] + added) / q));

@@ -44,6 +44,16 @@ inline double window_seconds(const ModelConfig& config) {
              : static_cast<double>(reference_window_frames) / reference_rate_hz;
 }
 
+// The frames do not fill a window: a sensor's first sample may come later than the recording begins.
+class MotionTooShort : public InputError {
+ public:
+  MotionTooShort(const std::string& path, double motion_s, double window_s)
+      : InputError(path, "has " + number_text(motion_s) + " s of motion",
+                   "a window of this model is " + number_text(window_s) + " s long"),
+        seconds(motion_s) {}
+  double seconds;  // of motion
+};
+
 class MotionWindows {
  public:
   MotionWindows(const Recording& recording, const ModelConfig& config) {
@@ -82,9 +92,7 @@ class MotionWindows {
       shape_ = {2, rows, window_frames_};
     }
     if (frames_ < window_frames_)
-      throw InputError(recording.source,
-                       "lasts " + number_text(static_cast<double>(frames_) / rate_hz_) + " s",
-                       "a window of this model is " + number_text(window_seconds(config)) + " s long");
+      throw MotionTooShort(recording.source, static_cast<double>(frames_) / rate_hz_, window_seconds(config));
   }
 
   std::int64_t frames() const { return frames_; }

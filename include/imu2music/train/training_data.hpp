@@ -63,7 +63,12 @@ class TrainingData : public BatchSource {
           left_out_.push_back(info.id + " lasts " + number_text(info.seconds) + " s, less than a window");
           continue;
         }
-        pieces.push_back(make_piece(dataset.load(i), prepare));
+        try {
+          pieces.push_back(make_piece(dataset.load(i), prepare));
+        } catch (const MotionTooShort& error) {
+          left_out_.push_back(info.id + " has " + number_text(error.seconds) +
+                              " s of motion, less than a window");
+        }
       }
     };
     take(split.train, train_);
