@@ -58,7 +58,8 @@ std::string strange_argument(const CLI::App& command) {
     for (const std::string& value : option->results())
       if (std::find(names.begin(), names.end(), value) != names.end())
         return option->get_name() + " wants a value, not the option " + value;
-  const std::vector<std::string> rest = command.remaining();
+  std::vector<std::string> rest = command.remaining();
+  std::erase(rest, "--");
   if (rest.empty()) return {};
   const bool is_option = rest.front().size() > 1 && rest.front().front() == '-';
   if (!is_option) return imu2music::in_quotes(rest.front()) + " was not expected";

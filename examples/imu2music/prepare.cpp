@@ -168,7 +168,8 @@ std::string as_text(const PrepareCommand& command, const Prepared& prepared) {
 void run_prepare(const PrepareCommand& command) {
   const Prepared prepared = prepare(command);
   if (const double rate_hz = command.recording.rate_hz; rate_hz > 0 && !prepared.rate_is_used)
-    std::fprintf(stderr, "imu2music: no recording lacks a clock of its own: --rate %s was not used\n",
+    std::fprintf(stderr,
+                 "imu2music: no recording with music lacks a clock of its own: --rate %s was not used\n",
                  number_text(rate_hz).c_str());
   if (command.common.json)
     print_json(as_json(command, prepared));

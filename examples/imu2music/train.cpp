@@ -56,13 +56,13 @@ std::string transfer_table(const std::vector<TransferredTensor>& rows) {
   return std::to_string(taken) + " of " + std::to_string(rows.size()) + " tensors taken\n" + text;
 }
 
-// Throws InputError for a run's folder that is the data set's or lies in it.
-void check_apart(const std::string& folder, const std::string& data) {
+// Throws InputError for a run's folder that is the data set's, or, of a new run, lies in it.
+void check_apart(const std::string& folder, const std::string& data, bool is_new) {
   namespace fs = std::filesystem;
   std::error_code fault;
   fs::path place = fs::weakly_canonical(fs::absolute(folder, fault), fault);
   for (bool is_own = true; !place.empty(); place = place.parent_path(), is_own = false) {
-    if (fs::equivalent(place, data, fault))
+    if ((is_own || is_new) && fs::equivalent(place, data, fault))
       throw InputError(folder, is_own ? "is the data set's folder" : "lies in the data set's folder",
                        "give the run a folder of its own");
     if (!place.has_relative_path()) return;
@@ -75,7 +75,7 @@ void run_train(const TrainOptions& options) {
     throw InputError("--only wants --init-from, the weights to begin with");
   if (options.resume && !options.init_from.empty())
     throw InputError("--init-from and --resume exclude one another: a run goes on from its own weights");
-  check_apart(options.folder, options.data);
+  check_apart(options.folder, options.data, !options.resume);
   is_there((std::filesystem::path(options.data) / dataset_list).string());  // or it may not be known
   const Dataset dataset(options.data);
   const Split split = dataset.split(options.split);

@@ -66,6 +66,7 @@ void safetensors_seeds() {
   const std::string overlap = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                               R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})";
   seed("safetensors", "refused_overlap", little_endian(overlap.size(), 8) + overlap + std::string(12, '\0'));
+  seed("safetensors", "refused_riff", "RIFF");
 }
 
 void checkpoint_seeds() {

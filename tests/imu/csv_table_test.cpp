@@ -222,6 +222,24 @@ TEST_CASE("a quantity that stops early, and a clock that is put back, keep a tab
     CHECK(sensor.duration_s() == doctest::Approx(199.5).epsilon(0.01));
   }
   CHECK(read(silent, {{"a", {acceleration}}, {"b", {turning}}}).sensors[0].sample_count() == 202);
+
+  // Beside a sensor in every row whose clock is put back, the other goes back with it.
+  std::string beside = "t,ax,ay,az,gx,gy,gz\n";
+  for (int i = 0; i < 200; ++i)
+    beside += std::to_string(i % 100) + ",1,2,3," + (i >= 100 && i % 2 == 0 ? "4,5,6\n" : ",,\n");
+  for (const SensorTrack& sensor : read(beside, {{"a", {acceleration}}, {"b", {turning}}}).sensors)
+    CHECK(sensor.clock.resets.size() == 1);
+  // In packets of a sensor each, the table's stamps fall all the time: each has its own clock, put back or
+  // not.
+  std::string packets = "t,ax,ay,az,gx,gy,gz\n";
+  for (int i = 0; i < 20; ++i) {
+    for (int k = 0; k < 20; ++k) packets += std::to_string(20 * i + k - (i >= 10 ? 6 : 0)) + ",1,2,3,,,\n";
+    for (int k = 0; k < 20; ++k) packets += std::to_string(20 * i + k) + ",,,,4,5,6\n";
+  }
+  const Recording own = read(packets, {{"a", {acceleration}}, {"b", {turning}}});
+  CHECK(own.sensors.at(0).clock.resets.size() == 1);
+  CHECK(own.sensors.at(1).clock.resets.empty());
+  for (const SensorTrack& sensor : own.sensors) CHECK(sensor.sample_count() == 400);
 }
 
 TEST_CASE(

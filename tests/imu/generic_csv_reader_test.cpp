@@ -127,6 +127,17 @@ TEST_CASE("time has its names, and what is neither is left out") {
   }
 }
 
+TEST_CASE("axes alone are motion where a table names no other") {
+  const std::string bare = "X (m/s^2),Y (m/s^2),Z (m/s^2)";
+  const Recording alone = read("time_s," + bare + ",x (rad/s)\n0,1,2,3,4\n1,1,2,3,4\n");
+  CHECK(alone.sensors.at(0).channels.size() == 1);
+  CHECK(alone.notes == std::vector<std::string>{"left out: 'x (rad/s)'"});
+  const Recording beside =
+      read("time_s,acc_x_ms2,acc_y_ms2,acc_z_ms2," + bare + "\n0,1,2,3,4,5,6\n1,1,2,3,4,5,6\n");
+  CHECK(beside.sensors.at(0).channels.at(0).axis(2)[0] == 3);
+  CHECK(beside.notes == std::vector<std::string>{"left out: 'X (m/s^2)', 'Y (m/s^2)', 'Z (m/s^2)'"});
+}
+
 TEST_CASE("two armbands in one table become two sensors in SI units") {
   const Recording recording = read(
       "time_ms,myo1_acc_x_g,myo1_acc_y_g,myo1_acc_z_g,myo1_gyro_x_dps,myo1_gyro_y_dps,myo1_gyro_z_dps,"

@@ -30,6 +30,8 @@ TEST_CASE("what people hand over in place of weights") {
   CHECK(kind_of("\x89HDF\r\n\x1a\n") == "f: is an HDF5 file");
   CHECK(kind_of("\x93NUMPY\x01") == "f: is a NumPy array");
   CHECK(kind_of(std::string("GGUF\3\0\0\0", 8)) == "f: is a GGUF file");
+  CHECK(kind_of(std::string("RIFF\4\0\0\0WAVE", 12)) == "f: is sound (WAV)");
+  CHECK_NOTHROW(kind_of("RIFF"));
   CHECK(kind_of("<!DOCTYPE html><html>") == "f: is a web page");
   CHECK(kind_of("\xEF\xBB\xBF \n<html lang=en>") == "f: is a web page");
   CHECK(kind_of("{\"d_model\": 128}") == "f: is JSON text and holds no weights");

@@ -36,6 +36,7 @@ TEST_CASE("an option that is none is told before what it leaves missing") {
                 {"'--temprature', but --temperature"});
   check_refused(program("generate x y --weights W -o z"), {"'y' was not expected"});
   check_refused(program("generate x"), {"--output is required"});
+  check_refused(program("generate --weights W -- x"), {"--output is required"});
 }
 
 TEST_CASE("an empty value is no value") {

@@ -172,7 +172,7 @@ TEST_CASE("a rate that no recording needs is told") {
     REQUIRE(result.status == 0);
     return result.error;
   };
-  const std::string told = "no recording lacks a clock of its own: --rate 40 was not used\n";
+  const std::string told = "no recording with music lacks a clock of its own: --rate 40 was not used\n";
   CHECK(error(" --rate 40").find(told) != std::string::npos);
   CHECK(error("").find("--rate") == std::string::npos);
   CHECK(error(" --rate 50").find("--rate") == std::string::npos);  // that of its clock

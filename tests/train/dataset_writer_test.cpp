@@ -120,7 +120,7 @@ TEST_CASE("what has the name of a data set's file or folder and is none is not r
   fs::rename(scratch / "d/splits/all.json", scratch / "all.json");
   fs::create_directory(scratch / "d/splits/all.json");
   test::write_file(scratch / "d/splits/all.json/thesis.tex", "years of work");
-  CHECK(contains(refusal(scratch / "d"), "holds 'splits/all.json', which is no part"));
+  CHECK(contains(refusal(scratch / "d"), "holds 'splits/all.json', which is no file of its own"));
   fs::remove_all(scratch / "d/splits");
   test::write_file(scratch / "d/splits", "mine");
   CHECK(contains(refusal(scratch / "d"), "holds 'splits', which is no part"));

@@ -586,6 +586,9 @@ TEST_CASE("files that are named themselves have the labels of their folder's man
   CHECK(with_id(finder.found(), "b").info.performer == "ben");
   REQUIRE(finder.found().dropped.size() == 1);
   CHECK(reason(finder.found(), "manifest.csv") == "tells the labels of the files in its folder");
+  SourceFinder twice;
+  twice.find(scratch.path().string() + "//a.csv");
+  CHECK(with_id(twice.found(), "a").info.performer == "anna");
 
   test::write_file(scratch / "manifest.csv", "name,performer\na.csv,anna\n");
   SourceFinder other;
@@ -621,6 +624,16 @@ TEST_CASE("files of Xsens trackers are takes of their own where there is music o
   REQUIRE(one.pairs.size() == 1);
   CHECK(one.pairs[0].motion_path == scratch / "one");
   CHECK(load_source_pair(one.pairs[0]).motion.sensors.size() == 2);
+
+  // The music beside the folder is the recording's, whatever else bears a tracker's name.
+  fs::create_directories(scratch / "set/session");
+  tracker("set/session/left.txt", 1);
+  tracker("set/session/right.txt", 2);
+  write_midi(scratch / "set/session/left.mid", test::scale(60, 5));
+  write_midi(scratch / "set/session.mid", test::scale(62, 5));
+  const FoundSources set = found_in(scratch / "set");
+  CHECK(with_id(set, "session").motion_path == scratch / "set/session");
+  CHECK(with_id(set, "session").notes_path == scratch / "set/session.mid");
 }
 
 TEST_CASE("what lies in a recording's folder and is no part of it is found or dropped") {
@@ -643,8 +656,12 @@ TEST_CASE("what lies in a recording's folder and is no part of it is found or dr
   test::write_file(scratch / "set/phone/take2.csv", table(3));
   test::write_file(scratch / "set/phone/more/take3.csv", table(3));
   write_midi(scratch / "set/phone/more/take3.mid", test::scale(62, 5));
+  test::write_file(scratch / "set/phone/more/picture.jpg", "\xff\xd8\xff");
+  test::write_file(scratch / "set/phone/take4.csv", "acc_x_g,acc_y_g,acc_z_g\n0,0,1\n0,0,1\n");  // no clock
+  write_midi(scratch / "set/phone/take4.mid", test::scale(63, 5));
   const FoundSources found = found_in(scratch / "set");
-  REQUIRE(found.pairs.size() == 4);
+  REQUIRE(found.pairs.size() == 5);
+  CHECK(with_id(found, "take4").motion_path == scratch / "set/phone/take4.csv");
   CHECK(with_id(found, "phone").motion_path == scratch / "set/phone");
   CHECK(with_id(found, "etude").motion_path.empty());
   CHECK(with_id(found, "take1").motion_path == scratch / "set/phone/take1.csv");
@@ -703,16 +720,20 @@ TEST_CASE("what cannot be read is dropped, and so is what may belong to it") {
   fs::create_symlink("/nowhere/take.1", scratch / "set/take.1");
   write_midi(scratch / "set/take.1.mid", test::scale(60, 5));
   write_midi(scratch / "set/take.mid", test::scale(62, 5));
+  test::write_file(scratch / "set/t3.csv", table(3));
+  write_midi(scratch / "set/t3.mid", test::scale(64, 5));
+  fs::create_symlink("/nowhere/t3.wav", scratch / "set/t3.wav");  // neither motion nor music
   REQUIRE(::mkfifo((scratch / "set/pipe").c_str(), 0600) == 0);
   const FoundSources found = found_in(scratch / "set");
-  REQUIRE(found.pairs.size() == 1);
-  CHECK(found.pairs[0].info.id == "take");
+  REQUIRE(found.pairs.size() == 2);
+  CHECK(with_id(found, "take").motion_path.empty());
+  CHECK(with_id(found, "t3").motion_path == scratch / "set/t3.csv");
   CHECK(reason(found, "set/t1.csv") == "is a link that cannot be followed (No such file or directory)");
   CHECK(reason(found, "set/t1.notes.csv") == "has the name of t1.csv, which cannot be read");
   CHECK(reason(found, "set/t2.csv") == "has the name of t2.mid, which cannot be read");
   CHECK(contains(reason(found, "set/t2.mid"), "is a link that cannot be followed (Too many levels"));
   CHECK(reason(found, "set/take.1.mid") == "has the name of take.1, which cannot be read");
-  CHECK(found.dropped.size() == 6);
+  CHECK(found.dropped.size() == 7);
 }
 
 TEST_CASE("of tables of one stem the first that is a recording is taken") {

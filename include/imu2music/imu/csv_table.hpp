@@ -412,13 +412,14 @@ enum class TrackRows {
   in_turn,  // of each quantity those that have values of its columns
 };
 
-// Whether stamps tell a clock that is never put back; rows out of order are allowed.
-inline bool tell_one_course(std::span<const double> times, const std::string& path) {
+// How often the clock that stamps tell is put back; rows out of order are allowed. Nothing where they tell
+// none.
+inline std::optional<std::size_t> resets_of(std::span<const double> times, const std::string& path) {
   try {
     StampReport report;
-    return make_clock({times.begin(), times.end()}, path, std::nullopt, &report).resets.empty();
+    return make_clock({times.begin(), times.end()}, path, std::nullopt, &report).resets.size();
   } catch (const InputError&) {
-    return false;
+    return std::nullopt;
   }
 }
 
@@ -427,8 +428,8 @@ inline bool tell_one_course(std::span<const double> times, const std::string& pa
 // all, if half of its own rows have values of no other, a track's rows are those that have values of its own,
 // if their stamps differ: a sensor that fell silent beside others lacks values. Its quantities stand in turn
 // where more than a tenth of its rows has values in other columns than the one before, and each has whole
-// samples from the first twentieth of them to the last. Where some rows of their own tell no clock, or one
-// that is put back, all have one clock, so that it is put back for all.
+// samples from the first twentieth of them to the last. Where a track's rows tell no clock, or one that is
+// put back, all have one clock, so that it is put back for all, unless that would be more often.
 inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
                                              std::span<const CsvTrack> tracks, std::span<const double> times,
                                              const std::string& path) {
@@ -446,12 +447,17 @@ inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
     for (std::size_t row = 0; row < rows; ++row)
       filled[row] = static_cast<std::uint16_t>(filled[row] + has[row]);
   }
-  const std::vector<TrackRows> one_clock(tracks.size(), TrackRows::all);
-  std::vector<TrackRows> result = one_clock;
+  std::vector<TrackRows> result(tracks.size(), TrackRows::all);
   const auto moves = [](std::span<const double> of) {
     return std::any_of(of.begin(), of.end(), [&](double time) { return time != of.front(); });
   };
-  std::vector<double> own_times;
+  std::size_t resets = 0;
+  bool untold = false;
+  const auto see = [&](std::span<const double> of) {
+    const std::optional<std::size_t> told = resets_of(of, path);
+    untold = untold || !told;
+    resets += told.value_or(0);
+  };
   std::size_t begin = 0;
   for (std::size_t t = 0; t < tracks.size(); ++t) {
     const std::span<const Column> own = columns.subspan(begin, column_count(tracks[t]));
@@ -460,7 +466,7 @@ inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
     std::size_t of_others = 0, between = 0;  // rows of others; those between own ones
     std::size_t of_own = 0, alone = 0, turns = 0;
     std::size_t before = rows, of_others_before = 0;  // the last row with values
-    own_times.clear();
+    std::vector<double> own_times;
     for (std::size_t row = 0; row < rows; ++row) {
       of_others += filled[row] != 0 && has[row] == 0;
       if (has[row] == 0) continue;
@@ -494,15 +500,28 @@ inline std::vector<TrackRows> rows_of_tracks(std::span<const Column> columns,
         its.push_back(times[row]);
       }
       in_turn = moves(its) && first <= 1 + of_own / 20 && last + of_own / 20 >= of_own;
-      if (in_turn && !tell_one_course(its, path)) return one_clock;
+      if (in_turn) see(its);
     }
     if (in_turn) {
       result[t] = TrackRows::in_turn;
     } else if (in_part && moves(own_times)) {
-      if (!tell_one_course(own_times, path)) return one_clock;
+      see(own_times);
       result[t] = TrackRows::own;
     }
   }
+  const auto is_all = [](TrackRows one) { return one == TrackRows::all; };
+  if (std::all_of(result.begin(), result.end(), is_all)) return result;
+  begin = 0;
+  for (std::size_t t = 0; t < tracks.size(); begin += column_count(tracks[t]), ++t) {
+    if (!is_all(result[t])) continue;
+    std::vector<double> its;
+    for (const std::size_t row : rows_with_values(columns.subspan(begin, column_count(tracks[t])), rows))
+      its.push_back(times[row]);
+    if (!its.empty() && moves(its)) see(its);
+  }
+  if (!untold && resets == 0) return result;
+  const std::optional<std::size_t> of_table = resets_of(times, path);
+  if (of_table && *of_table <= resets) std::fill(result.begin(), result.end(), TrackRows::all);
   return result;
 }
 

@@ -96,6 +96,7 @@ struct ColumnName {
   int axis = 0;
   std::string sensor, unit;
   std::string usual_unit;  // of time: what holds where neither the name nor CsvUnits tells one
+  bool is_bare = false;    // an axis alone, whose unit tells the quantity
 };
 
 inline std::optional<Quantity> quantity_of(std::string_view word) {
@@ -244,6 +245,7 @@ inline ColumnName read_column_name(std::string_view name) {
     if (result.unit.empty()) result.unit = unit_at_end(words);
     if (words.empty()) {
       quantity = quantity_with(result.unit);
+      result.is_bare = true;
     } else if (words.size() >= 2 && words[words.size() - 2] == "angular" && words.back() == "velocity") {
       quantity = Quantity::angular_velocity;
       words.pop_back();
@@ -376,8 +378,14 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
   std::vector<std::string> left_out;
   CsvClock clock;
   const std::vector<std::string>& names = table.names();
+  std::vector<ColumnName> columns;
+  for (const std::string& name : names) columns.push_back(csv_detail::read_column_name(name));
+  const auto is_value = [](const ColumnName& name) { return name.kind == ColumnName::Kind::value; };
+  // Axes alone are the motion of a table that names no other.
+  const bool is_bare = std::none_of(columns.begin(), columns.end(),
+                                    [&](const ColumnName& name) { return is_value(name) && !name.is_bare; });
   for (std::size_t i = 0; i < names.size(); ++i) {
-    ColumnName name = csv_detail::read_column_name(names[i]);
+    ColumnName name = columns[i];
     const std::string quoted = in_quotes(names[i]);
     if (name.kind == ColumnName::Kind::time) {
       if (clock.column >= 0) {  // the first one holds
@@ -395,7 +403,7 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
       clock.to_seconds = *scale;
       continue;
     }
-    if (name.kind == ColumnName::Kind::other) {
+    if (name.kind == ColumnName::Kind::other || (name.is_bare && !is_bare)) {
       left_out.push_back(quoted);
       continue;
     }
@@ -419,12 +427,14 @@ inline Recording read_generic_csv(const CsvTable& table, const CsvUnits& units =
                        "the axes of a quantity should have one unit");
     place = static_cast<int>(i);
   }
-  // A table of notes has a pitch, too.
+  // A table of notes has a pitch, too, and one of anything an x.
   std::erase_if(groups, [&](const Group& group) {
     const bool lone_pitch =
         group.quantity == Quantity::rotation && group.columns[0] < 0 && group.columns[2] < 0;
-    if (lone_pitch) left_out.push_back(group.first_name);
-    return lone_pitch;
+    const bool lacks_axes = std::find(group.columns.begin(), group.columns.end(), -1) != group.columns.end();
+    const bool is_other = lone_pitch || (is_bare && lacks_axes);
+    if (is_other) left_out.push_back(group.first_name);
+    return is_other;
   });
   if (groups.empty())
     throw InputError(table.path(),

@@ -13,7 +13,7 @@
 // is refused. In a folder, tables without motion and those with fewer than two rows, of a sensor which was
 // silent, are left out and told in Recording::notes.
 //
-// Errors: those of read_generic_csv() and merge_sensors(); InputError for linear acceleration alone, and
+// Errors: those of read_generic_csv() and merge_sensors(); InputError for a file of linear acceleration, and
 // where a folder's tables are all silent.
 #pragma once
 
@@ -51,7 +51,8 @@ inline std::set<Quantity> quantities(const CsvTable& table) {
   std::set<Quantity> held;
   for (const std::string& name : table.names()) {
     const csv_detail::ColumnName column = csv_detail::read_column_name(name);
-    if (column.kind == csv_detail::ColumnName::Kind::value) held.insert(column.quantity);
+    if (column.kind == csv_detail::ColumnName::Kind::value && (!column.is_bare || is_phyphox_csv(table)))
+      held.insert(column.quantity);
   }
   return held;
 }

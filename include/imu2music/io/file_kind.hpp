@@ -41,7 +41,7 @@ inline void throw_if_foreign(const std::string& path, std::span<const std::byte>
   if (start.starts_with("\x1f\x8b")) throw InputError(path, "is compressed with gzip", "unpack it first");
   if (start.starts_with("\x89HDF\r\n")) throw InputError(path, "is an HDF5 file", wanted);
   if (start.starts_with("\x93NUMPY")) throw InputError(path, "is a NumPy array", wanted);
-  if (start.starts_with("RIFF") && start.substr(8, 4) == "WAVE")
+  if (start.size() >= 12 && start.starts_with("RIFF") && start.substr(8, 4) == "WAVE")
     throw InputError(path, "is sound (WAV)", "motion is what music is made for: name a recording or weights");
   if (start.starts_with("GGUF")) throw InputError(path, "is a GGUF file", wanted);
 

@@ -164,7 +164,10 @@ inline void check_dataset_target(const std::string& folder) {
   const auto check = [&](const std::string& name, const fs::directory_entry& entry, fs::file_type wanted) {
     std::error_code fault;
     if (const fs::file_type is = entry.symlink_status(fault).type(); !fault && is == wanted) return;
-    throw InputError(folder, "holds " + in_quotes(name) + ", which is no part of a data set",
+    throw InputError(folder,
+                     "holds " + in_quotes(name) +
+                         (wanted == fs::file_type::regular ? ", which is no file of its own"
+                                                           : ", which is no part of a data set"),
                      "move it elsewhere, or choose a new folder");
   };
   for (const fs::directory_entry& entry : entries) {

@@ -152,7 +152,7 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
       writer.drop(source.info.source, "has the same samples and notes as " + same->second);
     else
       ids[digest] = writer.add(pair).id;
-    prepared.rate_is_used = prepared.rate_is_used || (fault.empty() && reading.rate_is_used);
+    prepared.rate_is_used = prepared.rate_is_used || reading.rate_is_used;
     report(i + 1, found.pairs.size());
   }
   if (writer.pairs().empty()) {

@@ -285,7 +285,8 @@ class Manifest {
   // Of a file or folder of that path, which may be the manifest's folder itself; null: there is none.
   const Row* find(const std::string& path, const std::string& stem) const {
     const std::string start = folder_.ends_with('/') ? folder_ : folder_ + "/";
-    const std::string place = path.starts_with(start) ? path.substr(start.size()) : name_of(path);
+    std::string place = path.starts_with(start) ? path.substr(start.size()) : name_of(path);
+    place.erase(0, place.find_first_not_of('/'));
     const auto above = [](std::string_view file) { return file.substr(0, file.rfind('/') + 1); };
     for (const Row& row : rows_)
       if (row.file == place) return &row;
@@ -659,9 +660,11 @@ class SourceFinder {
       find_repovizz(path, shown);
     else if (kind != Kind::other)
       find_recording_folder(path, shown, entries);
+    if (kind != Kind::other) ++recordings_above_;
     for (const std::string& name : entries.folders)
       if (kind != Kind::phyphox || name != "meta")  // which tells of the phone
         find_in_folder(join_path(path, name), below(shown, name), depth + 1);
+    if (kind != Kind::other) --recordings_above_;
     find_files(path, shown, kind == Kind::other ? entries.files : files_apart(path, entries.files, kind),
                entries.unreadable);
   }
@@ -680,13 +683,13 @@ class SourceFinder {
     }
   }
 
-  // Files of trackers may as well be takes: then one at least has music of its own stem, which is not that of
-  // the folder.
-  static bool is_one_xsens_recording(const std::string& path, const FolderEntries& entries) {
+  // Files of trackers may as well be takes: then one at least has music of its own stem, and the folder has
+  // none, unless by the name of one of them.
+  bool is_one_xsens_recording(const std::string& path, const FolderEntries& entries) {
     using namespace sources_detail;
     std::set<std::string> stems;
     for (const std::string& name : xsens_files(path, entries)) stems.insert(file_stem(name));
-    stems.erase(name_of(path));
+    if (stems.erase(name_of(path)) == 0 && !music_of_folder(path, entries).empty()) return true;
     return std::none_of(entries.files.begin(), entries.files.end(), [&](const std::string& name) {
       if (stems.count(music_stem(name)) == 0) return false;
       const FileKind kind = kind_or_other(join_path(path, name));
@@ -709,28 +712,39 @@ class SourceFinder {
   // recording. What else is there belongs to it: sound, pictures, what tells of the phone.
   std::vector<std::string> files_apart(const std::string& path, const std::vector<std::string>& names,
                                        imu2music::FolderKind kind) const {
-    std::vector<std::string> apart;
+    using namespace sources_detail;
+    std::vector<std::string> apart, tables;
+    std::set<std::string> with_music;  // stems
     for (const std::string& name : names) {
       if (is_part(kind, name, nullptr)) continue;
       step();
-      const std::string file = join_path(path, name);
-      const FileKind is = kind_or_other(file);
-      if (is == FileKind::midi || is == FileKind::notes ||
-          ((is == FileKind::table || is == FileKind::json) && is_recording_apart(file, kind)))
+      const FileKind is = kind_or_other(join_path(path, name));
+      if (is == FileKind::midi || is == FileKind::notes) {
         apart.push_back(name);
+        with_music.insert(music_stem(name));
+      } else if (is == FileKind::table || is == FileKind::json) {
+        tables.push_back(name);
+      }
     }
+    for (const std::string& name : tables) {
+      step();
+      if (is_apart(join_path(path, name), kind, with_music.count(file_stem(name)) > 0)) apart.push_back(name);
+    }
+    std::sort(apart.begin(), apart.end());
     return apart;
   }
 
-  bool is_recording_apart(const std::string& path, imu2music::FolderKind kind) const {
+  // Whether a table is no part of a folder's recording: one that has music of its own is something by itself,
+  // whether it can be read or not; any other, where it is a recording.
+  bool is_apart(const std::string& path, imu2music::FolderKind kind, bool has_music) const {
     try {
       const std::string text = read_text_file(path);
       const std::optional<CsvTable> table = table_in(text, path);
       if (table && is_part(kind, sources_detail::name_of(path), &*table)) return false;
-      parse_recording(text, path, options_);
+      if (!has_music) parse_recording(text, path, options_);
       return true;
     } catch (const InputError&) {
-      return false;
+      return has_music;
     }
   }
 
@@ -926,6 +940,15 @@ class SourceFinder {
     return names.empty() ? std::string() : names[chosen];
   }
 
+  // Whether a name's ending leaves it open that it is motion or music.
+  static bool may_be_paired(const std::string& name) {
+    if (!sources_detail::has_ending(name)) return true;
+    const std::string ending = csv_detail::lower_case(name.substr(name.rfind('.') + 1));
+    for (const std::string_view paired : {"csv", "tsv", "txt", "json", "mid", "midi"})
+      if (ending == paired) return true;
+    return false;
+  }
+
   // The stems that a file or folder of which nothing is known but its name may belong to.
   static std::set<std::string> stems_of(const std::string& name) {
     using namespace sources_detail;
@@ -945,7 +968,8 @@ class SourceFinder {
     std::map<std::string, Stem> stems;
     std::map<std::string, std::string> lost;  // by stem
     for (const FolderEntries::Unreadable& one : unreadable)
-      for (const std::string& stem : stems_of(one.name)) lost.emplace(stem, one.name);
+      if (may_be_paired(one.name))
+        for (const std::string& stem : stems_of(one.name)) lost.emplace(stem, one.name);
     for (const std::string& name : names) {
       step();
       const std::string file = join_path(path, name), source = below(shown, name);
@@ -975,11 +999,11 @@ class SourceFinder {
         case FileKind::json:
           stems[file_stem(name)].motions.push_back(name);
           break;
-        case FileKind::sound:
-          drop(source, "is sound: notes are read from MIDI files and tables");
+        case FileKind::sound:  // in a recording's folder it belongs to that
+          if (recordings_above_ == 0) drop(source, "is sound: notes are read from MIDI files and tables");
           break;
         case FileKind::other:
-          drop(source, "holds neither notes nor motion");
+          if (recordings_above_ == 0) drop(source, "holds neither notes nor motion");
           break;
       }
     }
@@ -1039,6 +1063,7 @@ class SourceFinder {
   // Of folders of files that were named themselves; the one of the file in hand.
   std::map<std::string, std::optional<Manifest>> manifests_beside_;
   const Manifest* beside_ = nullptr;
+  int recordings_above_ = 0;  // folders being searched that are recordings
   FoundSources found_;
   std::set<sources_detail::FileIdentity> used_;  // music that belongs to a motion
 };
