@@ -81,7 +81,7 @@ struct TrainerOptions {
   int threads = 1;
   bool resume = false;
   std::function<void(const TrainingReport&)> on_report = {};
-  std::function<bool()> stop = {};  // asked after each step but the last; true ends the run with a checkpoint
+  std::function<bool()> stop = {};  // asked after every step; true ends the run with a checkpoint
   Device device = Device::cpu();
   std::string sensors = {};  // how the data's sensors were mapped: a resumed run must be told the same
   // What the weights have learnt from that the run begins with; a resumed run knows.
@@ -135,7 +135,8 @@ class Trainer {
       if (last || progress_.step % config_.validate_every == 0) validate();
       outcome.out_of_patience = out_of_patience();
       const bool complete = last || outcome.out_of_patience;  // there is nothing left to go on with
-      outcome.stopped = !complete && options_.stop && options_.stop();
+      const bool stop = options_.stop && options_.stop();
+      outcome.stopped = stop && !complete;
       const bool ends = complete || outcome.stopped;
       if (ends || progress_.step % config_.checkpoint_every == 0) write_checkpoint();
       if (ends) break;
