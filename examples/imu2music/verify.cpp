@@ -17,6 +17,7 @@
 #include "imu2music/imu/repovizz_reader.hpp"
 #include "imu2music/imu/resample.hpp"
 #include "imu2music/io/safetensors.hpp"
+#include "imu2music/io/text.hpp"
 #include "imu2music/models/weights.hpp"
 #include "imu2music/ops/cross_entropy.hpp"
 #include "verify_events.hpp"
@@ -281,7 +282,7 @@ std::vector<Row> verify_features(const VerifyOptions& options) {
   expected.require(entry.shape == Shape{2, 3, frames} && frames >= 1, "features", "(2, 3, frames)");
   const auto start = expected.file().metadata.find("start_frame");
   double start_frame = 0;
-  if (start != expected.file().metadata.end() && !repovizz_detail::parse_number(start->second, start_frame))
+  if (start != expected.file().metadata.end() && !parse_number(start->second, start_frame))
     throw InputError(options.expected, "its start_frame is '" + start->second + "'",
                      "it must be a frame number");
   const Recording motion = at_rate(read_repovizz(options.subject), reference_rate_hz);

@@ -91,7 +91,7 @@ TEST_CASE("notes that no vocabulary has are counted, and music of nothing else i
   INFO(table.output);
   REQUIRE(table.status == 0);
   CHECK(table.output.find("left out: 2 notes outside A0 to C8, in 1 pair\n") != std::string::npos);
-  CHECK(table.output.find("music/high.csv: high.csv: has no notes within A0 to C8") != std::string::npos);
+  CHECK(table.output.find("music/high.csv: has no notes within A0 to C8") != std::string::npos);
   const auto report = nlohmann::json::parse(program(command + " --json").output);
   CHECK(report["notes"] == 1);
   CHECK(report["notes_out_of_range"] == 2);

@@ -49,8 +49,8 @@ TEST_CASE("several sources make one data set; copies and damage are dropped") {
   std::map<std::string, std::string> reasons;
   for (const DroppedSource& one : prepared.dropped) reasons[one.source] = one.reason;
   CHECK(reasons.at("b/copy.csv") == "has the same samples and notes as one");
-  CHECK(contains(reasons.at("b/wrong.csv"), "wrong.csv: line 2"));
-  CHECK(contains(reasons.at("b/damaged.mid"), "damaged.mid: "));
+  CHECK(reasons.at("b/wrong.csv").starts_with("line 2"));
+  CHECK_FALSE(contains(reasons.at("b/damaged.mid"), "damaged.mid: "));  // which stands before it
   const Dataset dataset(scratch / "d");
   CHECK(dataset.pairs() == prepared.pairs);
   CHECK(dataset.dropped().size() == 3);

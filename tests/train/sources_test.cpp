@@ -1,4 +1,4 @@
-#include "imu2music/train/sources.hpp"
+#include "imu2music/train/load_source_pair.hpp"
 
 #include <doctest/doctest.h>
 

@@ -53,7 +53,11 @@ inline FolderEntries list_entries(const std::string& folder) {
   } directory{::opendir(folder.c_str())};
   if (directory.handle == nullptr) throw_unreadable(folder, "opendir", errno);
   FolderEntries entries;
-  while (const dirent* entry = ::readdir(directory.handle)) {
+  while (true) {
+    errno = 0;
+    const dirent* const entry = ::readdir(directory.handle);
+    if (entry == nullptr && errno != 0) throw_unreadable(folder, "readdir", errno);
+    if (entry == nullptr) break;
     const std::string name = entry->d_name;
     if (name.front() == '.') continue;
     const std::string path = join_path(folder, name);

@@ -20,23 +20,20 @@
 // a number; no samples; rates or lengths that differ between the axes of a sensor.
 #pragma once
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/imu/folder.hpp"
 #include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/repovizz_layout.hpp"
 #include "imu2music/io/file_bytes.hpp"
@@ -69,18 +66,11 @@ inline std::string_view take_until(std::string_view& rest, char separator) {
   return head;
 }
 
-// A finite number that fills `text`; false otherwise.
-inline bool parse_number(std::string_view text, double& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() && std::isfinite(value);
-}
-
 }  // namespace repovizz_detail
 
 // One signal file's text, each value times `scale`. `path` serves the messages only.
 inline RepovizzSignal parse_repovizz_signal(std::string_view text, const std::string& path,
                                             double scale = 1.0) {
-  using repovizz_detail::parse_number;
   using repovizz_detail::take_until;
   using repovizz_detail::trimmed;
   const std::string example = "line 1 should read repovizz,framerate=25.0,minval=…,maxval=…";
@@ -151,40 +141,12 @@ struct FolderListing {
   std::vector<std::string> folders;
 };
 
-inline bool is_folder(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-inline std::string join(const std::string& folder, const std::string& name) {
-  return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
-}
-
 inline FolderListing list_folder(const std::string& folder) {
-  struct Directory {
-    DIR* handle;
-    ~Directory() {
-      if (handle != nullptr) ::closedir(handle);
-    }
-  } directory{::opendir(folder.c_str())};
-  if (directory.handle == nullptr) throw_unreadable(folder, "opendir", errno);
-
+  FolderEntries entries = list_entries(folder);
   FolderListing listing;
-  std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(directory.handle)) names.emplace_back(entry->d_name);
-  if (errno != 0) throw_unreadable(folder, "readdir", errno);
-  std::sort(names.begin(), names.end());
-  for (std::string& name : names) {
-    if (name.front() == '.') continue;
-    struct stat status {};
-    if (::stat(join(folder, name).c_str(), &status) != 0) continue;
-    if (S_ISDIR(status.st_mode)) {
-      listing.folders.push_back(std::move(name));
-    } else if (S_ISREG(status.st_mode)) {
-      if (auto signal = parse_repovizz_file_name(name)) listing.files.push_back(std::move(*signal));
-    }
-  }
+  listing.folders = std::move(entries.folders);
+  for (const std::string& name : entries.files)
+    if (auto signal = parse_repovizz_file_name(name)) listing.files.push_back(std::move(*signal));
   return listing;
 }
 
@@ -199,7 +161,7 @@ struct Take {
 inline std::vector<Take> takes_in(const std::string& folder, const FolderListing& listing) {
   std::vector<Take> takes;
   for (const RepovizzFileName& signal : listing.files) {
-    const std::string path = signal.is_raw ? folder : join(folder, signal.take);
+    const std::string path = signal.is_raw ? folder : join_path(folder, signal.take);
     auto found =
         std::find_if(takes.begin(), takes.end(), [&](const Take& take) { return take.path == path; });
     if (found == takes.end()) found = takes.insert(takes.end(), Take{folder, path, {}});
@@ -224,7 +186,7 @@ inline void find_takes(const std::string& folder, int depth, std::vector<Take>& 
   if (depth == 0) return;
   for (const std::string& name : listing.folders) {
     if (takes.size() > most_takes_listed) return;
-    find_takes(join(folder, name), depth - 1, takes);
+    find_takes(join_path(folder, name), depth - 1, takes);
   }
 }
 
@@ -320,10 +282,10 @@ inline Recording read_repovizz(const std::string& path) {
       for (int axis = 0; axis < 3; ++axis) {
         const RepovizzFileName* file = axes[static_cast<std::size_t>(axis)];
         if (file == nullptr)
-          throw InputError(detail::join(take.folder, (*present)->sibling(axis)),
+          throw InputError(join_path(take.folder, (*present)->sibling(axis)),
                            "this axis file is missing beside " + (*present)->name,
                            "a recording needs x, y and z of each quantity");
-        const std::string file_path = detail::join(take.folder, file->name);
+        const std::string file_path = join_path(take.folder, file->name);
         const RepovizzSignal signal =
             parse_repovizz_signal(read_text_file(file_path), file_path, known.to_si);
         const auto count = static_cast<std::int64_t>(signal.values.size());

@@ -143,7 +143,7 @@ inline void write_repovizz(const Recording& recording, const std::string& folder
 
   std::deque<AtomicFile> files;
   for (const Output& output : outputs) {
-    AtomicFile& file = files.emplace_back(detail::join(folder, output.name));
+    AtomicFile& file = files.emplace_back(join_path(folder, output.name));
     file.write(output.text);
     file.flush();  // a full disk is met before the first of an older recording's files is replaced
   }

@@ -1,13 +1,15 @@
 // Text for messages: outside names made printable, numbers in short, and what a name that is not known may
-// have been meant to be.
+// have been meant to be. And a number's text read back.
 #pragma once
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "imu2music/io/utf8.hpp"
@@ -65,6 +67,12 @@ inline std::string number_text(double value) {
   char digits[32];
   const auto result = std::to_chars(digits, digits + sizeof digits, value);
   return std::string(digits, result.ptr);
+}
+
+// A finite number that fills `text`; false otherwise.
+inline bool parse_number(std::string_view text, double& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() && std::isfinite(value);
 }
 
 // The Levenshtein distance: how many insertions, deletions and replacements lead from a to b. Cost |a|·|b|.

@@ -33,7 +33,9 @@
 #include "imu2music/io/sha256.hpp"
 #include "imu2music/train/dataset.hpp"
 #include "imu2music/train/dataset_writer.hpp"
+#include "imu2music/train/load_source_pair.hpp"
 #include "imu2music/train/performer_phase.hpp"
+#include "imu2music/train/source_names.hpp"
 #include "imu2music/train/sources.hpp"
 
 namespace imu2music::inline v0 {
@@ -143,8 +145,15 @@ inline Prepared prepare_dataset(std::span<const std::string> sources, const std:
     } catch (const InputError& error) {
       fault = error.what();
       for (const std::string& path : {source.motion_path, source.notes_path, source.sound_path})
-        if (!path.empty() && fault.starts_with(path))
-          fault = sources_detail::name_of(path) + fault.substr(path.size());
+        if (!path.empty() && (fault.starts_with(path + ": ") || fault.starts_with(path + "/"))) {
+          fault.erase(0, path.size());
+          const std::string name = sources_detail::name_of(path);
+          if (fault.starts_with("/") || name != sources_detail::name_of(source.info.source))
+            fault.insert(0, name);
+          else  // the source's own name is said before it
+            fault.erase(0, 2);
+          break;
+        }
     }
     if (!fault.empty())
       writer.drop(source.info.source, fault);

@@ -11,9 +11,7 @@
 //   recordings      any other that read_recording() knows, a file or a folder, with music of the same stem,
 //                   a folder of several files also with the one MIDI file in it; of several tables of one
 //                   stem the first that can be read; files of Xsens trackers by themselves where the folder
-//                   holds music of their stems; of a tracked body, what
-//                   sensors on its forearms would have read (imu/body_imu.hpp), or its keypoints as they are,
-//                   where PrepareOptions::keypoints says so
+//                   holds music of their stems
 //   music alone     MIDI files and tables of notes (train/note_table.hpp) that belong to no motion, nor have
 //                   the notes of what belongs to one
 //
@@ -23,34 +21,23 @@
 // nothing, files of the same stem are dropped too: what belongs to what is not known. Music of a stem: x.mid,
 // x.midi, x.csv, x.notes.csv, x_notes.csv, x_align_notetime.csv; MIDI is taken first.
 //
-// Labels. A manifest.csv in a folder, with the column file and any of performer (or player), piece, stroke,
-// names those of the files in it and below (by path from there, with or without the name's ending, or by
-// stem); of several the nearest that names a file holds, and of a file that was named itself that of its
-// folder. Otherwise names of these forms tell them:
-//   <performer>_bwv1001_mov1…           piece bwv1001_mov1
-//   <piece>_<performer>_t<number>       mosa
-//   <book>_Op45-01_<performer>_…        piece <book>_Op45-01
-// and of any other the stem is the piece.
+// Labels. A manifest.csv in a folder (train/manifest.hpp) names those of the files in it and below; of
+// several the nearest that names a file holds, and of a file that was named itself that of its folder.
+// Otherwise names tell them (train/source_names.hpp).
 //
-// Notes outside A0 to C8, for which models with motion have no ids, are left out and counted.
-//
-// Finding reads the beginnings of files, and music that may be a copy; load_source_pair() reads them whole.
+// Finding reads the beginnings of files, and music that may be a copy; load_source_pair() reads them whole
+// (train/load_source_pair.hpp).
 // Errors: InputError for a source that is not there; what is wrong with one file becomes the reason for which
 // it is dropped.
 #pragma once
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <climits>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <deque>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -61,28 +48,18 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
-#include "imu2music/imu/body_imu.hpp"
 #include "imu2music/imu/csv_table.hpp"
-#include "imu2music/imu/diagnose.hpp"
-#include "imu2music/imu/distribution_map.hpp"
 #include "imu2music/imu/folder.hpp"
 #include "imu2music/imu/phyphox_reader.hpp"
 #include "imu2music/imu/read_recording.hpp"
-#include "imu2music/imu/recording.hpp"
 #include "imu2music/imu/repovizz_reader.hpp"
-#include "imu2music/imu/skeleton_keypoints.hpp"
 #include "imu2music/io/file_bytes.hpp"
 #include "imu2music/io/file_descriptor.hpp"
 #include "imu2music/io/text.hpp"
-#include "imu2music/io/utf8.hpp"
-#include "imu2music/io/wav_reader.hpp"
-#include "imu2music/music/event_vocabulary.hpp"
-#include "imu2music/music/midi_file.hpp"
-#include "imu2music/music/note.hpp"
 #include "imu2music/train/dataset.hpp"
-#include "imu2music/train/note_table.hpp"
-#include "imu2music/train/pairing.hpp"
-#include "imu2music/train/sound_span.hpp"
+#include "imu2music/train/manifest.hpp"
+#include "imu2music/train/source_music.hpp"
+#include "imu2music/train/source_names.hpp"
 
 namespace imu2music::inline v0 {
 
@@ -101,289 +78,13 @@ struct FoundSources {
 inline constexpr const char* armband_layout = "violin-myo";
 inline constexpr const char* keypoints_layout = "keypoints";
 
-struct PieceLabels {
-  std::string performer, piece, stroke;
-  bool operator==(const PieceLabels&) const = default;
-};
-
 namespace sources_detail {
 
 inline constexpr int deepest = 8;
 inline constexpr std::string_view sound_name = "00_audio_pickup.wav";
 inline constexpr std::string_view manifest_name = "manifest.csv";
 
-inline std::vector<std::string> split_text(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (true) {
-    const std::size_t end = text.find(separator);
-    parts.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
-inline bool all_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-// parts[first .. end) with '_' between.
-inline std::string joined(const std::vector<std::string>& parts, std::size_t first, std::size_t end) {
-  std::string text;
-  for (std::size_t i = first; i < end; ++i) text += (i == first ? "" : "_") + parts[i];
-  return text;
-}
-
-// "x.notes" → "x": what a table of notes adds to the stem of what it belongs to.
-inline std::string music_stem(const std::string& path) {
-  std::string stem = file_stem(path);
-  for (const std::string_view suffix : {"_align_notetime", "_notes", ".notes"})
-    if (stem.size() > suffix.size() && stem.ends_with(suffix)) {
-      stem.resize(stem.size() - suffix.size());
-      break;
-    }
-  return stem;
-}
-
-inline std::string name_of(std::string_view path) {
-  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
-  const std::size_t slash = path.rfind('/');
-  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
-}
-
-inline std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Whether a name ends as files' names do, in a dot and what begins with a letter: "a.csv", not "take 1.5".
-inline bool has_ending(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size()) return false;
-  return std::isalpha(static_cast<unsigned char>(name[dot + 1])) != 0;
-}
-
-// "./a.csv" → "a.csv", "b//c/" → "b/c".
-inline std::string usual_path(std::string_view path) {
-  std::string usual = std::filesystem::path(path).lexically_normal().string();
-  while (usual.size() > 1 && usual.back() == '/') usual.pop_back();
-  return usual;
-}
-
-inline bool is_file(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-}
-
-// Which file a path leads to, whichever way: device and inode, both 0 where there is none.
-using FileIdentity = std::pair<dev_t, ino_t>;
-
-inline FileIdentity file_identity(const std::string& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return {};
-  return {status.st_dev, status.st_ino};
-}
-
-// Of the folders that hold a folder, wherever a link leads to; none where that is not known.
-inline std::vector<FileIdentity> folders_above(const std::string& folder) {
-  std::vector<FileIdentity> above;
-  char place[PATH_MAX];
-  if (::realpath(folder.c_str(), place) == nullptr) return above;
-  for (std::string path = place; path != "/";) {
-    path = folder_of(path);
-    above.push_back(file_identity(path));
-  }
-  return above;
-}
-
-enum class FileKind { midi, notes, table, json, sound, other };
-
-// Told by the first bytes of the file.
-inline FileKind file_kind(const std::string& path) {
-  struct stat status {};
-  const FileDescriptor file = open_to_read(path, status);
-  std::string head(65536, '\0');
-  std::size_t filled = 0;
-  while (filled < head.size()) {
-    const ssize_t count = ::read(file.number(), head.data() + filled, head.size() - filled);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw_unreadable(path, "read", errno);
-    if (count == 0) break;
-    filled += static_cast<std::size_t>(count);
-  }
-  head.resize(filled);
-  if (head.starts_with("MThd")) return FileKind::midi;
-  if (head.starts_with("RIFF") && head.size() >= 12 && head.compare(8, 4, "WAVE") == 0)
-    return FileKind::sound;
-  if (head.starts_with("\xEF\xBB\xBF")) head.erase(0, 3);
-  const std::size_t first = head.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos || head.find('\0') != std::string::npos) return FileKind::other;
-  if (head[first] == '{' || head[first] == '[') return FileKind::json;
-  try {
-    const CsvTable table(head, path);
-    if (is_note_table(table)) return FileKind::notes;
-    return table.column_count() >= 3 ? FileKind::table : FileKind::other;
-  } catch (const InputError&) {
-    return FileKind::other;
-  }
-}
-
-// The labels and figures that a folder's manifest gives its files.
-class Manifest {
- public:
-  struct Row {
-    std::string file;
-    PieceLabels labels;
-    std::map<std::string, double> figures;
-    bool operator==(const Row&) const = default;
-  };
-
-  // The file `path`; its rows are seen from `folder`.
-  Manifest(const std::string& path, std::string folder) : folder_(std::move(folder)) {
-    const std::string text = read_text_file(path, 1 << 28);
-    for (std::string_view rest = text; !rest.empty();) {
-      const std::size_t length = utf8_length(rest);
-      if (length == 0) throw InputError(path, "is not written in UTF-8", "save it as UTF-8");
-      rest.remove_prefix(length);
-    }
-    const CsvTable table(text, path);
-    const int file = table.require("file");
-    const auto column = [&](std::string_view name) { return table.has(name) ? table.require(name) : -1; };
-    const int performer = column("performer"), player = column("player"), piece = column("piece"),
-              stroke = column("stroke");
-    tells_takes_ = stroke >= 0 && (player >= 0 || performer >= 0);
-    std::map<std::string, std::size_t> places;
-    table.for_each_row([&](const std::vector<std::string_view>& fields, std::int64_t line) {
-      const auto field = [&](int index) {
-        return index < 0 ? std::string() : std::string(fields[static_cast<std::size_t>(index)]);
-      };
-      Row row;
-      row.file = usual_path(field(file));
-      row.labels = {field(performer), field(piece), field(stroke)};
-      if (row.labels.performer.empty() && player >= 0)
-        row.labels.performer = (all_digits(field(player)) ? "s" : "") + field(player);
-      for (std::size_t i = 0; i < fields.size(); ++i) {
-        double value = 0;
-        const int index = static_cast<int>(i);
-        if (index == file || index == performer || index == player || index == piece || index == stroke)
-          continue;
-        if (csv_detail::parse_field(fields[i], value) && std::isfinite(value))
-          row.figures[table.names()[i]] = value;
-      }
-      const auto [first, is_new] = places.emplace(row.file, rows_.size());
-      if (is_new)
-        rows_.push_back(std::move(row));
-      else if (row != rows_[first->second])
-        throw InputError(path,
-                         "line " + std::to_string(line) + " tells something else of " + in_quotes(row.file) +
-                             " than a line before it",
-                         "name each file once");
-    });
-  }
-
-  const std::vector<Row>& rows() const { return rows_; }
-  bool tells_takes() const { return tells_takes_; }  // who played them, and with which stroke
-  // Of a file or folder of that path, which may be the manifest's folder itself; null: there is none.
-  const Row* find(const std::string& path, const std::string& stem) const {
-    const std::string start = folder_.ends_with('/') ? folder_ : folder_ + "/";
-    std::string place = path.starts_with(start) ? path.substr(start.size()) : name_of(path);
-    place.erase(0, place.find_first_not_of('/'));
-    const auto above = [](std::string_view file) { return file.substr(0, file.rfind('/') + 1); };
-    for (const Row& row : rows_)
-      if (row.file == place) return &row;
-    for (const Row& row : rows_)
-      if (above(row.file) == above(place) && name_of(row.file) == stem) return &row;
-    for (const Row& row : rows_)
-      if (above(row.file) == above(place) && has_ending(row.file) && file_stem(row.file) == stem) return &row;
-    for (const Row& row : rows_)
-      if (row.file == stem) return &row;
-    return nullptr;
-  }
-
- private:
-  std::string folder_;
-  std::vector<Row> rows_;
-  bool tells_takes_ = false;
-};
-
-inline std::vector<Note> read_music(const std::string& path, std::vector<std::string>& remarks) {
-  if (file_kind(path) == FileKind::notes) {
-    NoteTable table = read_note_table(path);
-    if (table.reversed > 0)
-      remarks.push_back("left out, for they end before they start: " + std::to_string(table.reversed) +
-                        " notes");
-    return std::move(table.notes);
-  }
-  const MidiFile midi = read_midi_file(path);
-  std::vector<Note> notes = midi.pitched_notes();
-  std::size_t percussion = 0;
-  for (const MidiTrack& track : midi.tracks) percussion += track.notes.size();
-  percussion -= notes.size();
-  if (percussion > 0) remarks.push_back("left out: percussion, " + std::to_string(percussion) + " notes");
-  if (midi.pitch_bends > 0)
-    remarks.push_back(std::to_string(midi.pitch_bends) + " pitch bends were passed over");
-  return notes;
-}
-
-// What tells music whatever kind of file it was written in: its pitches in rising order, a byte each, and of
-// every one the onset, in seconds from the first of all.
-struct MusicKey {
-  std::string pitches;
-  std::vector<double> onsets;
-
-  // MIDI files have onsets in ticks, tables perhaps in milliseconds.
-  bool is_music_of(const MusicKey& other) const {
-    constexpr double near_s = 5e-3;
-    return pitches == other.pitches &&
-           std::equal(onsets.begin(), onsets.end(), other.onsets.begin(), other.onsets.end(),
-                      [](double a, double b) { return std::abs(a - b) <= near_s; });
-  }
-};
-
-// Without notes where there are none, or they cannot be read.
-inline MusicKey music_key(const std::string& path) {
-  MusicKey key;
-  std::vector<Note> notes;
-  try {
-    std::vector<std::string> remarks;
-    notes = read_music(path, remarks);
-  } catch (const InputError&) {
-  }
-  if (notes.empty()) return key;
-  std::sort(notes.begin(), notes.end(), [](const Note& a, const Note& b) {
-    return a.pitch != b.pitch ? a.pitch < b.pitch : a.start < b.start;
-  });
-  const double first = std::min_element(notes.begin(), notes.end(), [](const Note& a, const Note& b) {
-                         return a.start < b.start;
-                       })->start;
-  for (const Note& note : notes) {
-    key.pitches += static_cast<char>(note.pitch);
-    key.onsets.push_back(note.start - first);
-  }
-  return key;
-}
-
 }  // namespace sources_detail
-
-// What a name tells of performer and piece.
-inline PieceLabels labels_of_name(const std::string& stem) {
-  using namespace sources_detail;
-  const std::vector<std::string> parts = split_text(stem, '_');
-  const std::size_t n = parts.size();
-  for (std::size_t i = 1; i + 1 < n; ++i) {
-    if (parts[i].starts_with("bwv") && all_digits(std::string_view(parts[i]).substr(3)) &&
-        parts[i + 1].starts_with("mov") && all_digits(std::string_view(parts[i + 1]).substr(3)))
-      return {joined(parts, 0, i), joined(parts, i, i + 2), ""};
-    const std::size_t dash = parts[i].find('-');
-    if (parts[i].starts_with("Op") && dash != std::string::npos &&
-        all_digits(std::string_view(parts[i]).substr(2, dash - 2)) &&
-        all_digits(std::string_view(parts[i]).substr(dash + 1)))
-      return {parts[i + 1], joined(parts, 0, i + 1), ""};
-  }
-  if (n == 3 && parts[2].starts_with("t") && all_digits(std::string_view(parts[2]).substr(1)) &&
-      !parts[0].empty())
-    return {parts[1], parts[0], ""};
-  return {"", stem, ""};
-}
 
 class SourceFinder {
  public:
@@ -1067,163 +768,5 @@ class SourceFinder {
   FoundSources found_;
   std::set<sources_detail::FileIdentity> used_;  // music that belongs to a motion
 };
-
-namespace sources_detail {
-
-// Figures and remarks of what diagnose() finds.
-inline void add_diagnosis(const Recording& recording, PairInfo& info) {
-  const Diagnosis diagnosis = diagnose(recording);
-  double slowest = 0, new_share = 1;
-  for (const SensorDiagnosis& sensor : diagnosis.sensors) {
-    slowest = slowest == 0 ? sensor.rate_hz : std::min(slowest, sensor.rate_hz);
-    new_share = std::min(new_share, sensor.new_share);
-  }
-  const auto sum = [](const std::vector<Finding>& findings) {
-    double total = 0;
-    for (const Finding& finding : findings) total += finding.length_s;
-    return total;
-  };
-  info.quality["sensors"] = static_cast<double>(diagnosis.sensors.size());
-  info.quality["rate_hz"] = slowest;
-  info.quality["new_share"] = new_share;
-  info.quality["gap_s"] = sum(diagnosis.gaps);
-  info.quality["clock_resets"] = static_cast<double>(diagnosis.clock_resets.size());
-  info.quality["held_s"] = sum(diagnosis.holds);
-  info.quality["saturations"] = static_cast<double>(diagnosis.saturations.size());
-  info.quality["missing"] = static_cast<double>(diagnosis.missing.size());
-  for (const std::string& sentence : describe(diagnosis)) info.remarks.push_back(sentence);
-}
-
-// How long music alone lasts: every note begins within it, one without length too.
-inline double length_alone(const std::vector<Note>& notes) {
-  double seconds = 1e-3;
-  for (const Note& note : notes) seconds = std::max({seconds, note.end, note.start + 1e-3});
-  return seconds;
-}
-
-// Takes out the notes that the vocabularies of models with motion have no ids for: a model could neither
-// learn nor write them, and would be measured by them.
-inline void leave_out_of_range(std::vector<Note>& notes, PairInfo& info) {
-  const std::size_t count =
-      std::erase_if(notes, [](const Note& note) { return !EventVocabulary1::has_pitch(note.pitch); });
-  if (count == 0) return;
-  info.quality["notes_out_of_range"] = static_cast<double>(count);
-  info.remarks.push_back("left out: " + std::to_string(count) + (count == 1 ? " note" : " notes") +
-                         " outside A0 to C8");
-}
-
-}  // namespace sources_detail
-
-// Whose scores get their performer's clock (train/performer_phase.hpp).
-enum class Alignment {
-  where_needed,  // those of armband takes, of which it is known that their clocks are apart
-  all,
-  none,
-};
-
-struct PrepareOptions {
-  ReadOptions read;               // for files that do not tell units or rate
-  std::optional<Recording> like;  // virtual sensors get this recording's distributions
-  bool keypoints = false;         // recordings of tracked bodies keep their keypoints, for pose encoders
-  Alignment alignment = Alignment::where_needed;
-  // Seconds by performer that notes are moved by; prepare_dataset() fills it where performers are aligned.
-  std::map<std::string, double> phases;
-};
-
-inline bool is_aligned(const PairInfo& info, Alignment alignment) {
-  return alignment == Alignment::all ||
-         (alignment == Alignment::where_needed && info.layout == armband_layout);
-}
-
-// A pair as it was read, before its performer's phase moved its notes.
-struct SourceReading {
-  double begin_s = 0;         // where the pair begins on the music's axis
-  std::vector<Note> notes;    // of the pair, in seconds from there
-  bool rate_is_used = false;  // there is a recording whose clock the options give, or one of that rate
-};
-
-// Reads both halves and brings them to one axis. Throws InputError where the pair cannot be used.
-inline Pair load_source_pair(const SourcePair& source, const PrepareOptions& options = {},
-                             SourceReading* reading = nullptr) {
-  using namespace sources_detail;
-  SourceReading own;
-  SourceReading& read = reading == nullptr ? own : *reading;
-  Pair pair;
-  pair.info = source.info;
-  PairInfo& info = pair.info;
-  std::vector<Note> notes = read_music(source.notes_path, info.remarks);
-  if (notes.empty()) throw InputError(source.notes_path, "has no notes", "use music with at least one note");
-  leave_out_of_range(notes, info);
-  if (notes.empty())
-    throw InputError(source.notes_path, "has no notes within A0 to C8 (MIDI 21 to 108)",
-                     "use music within the range of a piano");
-
-  if (source.motion_path.empty()) {
-    // Music alone keeps its own clock; what begins before 0, which no file should hold, is cut there.
-    pair.notes = place_notes(notes, 0, length_alone(notes)).notes;
-    if (pair.notes.empty())
-      throw InputError(source.notes_path, "has no notes that sound after 0 s",
-                       "music should begin at 0 s or later");
-    info.has_motion = false;
-    info.seconds = length_alone(pair.notes);
-    read = {0, pair.notes, false};
-  } else {
-    Recording motion = read_recording(source.motion_path, options.read);
-    const double rate_hz = options.read.units.rate_hz;
-    read.rate_is_used = motion.rate_was_given || (rate_hz > 0 && motion.common_rate_hz() == rate_hz);
-    if (options.keypoints) {
-      if (!has_keypoints(motion))
-        throw InputError(source.motion_path, "holds no keypoints of a body or of hands",
-                         "leave it out, or prepare it for other encoders");
-      info.layout = keypoints_layout;
-    } else if (has_forearms(motion)) {
-      motion = virtual_forearms(motion);
-      if (options.like) map_distribution(motion, *options.like);
-      info.layout = keypoints_layout;
-    }
-    const bool senses = std::any_of(motion.sensors.begin(), motion.sensors.end(), [](const SensorTrack& one) {
-      return one.find(Quantity::acceleration) != nullptr || one.find(Quantity::angular_velocity) != nullptr;
-    });
-    if (!senses && !options.keypoints)
-      throw InputError(source.motion_path,
-                       "holds no acceleration and no angular velocity, nor an arm's joints",
-                       "motion sensors, or shoulder, elbow and wrist of a tracked body, are needed");
-    add_diagnosis(motion, info);
-    TimeSpan span = common_span(motion);
-    if (!source.sound_path.empty()) {
-      const std::optional<SoundSpan> sound = sound_span(WavFile(source.sound_path));
-      if (!sound)
-        throw InputError(source.sound_path, "is silent: no 0.1 s of it are above 1 % of full scale",
-                         "leave the take out, or its sound");
-      info.remarks.push_back("cut to its sound, from " + number_text(sound->begin_s) + " s to " +
-                             number_text(sound->end_s) + " s");
-      span = {std::max(span.begin_s, sound->begin_s), std::min(span.end_s, sound->end_s)};
-    }
-    pair.motion = cut_recording(motion, span.begin_s, span.end_s);
-    info.has_motion = true;
-    info.seconds = span.end_s - span.begin_s;
-    double phase_s = 0;
-    if (const auto phase = options.phases.find(info.performer);
-        phase != options.phases.end() && is_aligned(source.info, options.alignment)) {
-      phase_s = phase->second;
-      info.quality["performer_phase_s"] = phase_s;
-    }
-    read.begin_s = span.begin_s;
-    read.notes = place_notes(notes, span.begin_s, info.seconds).notes;
-    PlacedNotes placed = place_notes(notes, span.begin_s - phase_s, info.seconds);
-    pair.notes = std::move(placed.notes);
-    info.goes_on = placed.goes_on;
-    if (placed.outside > 0)
-      info.remarks.push_back("left out: " + std::to_string(placed.outside) +
-                             (placed.outside == 1 ? " note" : " notes") + " outside the motion");
-    for (const std::string& note : pair.motion.notes) info.remarks.push_back(note);
-    pair.motion.source = info.source;  // wherever the source lies, the same bytes are written
-    if (pair.notes.empty())
-      throw InputError(source.notes_path, "has no notes while the motion lasts",
-                       "motion and music should have one clock");
-  }
-  info.notes = static_cast<std::int64_t>(pair.notes.size());
-  return pair;
-}
 
 }  // namespace imu2music::inline v0
