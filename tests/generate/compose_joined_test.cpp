@@ -354,6 +354,28 @@ TEST_CASE("windows that overlap are told the music so far and go on where it end
   CHECK_THROWS_AS(compose(session, one_sensor(4), options), InputError);
 }
 
+TEST_CASE("a note that ends where the music stands is not told as one that goes on, however short") {
+  using compose_detail::open_window;
+  constexpr double shortest = EventVocabulary2::shortest_note_s;
+  for (const double length : {0.001, 0.01, 0.999 * shortest, shortest, 1.001 * shortest, 0.2}) {
+    INFO(length);
+    const std::vector<Note> ended = {{60, 80, 2.5, 3}, {72, 80, 4 - length, 4}},
+                            sounding = {{64, 80, 1, 100}};
+    const auto opening = open_window(ended, sounding, 2, 4);
+    EventDecoder2 decoder;
+    decoder.reset(0, opening.sounding);
+    decoder.start_window(0);
+    for (const int id : opening.ids) decoder.push(id);
+    CHECK(decoder.is_open(64));
+    CHECK_FALSE(decoder.is_open(60));
+    CHECK_FALSE(decoder.is_open(72));
+    CHECK(decoder.time_s() == doctest::Approx(2).epsilon(0.005));
+    for (std::size_t n = 0; n < opening.sounds.size(); ++n)
+      CHECK(opening.sounds[n] == (decoder.notes()[n].pitch == 64));
+    CHECK(opening.sounds.size() == (length < shortest ? 2 : 3));
+  }
+}
+
 TEST_CASE("greedy is a beam one wide; a second rank is other music with no better score") {
   const auto model = init_model<float>(own_config(), 1);
   Session<float> session(model);

@@ -135,6 +135,19 @@ TEST_CASE("sensors are evened out only where something is uneven, and that is to
   Recording late = recording, stamped = recording, gappy = recording;
   late.sensors[1].clock.start_s = 1.5;
   CHECK(check(late, 1.5).empty());
+  late.sensors[0].name = "a";
+  late.sensors[1].name = "b";
+  late.sensors[1].clock.start_s = 2.5;
+  const std::vector<std::string> told = check(late, 2.5);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0] == "sensor a ends 1.5 s before the last: what lies behind is not used");
+  CHECK(told[1] == "sensor b begins 1.5 s after the first: what lies before is not used");
+  Recording early = recording;
+  early.sensors[1].channels[0] = Channel(Quantity::rotation, 20);
+  even_out(early, 10);
+  CHECK(early.sensors[1].clock.rate_hz == 25);  // it is even, and what is lost is told all the same
+  REQUIRE(early.notes.size() == 1);
+  CHECK(early.notes[0].find("ends 1.2 s before the last") != std::string::npos);
   stamped.sensors[0].clock.times_s = sample_times(stamped.sensors[0]);
   stamped.sensors[0].clock.rate_hz = 0;
   CHECK(check(stamped, 1).empty());

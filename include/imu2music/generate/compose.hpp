@@ -377,8 +377,10 @@ inline Opening open_window(std::span<const Note> ended, std::span<const Note> so
   constexpr double never = 1e9;  // s
   const bool overlaps = written_s > offset_s;
   std::vector<Note> notes;
+  // One that began just before the border, and is over there, is too short to be written before it: the
+  // window would take it for one that goes on.
   for (Note note : ended)
-    if (overlaps && note.end > offset_s) {
+    if (overlaps && note.end > offset_s && note.start + Vocabulary::shortest_note_s <= written_s) {
       note.end = std::min(note.end, written_s);
       notes.push_back(note);
     }

@@ -86,6 +86,7 @@ inline SensorTrack merge_sensors(std::span<const SensorTrack> tracks, const std:
 // what they have in common is all that a model hears.
 inline std::vector<std::string> describe_late_and_early(const Recording& recording) {
   std::vector<std::string> sentences;
+  if (recording.sensors.empty()) return sentences;
   const auto end_of = [](const SensorTrack& sensor) { return sensor.start_s() + sensor.duration_s(); };
   double first = recording.sensors.front().start_s(), last = end_of(recording.sensors.front());
   for (const SensorTrack& sensor : recording.sensors) {
@@ -132,16 +133,20 @@ inline void start_together(Recording& recording) {
 
 // Where a sensor has time stamps in place of a rate, lacks values, or begins apart from the others: all of
 // them at rate_hz, from one time on (at_rate, start_together). Anything else stays as it is, to the last bit.
-// Through what sensors were held is told in the recording's notes. Errors: as those two.
+// Through what sensors were held, and which begin late or end early, is told in the recording's notes.
+// Errors: as those two.
 inline void even_out(Recording& recording, double rate_hz) {
-  for (const SensorTrack& sensor : recording.sensors) {
-    if (sensor.clock.is_uniform() && sensor.start_s() == recording.sensors.front().start_s() &&
-        resample_detail::is_finite(sensor))
-      continue;
+  const std::vector<std::string> apart = describe_late_and_early(recording);
+  const bool is_even =
+      std::all_of(recording.sensors.begin(), recording.sensors.end(), [&](const SensorTrack& sensor) {
+        return sensor.clock.is_uniform() && sensor.start_s() == recording.sensors.front().start_s() &&
+               resample_detail::is_finite(sensor);
+      });
+  if (!is_even) {
     recording = at_rate(recording, rate_hz);
     start_together(recording);
-    return;
   }
+  recording.notes.insert(recording.notes.end(), apart.begin(), apart.end());
 }
 
 // Moves the recording's time axis so that its first sample is at 0.
