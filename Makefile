@@ -1,24 +1,25 @@
 # Thin wrappers; everything is built by CMake. On Debian 12, `make demo` and `make test` install what is missing.
 BUILD ?= build
 JOBS ?= $(shell nproc)
-PROGRAM = $(BUILD)/imu2music
+PROGRAM = "$(BUILD)/imu2music"
+# A command whose output is shown where it fails.
+logged = mkdir -p "$(BUILD)" && { $(1) > "$(BUILD)/configure.log" 2>&1 || { cat "$(BUILD)/configure.log"; exit 1; }; }
 
 .PHONY: all demo test test-sanitize test-threads test-cuda fuzz bench bench-compare bench-cuda peers-packages configure-bench bench-compile docs dependencies configure clean
 
 all: configure
-	cmake --build $(BUILD) -j$(JOBS) --target imu2music_program demo_compose
+	cmake --build "$(BUILD)" -j$(JOBS) --target imu2music_program demo_compose
 
 dependencies:
 	@sh cmake/dependencies.sh
 
 configure: dependencies
-	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release $(CUDA_FLAGS) $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@rm -f $(BUILD).log
+	@$(call logged,cmake -S . -B "$(BUILD)" -DCMAKE_BUILD_TYPE=Release $(CUDA_FLAGS) $(CMAKE_FLAGS))
 
 # A score of our own, the simulated motion of a violinist who bows it, and the music that our weights make of the bow arm.
 demo: all
 	@mkdir -p demo
-	$(BUILD)/examples/demo/demo_compose demo/score.mid
+	"$(BUILD)/examples/demo/demo_compose" demo/score.mid
 	$(PROGRAM) simulate demo/score.mid -o demo/recording --seed 1
 	$(PROGRAM) generate demo/recording --weights weights/default.safetensors --sensors 1=myo1 --temperature 0.3 --seed 1 \
 	  -o demo/music.mid --wav demo/music.wav --svg demo/music.svg
@@ -28,9 +29,9 @@ demo: all
 # With nvcc the CUDA columns too; on a GPU where there is one.
 test: CUDA_FLAGS = $(shell sh cmake/cuda.sh flags)
 test: configure
-	cmake --build $(BUILD) -j$(JOBS)
-	$(shell sh cmake/cuda.sh environment) ctest --test-dir $(BUILD) --output-on-failure -j$(JOBS)
-	@sh cmake/cuda.sh report $(BUILD)
+	cmake --build "$(BUILD)" -j$(JOBS)
+	$(shell sh cmake/cuda.sh environment) ctest --test-dir "$(BUILD)" --output-on-failure -j$(JOBS)
+	@sh cmake/cuda.sh report "$(BUILD)"
 
 # The whole suite under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-sanitize: dependencies
@@ -72,9 +73,9 @@ test-cuda: dependencies
 
 # The kernels' columns against one another, and the engine's work against this machine's ceilings.
 bench: configure-bench
-	cmake --build $(BUILD) -j$(JOBS) --target bench_columns bench_engine
-	$(BUILD)/benchmarks/bench_columns
-	$(BUILD)/benchmarks/bench_engine
+	cmake --build "$(BUILD)" -j$(JOBS) --target bench_columns bench_engine
+	"$(BUILD)/benchmarks/bench_columns"
+	"$(BUILD)/benchmarks/bench_engine"
 
 # The engine beside PyTorch and ONNX Runtime, which are installed into a throw-away environment, $(PEERS). Writes
 # $(TABLE). make bench-compare COMPARE="--rows 'decode/*' --threads 1" measures a part.
@@ -82,16 +83,16 @@ PEERS ?= $(BUILD)/peers
 TABLE ?= benchmarks/results/cpu.md
 GOLDEN ?= ../shared/golden
 bench-compare: peers-packages configure-bench
-	cmake --build $(BUILD) -j$(JOBS) --target bench_engine imu2music_program demo_compose
-	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS) || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
-	@while read -r package; do $(PEERS)/bin/pip install -q "$$package" || \
+	cmake --build "$(BUILD)" -j$(JOBS) --target bench_engine imu2music_program demo_compose
+	@test -x "$(PEERS)"/bin/python || python3 -m venv "$(PEERS)" || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
+	@while read -r package; do "$(PEERS)"/bin/pip install -q "$$package" || \
 	  echo "$$package cannot be installed here; its cells will read 'not run'"; done < benchmarks/reference/requirements.txt
-	$(BUILD)/examples/demo/demo_compose $(BUILD)/score.mid
-	$(PROGRAM) simulate $(BUILD)/score.mid -o $(BUILD)/recording --seed 1
-	@test ! -d $(GOLDEN) || ! $(PEERS)/bin/python -c "import torch, onnxruntime" 2> /dev/null || $(PEERS)/bin/python benchmarks/reference/check.py $(GOLDEN)
-	$(PEERS)/bin/python benchmarks/reference/compare.py --ours $(BUILD)/benchmarks/bench_engine \
-	  --python $(PEERS)/bin/python --program $(PROGRAM) --weights weights/default.safetensors \
-	  --recording $(BUILD)/recording --sensors 1=myo1 --output $(TABLE) $(COMPARE)
+	"$(BUILD)/examples/demo/demo_compose" "$(BUILD)/score.mid"
+	$(PROGRAM) simulate "$(BUILD)/score.mid" -o "$(BUILD)/recording" --seed 1
+	@test ! -d $(GOLDEN) || ! "$(PEERS)"/bin/python -c "import torch, onnxruntime" 2> /dev/null || "$(PEERS)"/bin/python benchmarks/reference/check.py $(GOLDEN)
+	"$(PEERS)"/bin/python benchmarks/reference/compare.py --ours "$(BUILD)/benchmarks/bench_engine" \
+	  --python "$(PEERS)"/bin/python --program $(PROGRAM) --weights weights/default.safetensors \
+	  --recording "$(BUILD)/recording" --sensors 1=myo1 --output $(TABLE) $(COMPARE)
 
 # The CUDA backend beside PyTorch on this machine's NVIDIA GPU. Needs nvcc.
 bench-cuda: dependencies
@@ -99,17 +100,16 @@ bench-cuda: dependencies
 	cmake -S . -B build-cuda -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_WITH_CUDA=ON -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS)
 	cmake --build build-cuda -j$(JOBS) --target bench_device
 	@nvidia-smi -L > /dev/null 2>&1 || { echo "this machine has no NVIDIA GPU: bench_device is built, and not run"; exit 1; }
-	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS) || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
-	@$(PEERS)/bin/python -c "import torch" 2> /dev/null || $(PEERS)/bin/pip install -q -r benchmarks/reference/requirements.txt
-	$(PEERS)/bin/python benchmarks/reference/compare_device.py --ours build-cuda/benchmarks/bench_device \
+	@test -x "$(PEERS)"/bin/python || python3 -m venv "$(PEERS)" || { echo "python3 with venv is needed: apt-get install python3-venv"; exit 1; }
+	@"$(PEERS)"/bin/python -c "import torch" 2> /dev/null || "$(PEERS)"/bin/pip install -q -r benchmarks/reference/requirements.txt
+	"$(PEERS)"/bin/python benchmarks/reference/compare_device.py --ours build-cuda/benchmarks/bench_device \
 	  --output benchmarks/results/cuda.md $(COMPARE)
 
 peers-packages:
 	@sh cmake/dependencies.sh libdnnl-dev python3-venv
 
 configure-bench: dependencies
-	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@rm -f $(BUILD).log
+	@$(call logged,cmake -S . -B "$(BUILD)" -DCMAKE_BUILD_TYPE=Release -DIMU2MUSIC_BUILD_BENCHMARKS=ON $(CMAKE_FLAGS))
 
 # What it costs to compile a file with the library, against nlohmann/json.hpp.
 bench-compile: dependencies
@@ -119,7 +119,7 @@ bench-compile: dependencies
 docs:
 	@sh cmake/dependencies.sh doxygen
 	@$(MAKE) --no-print-directory configure
-	cmake --build $(BUILD) --target docs
+	cmake --build "$(BUILD)" --target docs
 
 clean:
-	rm -rf $(BUILD) build-* demo
+	rm -rf "$(BUILD)" build-* demo

@@ -12,7 +12,7 @@ command -v dpkg-query >/dev/null 2>&1 || exit 0
 missing=""
 for package in $packages; do
   status=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
-  case "$status" in ii*) ;; *) missing="$missing $package" ;; esac
+  case "$status" in ?i*) ;; *) missing="$missing $package" ;; esac
 done
 [ -n "$missing" ] || exit 0
 

@@ -6,6 +6,7 @@
 #include <kernel_context.hpp>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 
 namespace imu2music::inline v0 {
 

@@ -21,6 +21,7 @@
 #include <span>
 #include <vector>
 
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/core/random.hpp"
 
 namespace imu2music::inline v0 {

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 
 namespace imu2music::inline v0 {
 

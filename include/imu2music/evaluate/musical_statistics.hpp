@@ -42,6 +42,7 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/core/random.hpp"
 #include "imu2music/music/note.hpp"
 

@@ -23,6 +23,7 @@
 
 #include "imu2music/core/dtype.hpp"
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/core/shape.hpp"
 #include "imu2music/io/mapped_file.hpp"
 #include "imu2music/io/text.hpp"

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/io/utf8.hpp"
 
 namespace imu2music::inline v0 {

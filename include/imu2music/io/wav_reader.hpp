@@ -25,6 +25,7 @@
 #include <string_view>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/io/mapped_file.hpp"
 #include "imu2music/io/text.hpp"
 

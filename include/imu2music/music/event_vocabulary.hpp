@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/music/note.hpp"
 
 namespace imu2music::inline v0 {

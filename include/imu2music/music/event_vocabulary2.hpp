@@ -45,6 +45,7 @@
 #include <vector>
 
 #include "imu2music/core/error.hpp"
+#include "imu2music/core/finite_math.hpp"
 #include "imu2music/music/event_vocabulary.hpp"
 #include "imu2music/music/note.hpp"
 

@@ -1,3 +1,0 @@
-#include <imu2music/core/tensor.hpp>
-
-int main() {}
