@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -180,6 +181,30 @@ bool is_read_as(const std::string& output, const std::string& input) {
          file.parent_path() == from.parent_path();
 }
 
+struct Ending {
+  std::string_view text, format;
+};
+
+// What listeners, browsers and other programs take a file for by its name. Of those of one format the first
+// is the usual one.
+constexpr std::array<Ending, 17> known_endings = {{{".mid", "MIDI"},
+                                                   {".midi", "MIDI"},
+                                                   {".wav", "WAV"},
+                                                   {".svg", "SVG"},
+                                                   {".html", "HTML"},
+                                                   {".htm", "HTML"},
+                                                   {".safetensors", "safetensors"},
+                                                   {".pt", "a PyTorch checkpoint"},
+                                                   {".pth", "a PyTorch checkpoint"},
+                                                   {".mp3", "MP3"},
+                                                   {".flac", "FLAC"},
+                                                   {".ogg", "Ogg"},
+                                                   {".png", "PNG"},
+                                                   {".pdf", "PDF"},
+                                                   {".json", "JSON"},
+                                                   {".csv", "CSV"},
+                                                   {".musicxml", "MusicXML"}}};
+
 }  // namespace
 
 void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs) {
@@ -199,6 +224,22 @@ void check_outputs(const std::vector<std::string>& outputs, const std::vector<st
         throw InputError(output, "is read as input too", "give the output another name");
     const imu2music::AtomicFile probe(output);
   }
+}
+
+void check_ending(const std::string& output, std::string_view format) {
+  std::string ending = fs::path(output).extension().string();
+  for (char& c : ending)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const auto of = [](auto member, std::string_view value) {
+    return std::find_if(known_endings.begin(), known_endings.end(),
+                        [&](const Ending& one) { return one.*member == value; });
+  };
+  const auto other = of(&Ending::text, ending);
+  if (other == known_endings.end() || other->format == format) return;
+  throw imu2music::InputError(
+      output,
+      "has the ending of " + std::string(other->format) + ", and what is written is " + std::string(format),
+      "end the name in " + std::string(of(&Ending::format, format)->text));
 }
 
 void print_text(std::string_view text) {

@@ -60,6 +60,10 @@ class CommandFailure : public std::runtime_error {
 // there; FOLDER/TAKE for the take's files. Inputs of no name are passed over.
 void check_outputs(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs);
 
+// Refuses, after check_outputs(), a name with the ending of another format than what is written has: "MIDI",
+// "WAV", "SVG", "HTML" or "safetensors". Any ending that is none of a format will do, and none.
+void check_ending(const std::string& output, std::string_view format);
+
 // Where a name leads, links followed, though what it names be yet to be made. Empty where it leads nowhere.
 std::filesystem::path destination(std::string name);
 

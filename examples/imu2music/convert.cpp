@@ -14,6 +14,7 @@ struct ConvertOptions {
 void run_convert(const ConvertOptions& options) {
   using namespace imu2music;
   check_outputs({options.output}, {options.checkpoint});
+  check_ending(options.output, "safetensors");
   Model<float> model = load_model<float>(options.checkpoint);
   save_model(model, options.output);
   const WeightCount count = count_weights(model);

@@ -196,8 +196,10 @@ nlohmann::ordered_json weights_split_json(const Training& training) {
 }
 
 void run_evaluate(const EvaluateOptions& options) {
-  if (!options.report.empty())
+  if (!options.report.empty()) {
     check_outputs({options.report}, {options.weights, options.data, options.split});
+    check_ending(options.report, "HTML");
+  }
   const std::string digest = sha256_of_file(options.weights);
   Model<float> model = load_model<float>(options.weights, options.precision);
   to_device(model, options.device, options.precision);

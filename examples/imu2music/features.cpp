@@ -23,6 +23,7 @@ struct FeaturesOptions {
 void run_features(const FeaturesOptions& options) {
   using namespace imu2music;
   check_outputs({options.output}, {options.recording});
+  check_ending(options.output, "safetensors");
   const Recording motion =
       at_rate(open_armbands(options.recording, options.recording_options), reference_rate_hz);
   const std::int64_t frames = reference_window_frames;

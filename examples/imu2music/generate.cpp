@@ -219,6 +219,9 @@ void run_generate(const GenerateOptions& options) {
   SoundOptions sound;
   sound.program = options.instrument;
   if (!options.wav.empty()) check_outputs(outputs, {check_sound(sound)});
+  check_ending(options.output, "MIDI");
+  check_ending(options.wav, "WAV");
+  check_ending(options.svg, "SVG");
   ComposeOptions compose_options;
   compose_options.prime = read_prime(options.prime);
   compose_options.prime_source = options.prime;
@@ -392,7 +395,7 @@ void add_generate_command(CLI::App& program) {
       ->required()
       ->check(given());
   command->add_option("--wav", options->wav, "Also write the sound, 16-bit PCM WAV")->check(given());
-  command->add_option("--svg", options->svg, "Also draw the motion above a piano roll")->check(given());
+  command->add_option("--svg", options->svg, "Also draw the motion above a piano roll, SVG")->check(given());
   command->add_option("--seed", options->seed, "Seed of the sampling (default 0)")->transform(seed_number());
   command->add_option("--temperature", options->temperature, "Sampling temperature, above 0 (default 1)")
       ->check(positive_number());

@@ -18,6 +18,7 @@ void run_init(const InitOptions& options) {
   using namespace imu2music;
   const ModelConfig config = read_model_config(options.config);
   check_outputs({options.output}, {options.config});
+  check_ending(options.output, "safetensors");
   Model<float> shapes(config);
   double bytes = 0;
   const auto measure = [&]<class Entry>(const std::string&, Entry& entry) {

@@ -41,6 +41,7 @@ void run_plot(const PlotOptions& options) {
   if (!is_there(log))
     throw InputError(options.folder, "holds no log.jsonl", "name the folder of a training run");
   check_outputs({output}, {log, options.folder});
+  check_ending(output, "SVG");
   const training_log::Curves curves = training_log::read(log);
   AtomicFile file(output);
   file.write(training_log::svg_of(curves, escaped(title_of(options.folder))));

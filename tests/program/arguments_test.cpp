@@ -63,6 +63,27 @@ TEST_CASE("an empty value is no value") {
     check_refused(program(command), {": '' is an empty value"});
 }
 
+TEST_CASE("an output whose name has another format's ending is refused before any work") {
+  test::ScratchFolder scratch;
+  const auto in = [&](const std::string& arguments) {
+    const test::CommandResult result = test::run_command("cd " + quoted(scratch.path().string()) + " && " +
+                                                         quoted(IMU2MUSIC_PROGRAM) + " " + arguments);
+    CHECK(fs::is_empty(scratch.path()));
+    return result;
+  };
+  check_refused(in("generate x --weights y -o z.wav"),
+                {"z.wav: has the ending of WAV, and what is written is MIDI; end the name in .mid"});
+  check_refused(in("generate x --weights y -o z.mid --svg z.png"), {"z.png", "PNG", ".svg"});
+  if (nlohmann::json::parse(program("info --json").output)["sound"])
+    check_refused(in("generate x --weights y -o z.mid --wav z.MP3"), {"z.MP3", "end the name in .wav"});
+  check_refused(in("evaluate --weights x --data y --report z.json"), {"z.json", "JSON", ".html"});
+  check_refused(in("convert x -o z.pt"), {"z.pt", "a PyTorch checkpoint", ".safetensors"});
+  check_refused(in("features x -o z.csv"), {"z.csv", ".safetensors"});
+  // Any other ending is a name's own; here what is wrong is the input.
+  for (const char* name : {"z", "z.midi", "take.1", ".mid", "z.MID"})
+    check_refused(in(std::string("generate no_such_file --weights y -o ") + name), {"y: "});
+}
+
 TEST_CASE("a name in square brackets is a name, not a list") {
   test::ScratchFolder scratch;
   fs::create_directory(scratch / "[live]");
