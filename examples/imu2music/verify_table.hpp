@@ -4,8 +4,11 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "imu2music/core/dtype.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/tensor.hpp"
 #include "imu2music/io/safetensors.hpp"
@@ -20,7 +23,8 @@ struct Row {
   std::string note = {};
 };
 
-// The tensors of an EXPECTED file, converted as wanted.
+// The tensors of an EXPECTED file, converted as wanted. A number that is not finite is bad input: nothing can
+// be compared with it.
 class Expected {
  public:
   explicit Expected(const std::string& path) : file_(read_safetensors(path)) {}
@@ -33,17 +37,11 @@ class Expected {
     const TensorEntry& entry = *file_.find(name);
     Tensor<T> tensor = Tensor<T>::uninitialised(entry.shape);
     copy_values(entry, tensor.data());
-    return tensor;
-  }
-
-  // As values(); a number that is not finite is bad input.
-  template <class T = float>
-  Tensor<T> finite_values(const std::string& name) const {
-    Tensor<T> tensor = values<T>(name);
-    for (T value : tensor.values())
-      if (!std::isfinite(value))
-        throw InputError(file_.path, "tensor " + name + " holds a value that is not finite",
-                         "it must be finite to be computed with");
+    if constexpr (std::is_floating_point_v<T>)
+      for (T value : std::as_const(tensor).values())
+        if (!std::isfinite(value))
+          throw InputError(file_.path, "tensor " + name + " holds a value that is not finite",
+                           "it must be finite to be compared or computed with");
     return tensor;
   }
 
@@ -54,6 +52,9 @@ class Expected {
   }
 
   Tensor<std::int64_t> tokens(const std::string& name, std::int64_t vocabulary) const {
+    const Dtype dtype = file_.find(name)->dtype;
+    if (is_floating(dtype))
+      throw InputError(file_.path, "tensor " + name + " holds " + name_of(dtype), "tokens are whole numbers");
     Tensor<std::int64_t> ids = values<std::int64_t>(name);
     for (std::int64_t id : ids.values())
       if (id < 0 || id >= vocabulary)

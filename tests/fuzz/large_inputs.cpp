@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "../io/checkpoint_builder.hpp"
 #include "target.hpp"
 
 namespace {
@@ -133,6 +134,16 @@ int fuzz::run_large_inputs() {
           R"({"embedding.weight":{"dtype":"U8","shape":[0,0],"data_offsets":[0,0]},)"
           R"("transformer.encoder.layers.99999.self_attn.Er":{"dtype":"U8","shape":[0,0],"data_offsets":[0,0]}})"),
       Wanted::refused);
+
+  // Within the budget as they are read; the search and the count of values must be within it too.
+  test::CheckpointBuilder checkpoint;
+  const std::string half = "(" + repeated("]", megabyte / 2) + "e";  // a stack holds 2^20 values
+  checkpoint.value =
+      "}(" + test::pickle::text("k") + "]" + half + half + half + half + test::pickle::text("state_dict") +
+      test::pickle::dict({{"w", test::pickle::tensor(test::pickle::storage("0", 2), 0, {2}, {1})}}) + "u";
+  checkpoint.storages["0"] = std::string(8, '\0');
+  checkpoint.storages["padding"] = std::string(18 * megabyte, '\0');
+  check("torch_checkpoint", "empty lists beside a state dict", checkpoint.bytes(), Wanted::read);
 
   check("pickle", "nothing again and again", "\x80\2" + repeated("N") + ".", Wanted::refused);
   check("pickle", "marks", "\x80\2" + repeated("(") + ".", Wanted::refused);

@@ -66,7 +66,7 @@ void read(std::string_view bytes) {
   if (refused) fuzz::check_tensors(read_torch_checkpoint(fuzz::as_file(with_right_checksums(bytes))));
 }
 
-// Beyond ten times the file: what a pickle's stack and marks may hold, and the search for the state dict.
-const fuzz::Target target("torch_checkpoint", read, std::size_t{96} << 20);
+// Beyond ten times the file: what a pickle's stack and marks may hold.
+const fuzz::Target target("torch_checkpoint", read, std::size_t{64} << 20);
 
 }  // namespace

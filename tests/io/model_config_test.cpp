@@ -177,6 +177,9 @@ TEST_CASE("model and encoder must fit together, and change the defaults") {
   CHECK(contains(fault_of(R"({"encoder": "none"})"), "an encoder is needed"));
   CHECK(contains(fault_of(R"({"model": "lstm_seq2seq", "control": true})"), "only an encoder_decoder"));
   CHECK(contains(fault_of(R"({"model": "lstm"})"), "there is 'encoder_decoder'"));
+  CHECK(parse(R"({"model": "lstm_seq2seq", "d_model": 100})").d_model == 100);  // it has no heads
+  CHECK(contains(fault_of(R"({"model": "lstm_seq2seq", "encoder": "conv_transformer", "d_model": 100})"),
+                 "8 heads"));
   CHECK(parse(R"({"encoder": "conv_transformer"})").memory_positions == 1350);
   CHECK(contains(fault_of(R"({"encoder": "conv_transformer", "rows": 2, "memory_positions": 299})"),
                  "300 tokens"));

@@ -394,6 +394,14 @@ TEST_CASE("shared values in many places cost no more than their number") {
   CHECK(contains(fault_of(around(wide + "u")), "ten times its own size"));
 }
 
+TEST_CASE("what lies around is counted through containers in containers") {
+  const Bytes lists =
+      list({integer(1), list({integer(2), tuple({real(3), list({})})}), dict({{"a", pair()}})});
+  const TensorFile file = read(around("}(" + text("k") + lists + text("state_dict") + dict({{"w", pair()}}) +
+                                      text("l") + lists + text("m") + integer(5) + "u"));
+  CHECK(file.ignored == std::vector<std::string>{"k (4 values)", "l (4 values)", "m (5)"});
+}
+
 TEST_CASE("a checkpoint that holds itself") {
   const Bytes own = "}\x94(" + text("self") + std::string("h\0", 2) + text("state_dict") +
                     dict({{"w", pair()}, {"up", std::string("h\0", 2)}}) + "u";

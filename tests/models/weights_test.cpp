@@ -142,6 +142,29 @@ TEST_CASE("every tensor that does not fit is listed at once, with what was expec
   CHECK(holds(error, "transformer.encoder.layers.0.linear1.bias holds a value that is not finite"));
 }
 
+TEST_CASE("a counter holds a count, of whatever type") {
+  test::ScratchFolder scratch;
+  const std::string path = scratch / "w.safetensors";
+  auto model = init_model<float>(small_config(), 1);
+  save_model(model, path);
+  const Weights whole(path);
+  std::string name;
+  for (const TensorEntry& entry : whole.entries)
+    if (entry.name.ends_with("num_batches_tracked")) name = entry.name;
+  REQUIRE_FALSE(name.empty());
+  const auto with = [&](double count) {
+    Weights weights = whole;
+    const std::size_t i = weights.index(name);
+    weights.entries[i].dtype = Dtype::f64;
+    std::memcpy(weights.bytes[i].data(), &count, 8);
+    weights.write(path);
+    return error_of(path);
+  };
+  CHECK(with(7).empty());
+  for (const double count : {-1.0, 0.5, 1e300, std::numeric_limits<double>::quiet_NaN()})
+    CHECK(holds(with(count), name + " holds " + number_text(count) + " instead of a count"));
+}
+
 TEST_CASE("the state of a training run is not taken for its weights") {
   test::ScratchFolder scratch;
   const std::string path = scratch / "state.safetensors";

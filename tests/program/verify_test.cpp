@@ -1,5 +1,7 @@
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <vector>
 
 #include "program.hpp"
 
@@ -150,6 +152,41 @@ TEST_CASE("expected tensors that do not fit the weights are bad input") {
       {"e.safetensors", "tokens_in", "1000", "242"});
 }
 
+TEST_CASE("what nothing can be compared with is bad input and never passes") {
+  const std::string folder = test::shared_file("golden/imu-conv-d32");
+  if (folder.empty()) return;
+  test::ScratchFolder scratch;
+  const test::Tensors original(folder + "/expected.safetensors");
+  const auto check = [&](const std::string& options, test::Tensors tensors,
+                         const std::vector<std::string>& words) {
+    tensors.write(scratch / "e.safetensors");
+    test::check_refused(program("verify " + options + quoted(folder + "/checkpoint.pth.tar") + " " +
+                                quoted(scratch / "e.safetensors")),
+                        words);
+  };
+  for (const char* name : {"logits_eval", "loss_eval", "memory", "input"})
+    for (const float value : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                              std::numeric_limits<float>::quiet_NaN()}) {
+      test::Tensors tensors = original;
+      tensors.value<float>(name, 0) = value;
+      check("", tensors, {name, "not finite"});
+    }
+  for (const auto& entry : original.entries)
+    if (entry.name.starts_with("grad.") || entry.name == "losses_train") {
+      test::Tensors tensors = original;
+      tensors.value<float>(entry.name, 0) = std::numeric_limits<float>::infinity();
+      check("--train ", tensors, {entry.name, "not finite"});
+      break;
+    }
+  test::Tensors tensors = original;
+  tensors.entries[tensors.index("tokens_in")].dtype = imu2music::Dtype::f64;
+  check("", tensors, {"tokens_in holds F64", "whole numbers"});
+  tensors = original;
+  tensors.entries[tensors.index("greedy_tokens")].shape = {1, 0};
+  tensors.entries[tensors.index("greedy_tokens")].byte_count = 0;
+  check("", tensors, {"greedy_tokens is (1, 0)"});
+}
+
 TEST_CASE("verify checks the vocabulary file, and fails when an id is changed") {
   const std::string events = test::shared_file("golden/events.json");
   if (events.empty()) return;
@@ -183,6 +220,13 @@ TEST_CASE("features of the reference recording agree to 1e-5, from raw and proce
       CHECK(std::abs(got.value<float>("features", i) - wanted.value<float>("features", i)) <= 1e-5f);
     CHECK(program("verify " + quoted(folder + "/" + layout) + " " + quoted(folder + "/expected.safetensors"))
               .status == 0);
+    for (const char* start : {"25.5", "1e300", "x"}) {
+      wanted.metadata["start_frame"] = start;
+      wanted.write(scratch / "e.safetensors");
+      test::check_refused(
+          program("verify " + quoted(folder + "/" + layout) + " " + quoted(scratch / "e.safetensors")),
+          {"start_frame is '" + std::string(start) + "'", "frame number"});
+    }
   }
 }
 

@@ -56,6 +56,10 @@ constexpr const char* name_of(Dtype dtype) {
   return "?";
 }
 
+constexpr bool is_floating(Dtype dtype) {
+  return dtype == Dtype::f32 || dtype == Dtype::f64 || dtype == Dtype::f16 || dtype == Dtype::bf16;
+}
+
 inline std::optional<Dtype> dtype_named(std::string_view name) {
   for (Dtype dtype : {Dtype::boolean, Dtype::u8, Dtype::i8, Dtype::i16, Dtype::i32, Dtype::i64, Dtype::f16,
                       Dtype::bf16, Dtype::f32, Dtype::f64})

@@ -205,7 +205,9 @@ inline void check_numbers(const ModelConfig& config, const std::string& path) {
                        "a whole number from " + std::to_string(field.least) + " to " +
                            std::to_string(field.most) + " is right");
   }
-  if (config.d_model % config.heads != 0)
+  // An LSTM has no heads; the ConvTransformer encoder has them before it.
+  const bool has_heads = config.model != "lstm_seq2seq" || config.encoder == "conv_transformer";
+  if (has_heads && config.d_model % config.heads != 0)
     throw InputError(path,
                      "d_model " + std::to_string(config.d_model) + " cannot be divided among " +
                          std::to_string(config.heads) + " heads",

@@ -46,6 +46,7 @@ struct PickleValue {
     object        // callable applied to items; state, if any, as BUILD set it
   };
   Kind kind = Kind::none;
+  mutable std::uint32_t walk = 0;  // the number of the last walk that met it, for a reader of one thread
   union {
     std::int64_t integer = 0;
     double real;

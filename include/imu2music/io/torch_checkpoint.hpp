@@ -24,7 +24,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -182,36 +181,68 @@ inline std::optional<std::string> scalar_text(const PickleValue& value) {
   }
 }
 
-// How many tensors and plain values lie in `value`; what is reached twice counts once. `visits` bounds the
-// work over many calls, since a hostile pickle can put one large list in a thousand places; nothing once they
-// are used up.
-inline std::optional<std::size_t> count_values(const PickleValue& value, std::size_t& visits) {
-  std::unordered_set<const PickleValue*> seen{&value};
-  std::vector<const PickleValue*> open{&value};
-  std::size_t count = 0;
-  while (!open.empty()) {
-    const PickleValue* next = open.back();
-    open.pop_back();
-    if (!is_container(*next)) {
-      ++count;
-      continue;
-    }
-    const bool dict = next->is(Kind::dict);
-    for (std::size_t i = dict ? 1 : 0; i < next->items.size(); i += dict ? 2 : 1) {
-      if (visits == 0) return std::nullopt;
-      --visits;
-      if (seen.insert(next->items[i]).second) open.push_back(next->items[i]);
-    }
+// Appends; what the vector allocates, beside what it had until then, is taken from the budget.
+template <class Value>
+void append_within(std::vector<Value>& values, const Value& value, ByteBudget& budget) {
+  if (values.size() == values.capacity()) {
+    const std::size_t grown = std::max<std::size_t>(16, 2 * values.capacity());
+    budget.take(grown * sizeof(Value));
+    values.reserve(grown);
   }
-  return count;
+  values.push_back(value);
 }
 
-inline std::string description_of(const PickleValue& value, std::size_t& visits) {
+// Whether walk number `walk` meets the value for the first time.
+inline bool is_new(const PickleValue& value, std::uint32_t walk) {
+  return std::exchange(value.walk, walk) != walk;
+}
+
+// Counts what lies in values. A hostile pickle can put one large list in a thousand places: the work of all
+// counts together is bounded.
+class ValueCounter {
+ public:
+  // `walk`: the number of the last walk over these values.
+  ValueCounter(ByteBudget& budget, std::uint32_t walk) : budget_(budget), walk_(walk) {}
+
+  // How many tensors and plain values lie in `value`; what is reached twice counts once. Nothing where that
+  // is too much work.
+  std::optional<std::size_t> count(const PickleValue& value) {
+    ++walk_;
+    is_new(value, walk_);
+    open_.clear();
+    append_within(open_, &value, budget_);
+    std::size_t count = 0;
+    while (!open_.empty()) {
+      const PickleValue& next = *open_.back();
+      open_.pop_back();
+      const bool dict = next.is(Kind::dict);
+      for (std::size_t i = dict ? 1 : 0; i < next.items.size(); i += dict ? 2 : 1) {
+        if (visits_ == 0) return std::nullopt;
+        --visits_;
+        const PickleValue& item = *next.items[i];
+        if (!is_new(item, walk_)) continue;
+        if (!is_container(item))
+          ++count;
+        else if (!item.items.empty())
+          append_within(open_, &item, budget_);
+      }
+    }
+    return count;
+  }
+
+ private:
+  ByteBudget& budget_;
+  std::uint32_t walk_;
+  std::size_t visits_ = std::size_t{1} << 22;
+  std::vector<const PickleValue*> open_;  // kept from count to count
+};
+
+inline std::string description_of(const PickleValue& value, ValueCounter& counter) {
   if (value.is(Kind::none)) return "none";
   if (value.is(Kind::text)) return in_quotes(value.text);
   if (const auto text = scalar_text(value)) return *text;
   if (is_container(value)) {
-    const auto count = count_values(value, visits);
+    const auto count = counter.count(value);
     return !count ? "many values" : std::to_string(*count) + (*count == 1 ? " value" : " values");
   }
   if (value.is(Kind::object)) return tensor_call(value) ? "a tensor" : std::string(value.callable->text);
@@ -233,8 +264,8 @@ inline std::size_t direct_tensors(const PickleValue& value) {
 }
 
 // The dict of tensors: `root` itself where it holds nothing else, else the one under a customary name, else
-// whichever holds the most.
-inline Found find_state_dict(const PickleValue& root) {
+// whichever holds the most. The values' first walk.
+inline Found find_state_dict(const PickleValue& root, ByteBudget& budget) {
   if (root.is(Kind::dict) && !root.items.empty() && 2 * direct_tensors(root) == root.items.size())
     return {&root, {}};
   Found found{&root, {}};
@@ -256,8 +287,9 @@ inline Found find_state_dict(const PickleValue& root) {
     const PickleValue* value;
     std::size_t from;
   };
+  constexpr std::uint32_t walk = 1;
   std::vector<Step> steps{{&root, 0}};
-  std::unordered_set<const PickleValue*> seen{&root};
+  is_new(root, walk);
   std::size_t most = 0, best = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const PickleValue& value = *steps[i].value;
@@ -269,8 +301,9 @@ inline Found find_state_dict(const PickleValue& root) {
     for (std::size_t k = dict ? 1 : 0; k < value.items.size(); k += dict ? 2 : 1) {
       if (dict && value.items[k - 1]->is(Kind::text) && value.items[k - 1]->text.starts_with("optim"))
         continue;
-      if (is_container(*value.items[k]) && seen.insert(value.items[k]).second)
-        steps.push_back({value.items[k], i});
+      const PickleValue& item = *value.items[k];
+      if (is_container(item) && !item.items.empty() && is_new(item, walk))
+        append_within(steps, Step{&item, i}, budget);
     }
   }
   if (most == 0) return {};
@@ -289,7 +322,7 @@ class CheckpointReader {
     const ZipBytes pickle_bytes = archive_.bytes_of(pickle_entry());
     check_byte_order();
     const Pickle pickle(path_, pickle_bytes.text(), budget_, allowed_global);
-    const Found found = find_state_dict(pickle.root());
+    const Found found = find_state_dict(pickle.root(), budget_);
     if (found.dict == nullptr)
       throw InputError(path_, "holds no dict of named tensors",
                        "save the model's state_dict with torch.save");
@@ -351,7 +384,7 @@ class CheckpointReader {
   }
   void ignore(const PickleValue& key, const PickleValue& value) {
     const std::string name = key.is(Kind::text) ? printable(key.text) : scalar_text(key).value_or("a key");
-    std::string line = name + " (" + description_of(value, visits_) + ")";
+    std::string line = name + " (" + description_of(value, counter_) + ")";
     budget_.take(line.capacity() + 3 * sizeof(std::string));  // of which a list that grows holds up to three
     result_.ignored.push_back(std::move(line));
     if (!key.is(Kind::text)) return;
@@ -545,7 +578,7 @@ class CheckpointReader {
   ZipArchive archive_;
   std::string prefix_;
   std::map<std::string, ZipBytes, std::less<>> storages_;
-  std::size_t visits_ = std::size_t{1} << 22;
+  ValueCounter counter_{budget_, 1};  // after find_state_dict()'s walk
   TensorFile result_;
 };
 

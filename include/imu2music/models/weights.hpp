@@ -24,10 +24,12 @@
 #include <utility>
 #include <vector>
 
+#include "imu2music/core/dtype.hpp"
 #include "imu2music/core/transfer.hpp"
 #include "imu2music/io/model_config.hpp"
 #include "imu2music/io/safetensors.hpp"
 #include "imu2music/io/tensor_file.hpp"
+#include "imu2music/io/text.hpp"
 #include "imu2music/io/weights_file.hpp"
 #include "imu2music/models/model.hpp"
 
@@ -55,10 +57,6 @@ class TensorFaults {
   int count_ = 0;
   std::string text_;
 };
-
-inline bool is_floating(Dtype dtype) {
-  return dtype == Dtype::f32 || dtype == Dtype::f64 || dtype == Dtype::f16 || dtype == Dtype::bf16;
-}
 
 // To pack these parameters side by side in one block. A block of some size is made of whole huge pages; a
 // small one is not worth it.
@@ -116,10 +114,16 @@ class ParameterLoader {
     names_.push_back(name);
     const TensorEntry* entry = file_->find(name);
     if (entry == nullptr) return;
-    if (entry->shape.element_count() != 1)
+    if (entry->shape.element_count() != 1) {
       faults_.add(name + " is " + entry->shape.to_string() + " instead of one number");
-    else
+      return;
+    }
+    double count = 0;
+    copy_values(*entry, &count);
+    if (count >= 0 && count == std::floor(count) && count < 0x1p63)
       copy_values(*entry, &counter.value);
+    else
+      faults_.add(name + " holds " + number_text(count) + " instead of a count");
   }
 
   void finish() {

@@ -51,7 +51,7 @@ std::vector<TransferredTensor> transfer_weights(Model<T>& model, const TensorFil
     } else if constexpr (std::is_same_v<Entry, Parameter<T>>) {
       if (!(stored->shape == entry.shape)) {
         row.reason = "is " + stored->shape.to_string() + " in the file, " + entry.shape.to_string() + " here";
-      } else if (!detail::is_floating(stored->dtype)) {
+      } else if (!is_floating(stored->dtype)) {
         row.reason = std::string("holds ") + name_of(stored->dtype) + " in the file";
       } else {
         Tensor<T> values = Tensor<T>::uninitialised(entry.shape);
