@@ -26,9 +26,9 @@ Tensor<T> embedding(Context& context, const Tensor<std::int64_t>& ids, const Ten
       !positions.defined() || (positions.rank() == 2 && positions.dim(1) == D && first_position >= 0 &&
                                first_position <= positions.dim(0) - length),
       "embedding", [&] {
-        return "tokens " + std::to_string(first_position) + " to " +
-               std::to_string(first_position + length - 1) + " of width " + std::to_string(D) +
-               " do not fit the positions " + positions.shape().to_string();
+        return std::to_string(length) + " tokens of width " + std::to_string(D) + " from position " +
+               std::to_string(first_position) + " on do not fit the positions " +
+               positions.shape().to_string();
       });
   for (std::int64_t n = 0; n < B * length; ++n)
     detail::require(ids[n] >= 0 && ids[n] < V, "embedding", [&] {
