@@ -144,8 +144,10 @@ TEST_CASE("gradients that are not finite change nothing on the device, and stay 
   CHECK_FALSE(std::isfinite(learner.read().gradient_norm));
   test::check_close(learner.context(), learner.parameters()[1].value, before, 0);
   bool finite = true;
-  for (const LearntParameter<float>& p : learner.parameters())
-    for (const float g : on_host(learner.context(), p.gradient).values()) finite = finite && std::isfinite(g);
+  for (const LearntParameter<float>& p : learner.parameters()) {
+    const Tensor<float> gradient = on_host(learner.context(), p.gradient);
+    for (const float g : gradient.values()) finite = finite && std::isfinite(g);
+  }
   CHECK_FALSE(finite);
 }
 
