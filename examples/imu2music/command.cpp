@@ -16,6 +16,7 @@
 #include "imu2music/core/context.hpp"
 #include "imu2music/core/error.hpp"
 #include "imu2music/core/parallel.hpp"
+#include "imu2music/imu/csv_table.hpp"
 #include "imu2music/imu/repovizz_layout.hpp"
 #include "imu2music/io/atomic_file.hpp"
 #include "imu2music/io/file_descriptor.hpp"
@@ -227,9 +228,7 @@ void check_outputs(const std::vector<std::string>& outputs, const std::vector<st
 }
 
 void check_ending(const std::string& output, std::string_view format) {
-  std::string ending = fs::path(output).extension().string();
-  for (char& c : ending)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::string ending = imu2music::csv_detail::lower_case(fs::path(output).extension().string());
   const auto of = [](auto member, std::string_view value) {
     return std::find_if(known_endings.begin(), known_endings.end(),
                         [&](const Ending& one) { return one.*member == value; });
