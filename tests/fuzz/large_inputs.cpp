@@ -139,7 +139,8 @@ int fuzz::run_large_inputs() {
   test::CheckpointBuilder checkpoint;
   const std::string half = "(" + repeated("]", megabyte / 2) + "e";  // a stack holds 2^20 values
   checkpoint.value =
-      "}(" + test::pickle::text("k") + "]" + half + half + half + half + test::pickle::text("state_dict") +
+      "}(" + test::pickle::text("k") + "]" + half + half + half + half + half +
+      test::pickle::text("state_dict") +
       test::pickle::dict({{"w", test::pickle::tensor(test::pickle::storage("0", 2), 0, {2}, {1})}}) + "u";
   checkpoint.storages["0"] = std::string(8, '\0');
   checkpoint.storages["padding"] = std::string(18 * megabyte, '\0');
